@@ -1,0 +1,42 @@
+# What people type. `make` alone explains itself.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+CARGO ?= cargo
+ARGS ?=
+
+.PHONY: help setup demo run check test bench fuzz fmt
+
+help: ## This list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-7s %s\n", $$1, $$2}'
+	@echo
+	@echo "  ARGS=... is passed on: make demo ARGS='--speed 4', make run ARGS='--symbols BTCUSDT'"
+
+setup: ## Install what is missing: redis-server (apt, brew); says what it can't install
+	@./setup.sh
+
+demo: setup ## Watch a liquidation cascade being detected on simulated exchanges (3 minutes, then exits)
+	@$(CARGO) build --locked --release --quiet --bin cascade
+	@./target/release/cascade up --demo --once $(ARGS)
+
+run: setup ## The same system on the live exchanges, until Ctrl-C
+	@$(CARGO) build --locked --release --quiet --bin cascade
+	@./target/release/cascade up $(ARGS)
+
+check: setup ## Format, lints (warnings are errors)
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+test: setup ## Every test; needs nothing but what `make setup` installs
+	$(CARGO) test --locked --workspace $(ARGS)
+
+bench: ## Benchmarks, each with its baseline in the same run (docs/benchmarks.md)
+	$(CARGO) bench --locked -p cascade-venues --bench decode -- $(ARGS)
+	$(CARGO) bench --locked -p cascade-detector --bench engine -- $(ARGS)
+	$(CARGO) bench --locked -p cascade-wire --bench encode -- $(ARGS)
+
+fuzz: ## The decoders' property tests for longer (PROPTEST_CASES=200000)
+	PROPTEST_CASES=$${PROPTEST_CASES:-200000} $(CARGO) test --locked --release -p cascade-venues --test fuzz
+	PROPTEST_CASES=$${PROPTEST_CASES:-200000} $(CARGO) test --locked --release -p cascade-wire
+
+fmt: ## Format the code
+	$(CARGO) fmt --all
