@@ -1,0 +1,39 @@
+//! The nouns of the trade: venues, symbols, sides, money, time, events, findings.
+//!
+//! What every other room talks in. Knows nothing of exchanges' wire formats, of Redis, of clocks or of
+//! thresholds, and names no other crate of ours. Values that can be wrong have constructors that refuse.
+
+mod coverage;
+mod event;
+mod feed;
+mod finding;
+mod id;
+mod level;
+mod money;
+mod name;
+mod reading;
+mod refusal;
+mod shard;
+mod side;
+mod time;
+mod venue;
+
+pub use coverage::{Coverage, PriceKind};
+pub use event::{
+    Event, FeedHealth, Gap, GapStream, LargeTrade, Liquidation, Mark, OpenInterest, Tick, Trade, TradeBar,
+};
+pub use feed::{FeedStatus, Feeds};
+pub use finding::{
+    CascadeFinding, Closing, Context, Factors, Finding, Flow, LargeLiquidation, Metrics, Risk, RiskAction,
+    RiskFactors, RiskLevel, State,
+};
+pub use id::{Id, IdHasher};
+pub use level::{Level, Reason};
+pub use money::Usd;
+pub use name::{Instrument, NameError, Symbol};
+pub use reading::{Probability, Velocity, Windows};
+pub use refusal::Refusal;
+pub use shard::{SHARDS, Shard};
+pub use side::{Side, Taker};
+pub use time::EventTime;
+pub use venue::{UnknownVenue, Venue};
