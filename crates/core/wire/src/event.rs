@@ -1,0 +1,92 @@
+//! Events: MessagePack maps with string keys on the bus, JSON lines in files and in `decode`.
+
+use cascade_domain::Event;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use crate::WireError;
+use crate::check::check_event;
+
+/// Field of a stream entry that holds one event.
+pub const ENTRY_ONE: &str = "e";
+/// Field of a stream entry that holds an array of events.
+pub const ENTRY_ARRAY: &str = "b";
+
+/// An event as a MessagePack map.
+///
+/// # Errors
+/// Never for an event that passed [`decode_event`] or came out of a venue's protocol.
+pub fn encode_event(event: &Event) -> Result<Vec<u8>, WireError> {
+    rmp_serde::to_vec_named(event).map_err(|e| WireError::Malformed(e.to_string()))
+}
+
+/// Reads one MessagePack event.
+///
+/// # Errors
+/// Not such a map, or figures that make no sense.
+pub fn decode_event(bytes: &[u8]) -> Result<Event, WireError> {
+    let event = rmp_serde::from_slice(bytes).map_err(|e| WireError::Malformed(e.to_string()))?;
+    check_event(&event)?;
+    Ok(event)
+}
+
+/// Reads the events of one stream entry, given its fields; each bad event is refused alone.
+///
+/// # Errors
+/// The entry has neither of the fields `e` and `b`, or both, or `b` is not an array.
+pub fn decode_entry(
+    one: Option<&[u8]>,
+    array: Option<&[u8]>,
+) -> Result<Vec<Result<Event, WireError>>, WireError> {
+    match (one, array) {
+        (Some(bytes), None) => Ok(vec![decode_event(bytes)]),
+        (None, Some(bytes)) => decode_array(bytes),
+        (None, None) => Err(WireError::BadEntry("neither")),
+        (Some(_), Some(_)) => Err(WireError::BadEntry("both")),
+    }
+}
+
+/// Cuts the array into its elements first, so that one that is no event does not take its neighbours along.
+fn decode_array(bytes: &[u8]) -> Result<Vec<Result<Event, WireError>>, WireError> {
+    let (count, mut rest) = array_head(bytes).ok_or(WireError::BadEntry("a `b` that is no array"))?;
+    let mut events = Vec::with_capacity(count.min(rest.len()));
+    for _ in 0..count {
+        let before = rest;
+        if IgnoredAny::deserialize(&mut rmp_serde::Deserializer::new(&mut rest)).is_err() {
+            events.push(Err(WireError::Malformed("the array ends before its last event".to_owned())));
+            break;
+        }
+        events.push(decode_event(&before[..before.len() - rest.len()]));
+    }
+    Ok(events)
+}
+
+/// The element count of a MessagePack array, and what follows its head.
+fn array_head(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    match bytes {
+        [head @ 0x90..=0x9f, rest @ ..] => Some((usize::from(head & 0x0f), rest)),
+        [0xdc, a, b, rest @ ..] => Some((usize::from(u16::from_be_bytes([*a, *b])), rest)),
+        [0xdd, a, b, c, d, rest @ ..] => {
+            usize::try_from(u32::from_be_bytes([*a, *b, *c, *d])).ok().map(|count| (count, rest))
+        }
+        _ => None,
+    }
+}
+
+/// An event as one line of JSON.
+///
+/// # Errors
+/// Never for an event that came out of this workspace.
+pub fn event_to_json(event: &Event) -> Result<String, WireError> {
+    serde_json::to_string(event).map_err(|e| WireError::Malformed(e.to_string()))
+}
+
+/// Reads one line of JSON as an event.
+///
+/// # Errors
+/// Not such an object, or figures that make no sense.
+pub fn event_from_json(text: &str) -> Result<Event, WireError> {
+    let event = serde_json::from_str(text).map_err(|e| WireError::Malformed(e.to_string()))?;
+    check_event(&event)?;
+    Ok(event)
+}
