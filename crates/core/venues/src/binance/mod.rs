@@ -1,0 +1,146 @@
+//! Binance USD-M futures, and the COIN-M liquidations that come on the same stream since 2026-06-30 (`st` = 2).
+//!
+//! One market-wide `!forceOrder@arr` carries the liquidations of both; it is asked for once, since both hosts carry the
+//! merged content and a second subscription would count everything twice. COIN-M trades and marks live on another
+//! host (`dstream`) and are not read. There is no stream of open interest.
+
+mod decode;
+mod wire;
+
+use cascade_domain::{FeedStatus, GapStream, Venue};
+
+use self::wire::{ExchangeInfo, Row};
+use crate::instruments::{Instruments, Listing, Quote, Sizing};
+use crate::number::Number;
+use crate::plan::{self, Share};
+use crate::wire::{body_text, read, readable_rows, told};
+use crate::{
+    Ack, DecodeError, Decoded, Endpoints, Meaning, Method, Protocol, RestRequest, Route, Subscription, Wanted,
+};
+
+/// Streams on one connection (the documentation says 1024; older ones, and some hosts, 200).
+const STREAMS: usize = 200;
+/// Streams in one SUBSCRIBE, so that a frame stays below 4 KiB.
+const BATCH: usize = 100;
+/// Frames a second; the venue takes 10, pongs included.
+const FRAMES_PER_SECOND: u32 = 5;
+
+/// The protocol.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Binance;
+
+impl Protocol for Binance {
+    fn venue(&self) -> Venue {
+        Venue::Binance
+    }
+
+    fn healthy(&self) -> FeedStatus {
+        FeedStatus::Sampled
+    }
+
+    fn btc_reference(&self) -> &'static str {
+        "BTCUSDT"
+    }
+
+    fn is_liquidations(&self, topic: &str) -> bool {
+        topic.contains("forceOrder")
+    }
+
+    fn instrument_requests(&self, endpoints: &Endpoints) -> Vec<RestRequest> {
+        let usd = format!("{}/fapi/v1/exchangeInfo", endpoints.rest_url);
+        let coin = endpoints.coinm_rest_url.as_ref().map(|base| format!("{base}/dapi/v1/exchangeInfo"));
+        std::iter::once(usd).chain(coin).map(|url| RestRequest { method: Method::Get, url }).collect()
+    }
+
+    fn read_instruments(
+        &self,
+        _: &RestRequest,
+        body: &[u8],
+        into: &mut Instruments,
+    ) -> Result<Option<RestRequest>, DecodeError> {
+        self.read_instruments_file(body, into)?;
+        Ok(None)
+    }
+
+    fn read_instruments_file(&self, body: &[u8], into: &mut Instruments) -> Result<(), DecodeError> {
+        let answer: ExchangeInfo<'_> = read(body_text(body)?)?;
+        readable_rows(&answer.symbols)
+            .filter_map(|row| listing(&row))
+            .for_each(|listing| into.insert(listing));
+        Ok(())
+    }
+
+    fn routes(&self, wanted: &Wanted, instruments: &Instruments, endpoints: &Endpoints) -> Vec<Route> {
+        let market_wide = Share { symbol: None, topics: vec!["!forceOrder@arr".to_owned()] };
+        let shares: Vec<Share> = std::iter::once(market_wide).chain(shares(wanted, instruments)).collect();
+        let loads = plan::fill(&shares, STREAMS, |_| 1);
+        loads.into_iter().enumerate().map(|(at, load)| route(at, load, endpoints)).collect()
+    }
+
+    fn decode(
+        &self,
+        frame: &str,
+        instruments: &Instruments,
+        out: &mut Decoded,
+    ) -> Result<Meaning, DecodeError> {
+        out.clear();
+        decode::decode(frame, instruments, out)
+    }
+}
+
+/// A row of `exchangeInfo` as a listing; `None` = no trading dollar-quoted perpetual.
+fn listing(row: &Row<'_>) -> Option<Listing> {
+    let perpetual = matches!(&*row.contract_type, "PERPETUAL" | "TRADIFI_PERPETUAL");
+    let trading = told(row.status.as_ref().or(row.contract_status.as_ref())) == Some("TRADING");
+    let quote = Quote::parse(&row.quote_asset).filter(|_| perpetual && trading)?;
+    let sizing = match told(row.contract_size.as_ref()) {
+        Some(size) => Sizing::ContractsOfUsd(Number::positive("contractSize", size).ok()?.decimal),
+        None => Sizing::Coins,
+    };
+    Listing::of(Venue::Binance, &row.symbol, &row.base_asset, quote, sizing).ok()
+}
+
+/// The streams of every wanted instrument on USD-M.
+fn shares(wanted: &Wanted, instruments: &Instruments) -> Vec<Share> {
+    let share = |symbol, name: &str| {
+        let name = name.to_lowercase();
+        Share {
+            symbol: Some(symbol),
+            topics: vec![format!("{name}@aggTrade"), format!("{name}@markPrice@1s")],
+        }
+    };
+    if instruments.is_empty() {
+        let bases = plan::wanted_bases(Venue::Binance, wanted);
+        return bases.into_iter().map(|(symbol, base)| share(symbol, &format!("{base}USDT"))).collect();
+    }
+    let listings = plan::wanted_listings(wanted, instruments);
+    let linear = listings.into_iter().filter(|listing| listing.sizing == Sizing::Coins);
+    linear.map(|listing| share(listing.symbol, listing.instrument.as_str())).collect()
+}
+
+fn route(at: usize, load: plan::Load, endpoints: &Endpoints) -> Route {
+    let subscriptions = load.topics.chunks(BATCH).enumerate().map(|(batch, topics)| {
+        let id = batch + 1;
+        let params = plan::quoted_list(topics);
+        Subscription {
+            frame: format!(r#"{{"method":"SUBSCRIBE","params":[{params}],"id":{id}}}"#),
+            acks: vec![Ack::Request(id.to_string())],
+            topics: topics.to_vec(),
+        }
+    });
+    let mut carries = vec![GapStream::Trades, GapStream::Mark];
+    if at == 0 {
+        carries.insert(0, GapStream::Liquidations);
+    }
+    Route {
+        venue: Venue::Binance,
+        name: format!("market-{at}"),
+        url: format!("{}/market/stream", endpoints.ws_url),
+        subscriptions: subscriptions.collect(),
+        frames_per_second: FRAMES_PER_SECOND,
+        keepalive: None,
+        watch: plan::WATCH,
+        carries,
+        symbols: load.symbols,
+    }
+}

@@ -1,0 +1,168 @@
+//! Bybit v5 linear (USDT and USDC) and inverse perpetuals.
+//!
+//! Every liquidation is published, by symbol, in batches of half a second. Marks and open interest come with the
+//! tickers, where an absent field means unchanged: what a delta does not carry is absent in the event.
+
+mod decode;
+mod wire;
+
+use std::time::Duration;
+
+use cascade_domain::{FeedStatus, GapStream, Venue};
+
+use self::wire::{Answer, Page, Row};
+use crate::instruments::{Instruments, Listing, Quote, Sizing};
+use crate::number::cut;
+use crate::plan::{self, Share};
+use crate::wire::{body_text, read, readable_rows, told};
+use crate::{
+    Ack, DecodeError, Decoded, Endpoints, Keepalive, Meaning, Method, Ping, Protocol, RestRequest, Route,
+    Subscription, Wanted,
+};
+
+/// Characters of all arguments on one connection; the venue takes 21,000.
+const CHARACTERS: usize = 20_000;
+/// Topics in one request (805 symbols in requests of 200 are known to work).
+const BATCH: usize = 200;
+/// Frames a second; no limit is documented.
+const FRAMES_PER_SECOND: u32 = 5;
+/// The two kinds of contract, each with its own host path.
+const CATEGORIES: [&str; 2] = ["linear", "inverse"];
+
+/// The protocol.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bybit;
+
+impl Protocol for Bybit {
+    fn venue(&self) -> Venue {
+        Venue::Bybit
+    }
+
+    fn healthy(&self) -> FeedStatus {
+        FeedStatus::Live
+    }
+
+    fn btc_reference(&self) -> &'static str {
+        "BTCUSDT"
+    }
+
+    fn is_liquidations(&self, topic: &str) -> bool {
+        topic.contains("allLiquidation.")
+    }
+
+    fn instrument_requests(&self, endpoints: &Endpoints) -> Vec<RestRequest> {
+        let page = |category| {
+            let url =
+                format!("{}/v5/market/instruments-info?category={category}&limit=1000", endpoints.rest_url);
+            RestRequest { method: Method::Get, url }
+        };
+        CATEGORIES.into_iter().map(page).collect()
+    }
+
+    fn read_instruments(
+        &self,
+        request: &RestRequest,
+        body: &[u8],
+        into: &mut Instruments,
+    ) -> Result<Option<RestRequest>, DecodeError> {
+        let cursor = read_page(body, into)?;
+        let here = request.url.split("&cursor=").next().unwrap_or_default();
+        let next = cursor.map(|cursor| format!("{here}&cursor={cursor}")).filter(|url| *url != request.url);
+        Ok(next.map(|url| RestRequest { method: Method::Get, url }))
+    }
+
+    fn read_instruments_file(&self, body: &[u8], into: &mut Instruments) -> Result<(), DecodeError> {
+        read_page(body, into).map(|_| ())
+    }
+
+    fn routes(&self, wanted: &Wanted, instruments: &Instruments, endpoints: &Endpoints) -> Vec<Route> {
+        let of = |category| {
+            let shares = shares(category, wanted, instruments);
+            let loads = plan::fill(&shares, CHARACTERS, |topic| topic.len() + 3);
+            loads.into_iter().enumerate().map(move |(at, load)| route(category, at, load, endpoints))
+        };
+        CATEGORIES.into_iter().flat_map(of).collect()
+    }
+
+    fn decode(
+        &self,
+        frame: &str,
+        instruments: &Instruments,
+        out: &mut Decoded,
+    ) -> Result<Meaning, DecodeError> {
+        out.clear();
+        decode::decode(frame, instruments, out)
+    }
+}
+
+/// Reads one page of `instruments-info`; gives where the next one begins, spelled for an address.
+fn read_page(body: &[u8], into: &mut Instruments) -> Result<Option<String>, DecodeError> {
+    let answer: Answer<'_> = read(body_text(body)?)?;
+    let result = answer.result.filter(|_| answer.ret_code.0 == 0).ok_or_else(|| {
+        let words = told(answer.ret_msg.as_ref()).unwrap_or("no reason");
+        DecodeError::Malformed(format!("the venue answers {}: {}", answer.ret_code.0, cut(words, 120)))
+    })?;
+    let page: Page<'_> = read(result.get())?;
+    readable_rows(&page.list).filter_map(|row| listing(&row)).for_each(|listing| into.insert(listing));
+    Ok(told(page.next_page_cursor.as_ref()).map(|cursor| escaped(&cut(cursor, 2000))))
+}
+
+/// A cursor for an address. The venue spells it percent-encoded already; what still is not safe there is escaped.
+fn escaped(cursor: &str) -> String {
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"%-._~".contains(&byte);
+    let spelled = |byte| if safe(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    cursor.bytes().map(spelled).collect()
+}
+
+/// A row as a listing; `None` = no trading dollar-quoted perpetual.
+fn listing(row: &Row<'_>) -> Option<Listing> {
+    let sizing = match &*row.contract_type {
+        "LinearPerpetual" => Sizing::Coins,
+        "InversePerpetual" => Sizing::Usd,
+        _ => return None,
+    };
+    let quote = Quote::parse(&row.quote_coin).filter(|_| &*row.status == "Trading")?;
+    Listing::of(Venue::Bybit, &row.symbol, &row.base_coin, quote, sizing).ok()
+}
+
+/// The topics of every wanted instrument of a category.
+fn shares(category: &str, wanted: &Wanted, instruments: &Instruments) -> Vec<Share> {
+    let share = |symbol, name: &str| {
+        let topics = ["allLiquidation", "publicTrade", "tickers"].map(|topic| format!("{topic}.{name}"));
+        Share { symbol: Some(symbol), topics: topics.to_vec() }
+    };
+    let inverse = category == "inverse";
+    if instruments.is_empty() {
+        let bases = plan::wanted_bases(Venue::Bybit, wanted).into_iter().filter(|_| !inverse);
+        return bases.map(|(symbol, base)| share(symbol, &format!("{base}USDT"))).collect();
+    }
+    let listings = plan::wanted_listings(wanted, instruments).into_iter();
+    let mine = listings.filter(|listing| listing.sizing.is_inverse() == inverse);
+    mine.map(|listing| share(listing.symbol, listing.instrument.as_str())).collect()
+}
+
+fn route(category: &str, at: usize, load: plan::Load, endpoints: &Endpoints) -> Route {
+    let subscriptions = load.topics.chunks(BATCH).enumerate().map(|(batch, topics)| {
+        let id = (batch + 1).to_string();
+        let args = plan::quoted_list(topics);
+        Subscription {
+            frame: format!(r#"{{"req_id":"{id}","op":"subscribe","args":[{args}]}}"#),
+            acks: vec![Ack::Request(id)],
+            topics: topics.to_vec(),
+        }
+    });
+    Route {
+        venue: Venue::Bybit,
+        name: format!("{category}-{at}"),
+        url: format!("{}/v5/public/{category}", endpoints.ws_url),
+        subscriptions: subscriptions.collect(),
+        frames_per_second: FRAMES_PER_SECOND,
+        keepalive: Some(Keepalive {
+            every: Duration::from_secs(20),
+            ping: Ping::Text(r#"{"op":"ping"}"#.to_owned()),
+        }),
+        watch: plan::WATCH,
+        carries: GapStream::ALL.to_vec(),
+        symbols: load.symbols,
+    }
+}

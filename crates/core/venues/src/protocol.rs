@@ -1,0 +1,269 @@
+//! What a venue's protocol has to answer, and the words in which it answers.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use cascade_domain::{Event, FeedStatus, GapStream, Symbol, Venue};
+
+use crate::Instruments;
+
+/// Where a venue is reached. Every base URL is a setting; paths are the protocol's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoints {
+    /// Base of the WebSocket addresses, e.g. `wss://stream.bybit.com`.
+    pub ws_url: String,
+    /// Base of the REST addresses.
+    pub rest_url: String,
+    /// Binance only: base of the COIN-M REST addresses.
+    pub coinm_rest_url: Option<String>,
+}
+
+/// What shall be read from a venue.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// The symbols; `None` = every one that the venue lists.
+    pub symbols: Option<Vec<Symbol>>,
+    /// Hyperliquid only: the liquidator vaults whose fills are followed (`0x...`).
+    pub vaults: Vec<String>,
+}
+
+impl Wanted {
+    /// Whether this symbol shall be read.
+    pub fn wants(&self, symbol: &Symbol) -> bool {
+        self.symbols.as_ref().is_none_or(|symbols| symbols.contains(symbol))
+    }
+}
+
+/// How a REST request is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// GET.
+    Get,
+    /// POST of this JSON body.
+    Post(String),
+}
+
+/// A REST request whose answer the protocol reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestRequest {
+    /// GET or POST.
+    pub method: Method,
+    /// The whole address.
+    pub url: String,
+}
+
+/// One subscription frame and what must be acknowledged for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// The text to send.
+    pub frame: String,
+    /// How its acknowledgement is recognised.
+    pub acks: Vec<Ack>,
+    /// The topics in it, by the venue's names; for logs and for naming what was refused.
+    pub topics: Vec<String>,
+}
+
+/// What an acknowledgement answers.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ack {
+    /// The request with this id.
+    Request(String),
+    /// This topic, by the venue's name in a normalised spelling of the protocol's.
+    Topic(String),
+}
+
+/// What keeps a connection alive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keepalive {
+    /// How often to send, in the clock's time.
+    pub every: Duration,
+    /// What to send.
+    pub ping: Ping,
+}
+
+/// What a ping is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ping {
+    /// A text frame.
+    Text(String),
+    /// A WebSocket ping frame.
+    Frame,
+}
+
+/// When silence is suspicious.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// A connection on which no market data at all came for so long is silent (marks and tickers flow all the time;
+    /// liquidations legitimately do not and never count against it).
+    pub silent_after: Duration,
+    /// Every subscription must be acknowledged within this time of being sent.
+    pub ack_within: Duration,
+}
+
+/// One connection: where it goes, what is said on it, and what it carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Whose.
+    pub venue: Venue,
+    /// A short name for logs, metrics and recordings: `market-0`, `linear-0`.
+    pub name: String,
+    /// The whole WebSocket address.
+    pub url: String,
+    /// What to send after connecting, in order, at most [`Route::frames_per_second`].
+    pub subscriptions: Vec<Subscription>,
+    /// How many frames a second the venue takes from us on one connection.
+    pub frames_per_second: u32,
+    /// What keeps it alive; `None` where answering the server's pings is enough.
+    pub keepalive: Option<Keepalive>,
+    /// When silence is suspicious.
+    pub watch: Watch,
+    /// Which streams break off when it does.
+    pub carries: Vec<GapStream>,
+    /// Which symbols break off; empty = all.
+    pub symbols: Vec<Symbol>,
+}
+
+/// What a frame means to the session, besides its events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// Market data of a channel that was asked for (its events, if any, are in [`Decoded::events`]).
+    Market,
+    /// These subscriptions are acknowledged.
+    Acknowledged(Vec<Ack>),
+    /// The venue refused a subscription.
+    Refused {
+        /// What it answers, where the frame tells.
+        ack: Option<Ack>,
+        /// The venue's own code and words.
+        reason: String,
+    },
+    /// An answer to our ping.
+    Pong,
+    /// The server wants this text back (OKX's text ping).
+    Reply(String),
+    /// The server asks us to reconnect soon.
+    Reconnect(String),
+    /// A channel that carries nothing for us; its name.
+    Ignored(&'static str),
+}
+
+/// What came out of one frame. Reused from frame to frame.
+#[derive(Debug, Default)]
+pub struct Decoded {
+    /// Events, in the frame's order, not yet stamped with `known_at_ms`.
+    pub events: Vec<Event>,
+    /// What was refused inside the frame; its neighbours are in `events`.
+    pub refused: Vec<DecodeError>,
+}
+
+impl Decoded {
+    /// Forgets the last frame.
+    pub fn clear(&mut self) {
+        self.events.clear();
+        self.refused.clear();
+    }
+}
+
+/// Why a frame, or one event in it, was refused.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum DecodeError {
+    /// Not JSON, or not of the shape that the channel has.
+    #[error("not a frame of this venue: {0}")]
+    Malformed(String),
+    /// A frame of a kind that this build does not know.
+    #[error("unknown kind of frame: {0}")]
+    UnknownKind(String),
+    /// A field that is no number, negative, not finite, or absurd.
+    #[error("{field} is not usable: {value}")]
+    BadNumber {
+        /// The venue's name of the field.
+        field: &'static str,
+        /// What stood there, cut to a readable length.
+        value: String,
+    },
+    /// A side that is neither of the two.
+    #[error("unknown side: {0}")]
+    UnknownSide(String),
+    /// An instrument in contracts whose size is not known.
+    #[error("the contract size of {0} is not known: give the venue's instruments")]
+    UnknownContractSize(String),
+    /// An instrument that is no dollar-quoted perpetual (a dated future, an option, spot, another quote).
+    #[error("{0} is not a dollar-quoted perpetual")]
+    NotPerpetual(String),
+    /// A name that is no market's.
+    #[error("{0}")]
+    BadName(#[from] cascade_domain::NameError),
+    /// A time outside 2010..2100.
+    #[error("{field} is not a time in milliseconds: {value}")]
+    BadTime {
+        /// The venue's name of the field.
+        field: &'static str,
+        /// What stood there.
+        value: i64,
+    },
+}
+
+impl DecodeError {
+    /// The word that labels the reason in metrics.
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed",
+            Self::UnknownKind(_) => "unknown_kind",
+            Self::BadNumber { .. } => "bad_number",
+            Self::UnknownSide(_) => "unknown_side",
+            Self::UnknownContractSize(_) => "unknown_contract_size",
+            Self::NotPerpetual(_) => "not_perpetual",
+            Self::BadName(_) => "bad_name",
+            Self::BadTime { .. } => "bad_time",
+        }
+    }
+}
+
+/// Everything that differs between venues.
+pub trait Protocol: Sync + Debug {
+    /// Whose it is.
+    fn venue(&self) -> Venue;
+
+    /// The state of a healthy feed of this venue: `live`, `sampled` or `partial`.
+    fn healthy(&self) -> FeedStatus;
+
+    /// The linear dollar contract of BTC whose mark is the venue's part of the BTC reference price, by the venue's name.
+    fn btc_reference(&self) -> &'static str;
+
+    /// Whether a topic, as [`Subscription::topics`] spells it, carries liquidations.
+    fn is_liquidations(&self, topic: &str) -> bool;
+
+    /// The first requests whose answers name the instruments.
+    fn instrument_requests(&self, endpoints: &Endpoints) -> Vec<RestRequest>;
+
+    /// Reads one such answer into the table; gives the next page's request, if there is one.
+    ///
+    /// # Errors
+    /// The body is not such an answer.
+    fn read_instruments(
+        &self,
+        request: &RestRequest,
+        body: &[u8],
+        into: &mut Instruments,
+    ) -> Result<Option<RestRequest>, DecodeError>;
+
+    /// Reads an instruments answer from a file, as `cascade decode --instruments` takes it.
+    ///
+    /// # Errors
+    /// The body is not such an answer.
+    fn read_instruments_file(&self, body: &[u8], into: &mut Instruments) -> Result<(), DecodeError>;
+
+    /// The connections to hold for what is wanted, within the venue's limits.
+    fn routes(&self, wanted: &Wanted, instruments: &Instruments, endpoints: &Endpoints) -> Vec<Route>;
+
+    /// Reads one text frame: events and refusals into `out` (which is cleared first), and what it means.
+    ///
+    /// # Errors
+    /// Nothing in the frame could be understood.
+    fn decode(
+        &self,
+        frame: &str,
+        instruments: &Instruments,
+        out: &mut Decoded,
+    ) -> Result<Meaning, DecodeError>;
+}

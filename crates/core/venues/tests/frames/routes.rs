@@ -1,0 +1,176 @@
+//! The connections that are planned, and the venues' limits.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use cascade_domain::{GapStream, Symbol, Venue};
+use cascade_venues::{
+    Ack, Endpoints, Instruments, Listing, Meaning, Ping, Quote, Route, Sizing, Wanted, protocol,
+};
+
+use super::{BINANCE_INSTRUMENTS, OKX_INSTRUMENTS, decode, listed};
+
+fn endpoints() -> Endpoints {
+    Endpoints { ws_url: "ws://h:1".to_owned(), rest_url: "http://h:2".to_owned(), coinm_rest_url: None }
+}
+
+fn wanted(symbols: &[&str]) -> Wanted {
+    let symbols = symbols.iter().map(|text| Symbol::parse(text).unwrap()).collect();
+    Wanted { symbols: Some(symbols), vaults: vec!["0xABC".to_owned()] }
+}
+
+fn routes(venue: Venue, wanted: &Wanted, table: &Instruments) -> Vec<Route> {
+    protocol(venue).routes(wanted, table, &endpoints())
+}
+
+fn topics(routes: &[Route]) -> Vec<&str> {
+    let subscriptions = routes.iter().flat_map(|route| &route.subscriptions);
+    subscriptions.flat_map(|subscription| subscription.topics.iter().map(String::as_str)).collect()
+}
+
+/// Eight hundred listings, linear and (on Bybit) inverse.
+fn many(venue: Venue) -> Instruments {
+    let mut table = Instruments::new();
+    for at in 0..800 {
+        let base = format!("COIN{at}");
+        let (name, sizing) = match venue {
+            Venue::Bybit if at % 8 == 0 => (format!("{base}USD"), Sizing::Usd),
+            Venue::Binance | Venue::Bybit => (format!("{base}USDT"), Sizing::Coins),
+            Venue::Okx => (format!("{base}-USDT-SWAP"), Sizing::ContractsOfCoins(1.into())),
+            Venue::Hyperliquid => (base.clone(), Sizing::Coins),
+        };
+        table.insert(Listing::of(venue, &name, &base, Quote::Usdt, sizing).unwrap());
+    }
+    table
+}
+
+#[test]
+fn binance_asks_for_all_liquidations_once_and_for_what_is_wanted() {
+    let routes = routes(
+        Venue::Binance,
+        &wanted(&["BTCUSDT", "PEPEUSDT", "NOSUCHUSDT"]),
+        &listed(Venue::Binance, &BINANCE_INSTRUMENTS),
+    );
+    assert_eq!((routes.len(), routes[0].url.as_str()), (1, "ws://h:1/market/stream"));
+    assert_eq!(
+        routes[0].subscriptions[0].frame,
+        r#"{"method":"SUBSCRIBE","params":["!forceOrder@arr","btcusdc@aggTrade","btcusdc@markPrice@1s","btcusdt@aggTrade","btcusdt@markPrice@1s","1000pepeusdt@aggTrade","1000pepeusdt@markPrice@1s"],"id":1}"#
+    );
+    assert_eq!(routes[0].subscriptions[0].acks, [Ack::Request("1".to_owned())]);
+    assert_eq!(routes[0].carries, [GapStream::Liquidations, GapStream::Trades, GapStream::Mark]);
+    assert!(routes[0].symbols.is_empty() && routes[0].keepalive.is_none());
+    let without = self::routes(Venue::Binance, &wanted(&["PEPEUSDT"]), &Instruments::new());
+    assert_eq!(topics(&without), ["!forceOrder@arr", "1000pepeusdt@aggTrade", "1000pepeusdt@markPrice@1s"]);
+}
+
+#[test]
+fn bybit_keeps_linear_and_inverse_apart() {
+    let mut table = Instruments::new();
+    for (name, quote, sizing) in [
+        ("BTCUSDT", Quote::Usdt, Sizing::Coins),
+        ("BTCPERP", Quote::Usdc, Sizing::Coins),
+        ("BTCUSD", Quote::Usd, Sizing::Usd),
+    ] {
+        table.insert(Listing::of(Venue::Bybit, name, "BTC", quote, sizing).unwrap());
+    }
+    let routes = routes(Venue::Bybit, &wanted(&["BTCUSDT"]), &table);
+    let named: Vec<_> = routes.iter().map(|route| (route.name.as_str(), route.url.as_str())).collect();
+    assert_eq!(
+        named,
+        [("linear-0", "ws://h:1/v5/public/linear"), ("inverse-0", "ws://h:1/v5/public/inverse")]
+    );
+    assert_eq!(
+        routes[1].subscriptions[0].frame,
+        r#"{"req_id":"1","op":"subscribe","args":["allLiquidation.BTCUSD","publicTrade.BTCUSD","tickers.BTCUSD"]}"#
+    );
+    assert_eq!(routes[0].symbols, [Symbol::parse("BTCUSDT").unwrap()]);
+    assert!(topics(&routes).contains(&"tickers.BTCPERP"));
+    let keepalive = routes[0].keepalive.clone().unwrap();
+    assert_eq!(
+        (keepalive.every, keepalive.ping),
+        (Duration::from_secs(20), Ping::Text(r#"{"op":"ping"}"#.to_owned()))
+    );
+}
+
+#[test]
+fn okx_asks_for_each_topic_once_and_recognises_its_acknowledgements() {
+    let routes = routes(Venue::Okx, &wanted(&["BTCUSDT"]), &listed(Venue::Okx, &[OKX_INSTRUMENTS]));
+    let topics = topics(&routes);
+    assert_eq!(topics.len(), 1 + 3 * 5);
+    assert_eq!(topics[0], "liquidation-orders:SWAP");
+    assert!(topics.contains(&"index-tickers:BTC-USD") && topics.contains(&"index-tickers:BTC-USDT"));
+    let frame = &routes[0].subscriptions[0].frame;
+    assert!(
+        frame.starts_with(r#"{"op":"subscribe","args":[{"channel":"liquidation-orders","instType":"SWAP"},"#)
+    );
+    for ack in &routes[0].subscriptions[0].acks {
+        let Ack::Topic(name) = ack else { continue };
+        let (channel, what) = name.split_once(':').unwrap();
+        let key = if channel == "liquidation-orders" { "instType" } else { "instId" };
+        let answer = format!(
+            r#"{{"event":"subscribe","arg":{{"channel":"{channel}","{key}":"{what}"}},"connId":"c"}}"#
+        );
+        let (meaning, _) = decode(Venue::Okx, &answer, &Instruments::new());
+        assert_eq!(meaning, Ok(Meaning::Acknowledged(vec![ack.clone()])));
+    }
+}
+
+#[test]
+fn hyperliquid_asks_coin_by_coin_and_follows_the_vaults() {
+    let routes = routes(Venue::Hyperliquid, &wanted(&["PEPEUSDT"]), &Instruments::new());
+    assert_eq!(topics(&routes), ["userFills:0xabc", "trades:kPEPE", "activeAssetCtx:kPEPE"]);
+    assert_eq!(
+        routes[0].subscriptions[0].frame,
+        r#"{"method":"subscribe","subscription":{"type":"userFills","user":"0xabc"}}"#
+    );
+    assert_eq!(routes[0].carries[0], GapStream::Liquidations);
+    for subscription in &routes[0].subscriptions {
+        let echo = subscription.frame.replacen('{', r#"{"channel":"subscriptionResponse","data":{"#, 1) + "}";
+        let (meaning, _) = decode(Venue::Hyperliquid, &echo, &Instruments::new());
+        assert_eq!(meaning, Ok(Meaning::Acknowledged(subscription.acks.clone())));
+    }
+}
+
+#[test]
+fn no_plan_passes_a_limit_however_much_is_wanted() {
+    let everything = Wanted { symbols: None, vaults: (0..20).map(|at| format!("0x{at}")).collect() };
+    for venue in Venue::ALL {
+        let routes = routes(venue, &everything, &many(venue));
+        let all = topics(&routes);
+        assert_eq!(
+            all.iter().collect::<BTreeSet<_>>().len(),
+            all.len(),
+            "{venue}: a topic is asked for twice"
+        );
+        for route in &routes {
+            let count: usize = route.subscriptions.iter().map(|s| s.topics.len()).sum();
+            let characters: usize = route.subscriptions.iter().map(|s| s.frame.len()).sum();
+            assert_eq!(route.watch.silent_after, Duration::from_secs(30));
+            match venue {
+                Venue::Binance => assert!(count <= 200 && route.frames_per_second <= 10),
+                Venue::Bybit => {
+                    assert!(
+                        characters <= 21_000 && route.subscriptions.iter().all(|s| s.topics.len() <= 200)
+                    );
+                }
+                Venue::Okx => assert!(characters <= 64 * 1024 && route.subscriptions.len() < 480),
+                Venue::Hyperliquid => assert!(count <= 250),
+            }
+        }
+        match venue {
+            Venue::Binance => assert_eq!(all.len(), 1 + 800 * 2),
+            Venue::Bybit => assert_eq!(all.len(), 800 * 3),
+            Venue::Okx => assert_eq!(all.len(), 1 + 800 * 5),
+            Venue::Hyperliquid => {
+                assert!(all.len() <= 1000 && routes.len() <= 4);
+                assert_eq!(all.iter().filter(|topic| topic.starts_with("userFills")).count(), 10);
+            }
+        }
+        let wholes = routes.iter().filter(|route| route.symbols.is_empty()).count();
+        assert_eq!(
+            wholes,
+            usize::from(venue != Venue::Bybit),
+            "{venue}: one connection carries the whole market"
+        );
+    }
+}
