@@ -1,0 +1,268 @@
+//! The engine itself: hears the shard's stream in order, keeps its symbols apart, and tells what they have to tell.
+
+use std::sync::Arc;
+
+use cascade_domain::{
+    Event, EventTime, FeedHealth, Feeds, Finding, Gap, GapStream, Probability, Shard, Side, Symbol, Tick,
+    Velocity,
+};
+use cascade_engine::{Engine, Refused};
+
+use crate::admit;
+use crate::config::Config;
+use crate::facts::Facts;
+use crate::flow::{LONGEST_MS as FLOW_MS, Window};
+use crate::market::{Added, Cause, Market};
+use crate::markets::Markets;
+use crate::price::{LONGEST_MS as PRICE_MS, age_ms};
+use crate::report;
+use crate::risk::assess;
+
+/// A reader that was overtaken takes a gap with this reason: what it knew has a hole of its own.
+const OVERTAKEN: &str = "trimmed";
+
+/// The cascade detector of one shard.
+#[derive(Clone, Debug)]
+pub struct CascadeEngine {
+    shard: Shard,
+    facts: Facts,
+    markets: Markets,
+}
+
+impl CascadeEngine {
+    /// A cold engine for a shard; `engine_label` is what findings call it ([`Config::engine_label`]).
+    pub fn new(config: Arc<Config>, shard: Shard, engine_label: String) -> Self {
+        Self { shard, facts: Facts::new(config, engine_label), markets: Markets::default() }
+    }
+
+    /// The shard whose stream it hears.
+    pub const fn shard(&self) -> Shard {
+        self.shard
+    }
+
+    /// The symbols that have something to show: an order in the last 60 s, an open episode, or a mark price.
+    pub fn symbols(&self) -> impl Iterator<Item = &Symbol> {
+        let shows = |market: &Market| !market.is_quiet() || market.price.heard();
+        self.markets.iter().filter(move |market| shows(market)).map(|market| &market.symbol)
+    }
+
+    /// The velocity engine's state of a symbol, as of its last event or tick; `None` if nothing is known of it.
+    pub fn velocity(&self, symbol: &Symbol) -> Option<Velocity> {
+        let market = self.markets.get(symbol)?;
+        let (count, velocity, usd_velocity) = market.flow.windows();
+        let void = market.void(&self.facts);
+        let correlation = market.fresh_correlation(&self.facts);
+        let risk = assess(&self.facts.config.risk, &market.risk_input(&self.facts, correlation));
+        let sides = market.flow.sides(Window::S30);
+        Some(Velocity {
+            symbol: *symbol,
+            event_time_ms: self.shown_at(market),
+            velocity,
+            usd_velocity,
+            count,
+            acceleration: market.flow.acceleration(void),
+            jerk: market.flow.jerk(void),
+            risk_score: risk.score,
+            risk_level: risk.level,
+            usd_30s_long: report::usd(sides.long),
+            usd_30s_short: report::usd(sides.short),
+        })
+    }
+
+    /// The score and held level of a symbol, as of its last event or tick; `None` if nothing is known of it.
+    pub fn probability(&self, symbol: &Symbol) -> Option<Probability> {
+        let market = self.markets.get(symbol)?;
+        let held = market.held(&self.facts);
+        let correlation = market.fresh_correlation(&self.facts);
+        Some(Probability {
+            symbol: *symbol,
+            score: market.score(&self.facts, correlation).score,
+            level: held.level,
+            reasons: held.reasons.to_vec(),
+            event_time_ms: self.shown_at(market),
+        })
+    }
+
+    /// The side that dominates a symbol's last 30 s; `None` where there was nothing.
+    pub fn direction(&self, symbol: &Symbol) -> Option<Side> {
+        let sides = self.markets.get(symbol)?.flow.sides(Window::S30);
+        (sides.total() > 0).then(|| sides.dominant())
+    }
+
+    /// A quiet symbol is not moved by ticks, but what it shows holds as of the last one.
+    fn shown_at(&self, market: &Market) -> EventTime {
+        self.facts.tick.map_or(market.now, |tick| tick.max(market.now))
+    }
+
+    fn take_tick(&mut self, tick: &Tick, out: &mut Vec<Finding>) -> Result<(), Refused> {
+        let now = tick.event_time_ms;
+        admit::time(now, None)?;
+        if self.facts.tick.is_some_and(|last| now <= last) {
+            return Err(Refused::OldTick);
+        }
+        self.facts.tick = Some(now);
+        self.facts.btc_price = tick.btc_price;
+        self.facts.heard_from.get_or_insert(now);
+        if self.facts.feeds != tick.feeds {
+            self.change_feeds(tick.feeds.clone(), now);
+        }
+        let idle_ms = age_ms(self.facts.config.memory.idle_s);
+        let facts = &self.facts;
+        self.markets.retain(|market| {
+            if market.is_quiet() {
+                return now.since(market.heard) <= idle_ms;
+            }
+            market.advance(facts, now, out);
+            market.evaluate(facts, Cause::Tick, out);
+            true
+        });
+        Ok(())
+    }
+
+    /// Prices up to now count the feeds as they were; from now on, as they are.
+    fn change_feeds(&mut self, feeds: Feeds, now: EventTime) {
+        for market in self.markets.iter_mut() {
+            market.price.advance(now.max(market.now), &self.facts.feeds, &self.facts.config.samples);
+        }
+        self.facts.feeds = feeds;
+        for market in self.markets.iter_mut() {
+            market.refresh_price(&self.facts);
+        }
+    }
+
+    fn take_feed_health(&mut self, health: &FeedHealth) {
+        let mut feeds = self.facts.feeds.clone();
+        feeds.insert(health.venue, health.status);
+        if let Some(now) = self.facts.tick
+            && feeds != self.facts.feeds
+        {
+            self.change_feeds(feeds, now);
+        } else {
+            self.facts.feeds = feeds;
+            self.markets.iter_mut().for_each(Market::forget_medians);
+        }
+    }
+
+    fn take_gap(&mut self, gap: &Gap) -> Result<(), Refused> {
+        let to = gap.to_ms;
+        admit::time(to, self.facts.latest())?;
+        if self.facts.tick.is_some_and(|tick| to <= tick.plus_ms(-PRICE_MS)) {
+            return Err(Refused::Late);
+        }
+        if gap.reason == OVERTAKEN {
+            self.facts.heard_from = self.facts.heard_from.max(Some(to));
+        }
+        let every = gap.symbols.is_empty();
+        if every && gap.stream == GapStream::Liquidations {
+            let end = &mut self.facts.gaps[gap.venue as usize];
+            *end = (*end).max(Some(to));
+        }
+        for symbol in gap.symbols.iter().filter(|symbol| Shard::of(symbol) == self.shard) {
+            admit_market(&mut self.markets, &self.facts, symbol, to);
+        }
+        let facts = &self.facts;
+        for market in self.markets.iter_mut() {
+            if every || gap.symbols.contains(&market.symbol) {
+                match gap.stream {
+                    GapStream::Liquidations => {
+                        let end = &mut market.gaps[gap.venue as usize];
+                        *end = (*end).max(Some(to));
+                    }
+                    GapStream::OpenInterest => market.void_interest(facts, gap.venue, to),
+                    GapStream::Mark => {
+                        market.price.void(gap.venue, to);
+                        market.refresh_price(facts);
+                    }
+                    GapStream::Trades => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// An event of one symbol: checked, then time moved, the event taken, the symbol evaluated.
+    #[inline]
+    fn take_own(&mut self, event: &Event, symbol: &Symbol, out: &mut Vec<Finding>) -> Result<(), Refused> {
+        let known = self.markets.get_mut(symbol);
+        let reached = known.as_ref().map(|market| market.now).max(self.facts.tick);
+        let at = event.known_at().or(reached).ok_or(Refused::Late)?;
+        admit::time(at, self.facts.latest())?;
+        if let Event::Liquidation(print) = event {
+            admit::time(print.event_time_ms, None)?;
+        }
+        let window = if matches!(event, Event::Liquidation(_)) { FLOW_MS } else { PRICE_MS };
+        if reached.is_some_and(|reached| at <= reached.plus_ms(-window)) {
+            return Err(Refused::Late);
+        }
+        self.facts.heard_from.get_or_insert(at);
+        let now = reached.map_or(at, |reached| reached.max(at));
+        let market = match known {
+            Some(market) => market,
+            None if matches!(event, Event::TradeBar(_) | Event::LargeTrade(_)) => return Ok(()),
+            None => admit_market(&mut self.markets, &self.facts, symbol, now),
+        };
+        let facts = &self.facts;
+        market.advance(facts, now, out);
+        market.heard = market.now;
+        let mut added = Added::default();
+        match event {
+            Event::Liquidation(print) => added = market.liquidation(facts, at, print, out),
+            Event::Mark(mark) => market.mark(facts, at, mark),
+            Event::OpenInterest(sample) => market.open_interest(facts, at, sample),
+            Event::TradeBar(_)
+            | Event::LargeTrade(_)
+            | Event::Trade(_)
+            | Event::Gap(_)
+            | Event::FeedHealth(_)
+            | Event::Tick(_) => {}
+        }
+        market.evaluate(facts, Cause::Event(added), out);
+        Ok(())
+    }
+}
+
+/// A symbol's market, made if it is new. Where the shard is full, the one silent for longest goes, rather one without
+/// an episode.
+fn admit_market<'a>(
+    markets: &'a mut Markets,
+    facts: &Facts,
+    symbol: &Symbol,
+    heard: EventTime,
+) -> &'a mut Market {
+    let room = usize::try_from(facts.config.memory.max_symbols).unwrap_or(usize::MAX);
+    if markets.len() >= room && markets.get(symbol).is_none() {
+        let silent = markets.iter().min_by_key(|market| (market.episode.is_some(), market.heard));
+        if let Some(silent) = silent.map(|market| market.symbol) {
+            markets.remove(&silent);
+        }
+    }
+    markets.get_or_insert_with(symbol, || {
+        let mut market = Market::new(*symbol, facts);
+        market.heard = heard;
+        market
+    })
+}
+
+impl Engine for CascadeEngine {
+    #[inline]
+    fn take(&mut self, event: &Event, out: &mut Vec<Finding>) -> Result<(), Refused> {
+        admit::numbers(event)?;
+        match event {
+            Event::Liquidation(_)
+            | Event::Mark(_)
+            | Event::OpenInterest(_)
+            | Event::TradeBar(_)
+            | Event::LargeTrade(_) => {
+                let Some(symbol) = event.symbol() else { return Ok(()) };
+                self.take_own(event, symbol, out)
+            }
+            Event::Tick(tick) => self.take_tick(tick, out),
+            Event::Gap(gap) => self.take_gap(gap),
+            Event::FeedHealth(health) => {
+                self.take_feed_health(health);
+                Ok(())
+            }
+            Event::Trade(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! What all symbols of a shard share: the last tick, the feeds, the gaps that are in every symbol.
+
+use std::sync::Arc;
+
+use cascade_domain::{EventTime, FeedStatus, Feeds, Venue};
+
+use crate::config::Config;
+
+/// Until when a venue's liquidations are known to have a gap.
+pub(crate) type GapEnds = [Option<EventTime>; Venue::ALL.len()];
+
+/// The shard's shared facts.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    pub(crate) config: Arc<Config>,
+    pub(crate) label: String,
+    /// How many prints and orders of a symbol are held.
+    pub(crate) room: usize,
+    pub(crate) tick: Option<EventTime>,
+    pub(crate) feeds: Feeds,
+    pub(crate) btc_price: Option<f64>,
+    pub(crate) gaps: GapEnds,
+    /// From when on the stream was heard without a break of our own.
+    pub(crate) heard_from: Option<EventTime>,
+}
+
+impl Facts {
+    pub(crate) fn new(config: Arc<Config>, label: String) -> Self {
+        Self {
+            room: usize::try_from(config.memory.max_orders).unwrap_or(usize::MAX),
+            config,
+            label,
+            tick: None,
+            feeds: Feeds::new(),
+            btc_price: None,
+            gaps: GapEnds::default(),
+            heard_from: None,
+        }
+    }
+
+    /// The latest that an event may be known.
+    #[inline]
+    pub(crate) fn latest(&self) -> Option<EventTime> {
+        self.tick.map(|tick| tick.plus_ms(i64::from(self.config.memory.future_s) * 1_000))
+    }
+
+    /// What lies before this is not wholly known, for whatever symbol.
+    #[inline]
+    pub(crate) fn void(&self) -> Option<EventTime> {
+        self.heard_from.max(last(&self.gaps))
+    }
+
+    /// Share of live venues, 0..=1; 1 where no venue is read that could be live.
+    pub(crate) fn live_share(&self) -> f64 {
+        let counted = self.feeds.values().filter(|status| **status != FeedStatus::Partial);
+        let (live, all) = counted.fold((0.0, 0.0), |(live, all), status| {
+            (live + f64::from(u8::from(status.counts_as_live())), all + 1.0)
+        });
+        if all > 0.0 { live / all } else { 1.0 }
+    }
+}
+
+/// The latest end of a gap.
+pub(crate) fn last(gaps: &GapEnds) -> Option<EventTime> {
+    gaps.iter().copied().max().flatten()
+}

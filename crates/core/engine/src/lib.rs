@@ -1,0 +1,50 @@
+//! What every detector shares: the `Engine` trait, event-time windows, statistics.
+//!
+//! An engine is a pure function of its shard's stream: it hears events in order, and time only as data. It knows no
+//! clock, no Redis, no thresholds but those it was built with.
+
+mod peak;
+mod series;
+mod statistics;
+mod timeline;
+
+pub use peak::Peak;
+pub use series::Series;
+pub use statistics::{Centred, correlation, deviation, median};
+pub use timeline::{Tally, Timed, Timeline};
+
+use cascade_domain::{Event, Finding};
+
+/// Why an engine passed over an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Refused {
+    /// Older than the longest window.
+    Late,
+    /// Known more than 60 s past the last tick.
+    FromTheFuture,
+    /// A tick not newer than the last.
+    OldTick,
+    /// A number that is not finite, or a negative price or quantity.
+    NotANumber,
+}
+
+impl Refused {
+    /// The word that labels it in metrics and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Late => "late",
+            Self::FromTheFuture => "from_the_future",
+            Self::OldTick => "old_tick",
+            Self::NotANumber => "not_a_number",
+        }
+    }
+}
+
+/// A detector over one shard's stream.
+pub trait Engine: std::fmt::Debug {
+    /// Takes the next event of the stream and pushes what there is to say about it, in order.
+    ///
+    /// # Errors
+    /// The event was passed over, and why; the engine's state and figures are as before.
+    fn take(&mut self, event: &Event, out: &mut Vec<Finding>) -> Result<(), Refused>;
+}
