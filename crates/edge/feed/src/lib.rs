@@ -1,0 +1,26 @@
+//! WebSocket and REST sessions that drive a venue.
+//!
+//! One session loop for every exchange: connect, subscribe within the venue's pace, see that every subscription was
+//! acknowledged, ping, answer, watch for silence, and say why it ended. The loop above it ([`keep`]) alone decides
+//! what follows, and tells the gaps. What a frame means is the protocol's affair (`cascade-venues`); where events go
+//! is the [`Sink`]'s. Nothing here knows Redis, reads a clock of its own, or spawns a task.
+//!
+//! All times are the [`cascade_pace::Clock`]'s; see [`Session`] for the one exception.
+
+mod end;
+mod gaps;
+mod keep;
+pub mod rest;
+mod roll;
+mod session;
+mod sink;
+mod socket;
+mod status;
+mod timing;
+mod tls;
+
+pub use end::{End, Ended};
+pub use keep::{backoff, keep};
+pub use session::{Session, SessionLimits, session};
+pub use sink::{Frame, Note, Sink};
+pub use tls::install_tls;
