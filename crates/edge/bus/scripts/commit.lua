@@ -1,0 +1,28 @@
+-- Put out a batch's findings and move the cursor, if the shard is still ours.
+-- KEYS: epoch, cursor, alerts stream.
+-- ARGV: epoch, from, to, max entries, max age ms, count of durable findings, those, then pairs of channel and message.
+-- Answers 'done', 'already_done', 'fenced' or 'cursor_moved'; only 'done' has written anything.
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+  return 'fenced'
+end
+local cursor = redis.call('GET', KEYS[2]) or '0-0'
+if cursor == ARGV[3] then
+  return 'already_done'
+end
+if cursor ~= ARGV[2] then
+  return 'cursor_moved'
+end
+local durable = tonumber(ARGV[6])
+for i = 7, 6 + durable do
+  redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[4], '*', 'e', ARGV[i])
+end
+if durable > 0 then
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  redis.call('XTRIM', KEYS[3], 'MINID', '~', string.format('%.0f', now - ARGV[5]))
+end
+for i = 7 + durable, #ARGV, 2 do
+  redis.call('PUBLISH', ARGV[i], ARGV[i + 1])
+end
+redis.call('SET', KEYS[2], ARGV[3])
+return 'done'

@@ -1,0 +1,49 @@
+-- Store a shard's new events once, all in one entry.
+-- KEYS: market stream, seen set. ARGV: max age ms, max entries, then per event: id bytes ('' = none), keep ms, event.
+-- Answers {stored, duplicates}.
+local market, seen = KEYS[1], KEYS[2]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+-- What may be forgotten; bounded, so that no call stalls the server after a long pause.
+local expired = redis.call('ZRANGEBYSCORE', seen, '-inf', string.format('%.0f', now), 'LIMIT', 0, 2000)
+if #expired > 0 then
+  redis.call('ZREM', seen, unpack(expired))
+end
+
+-- Which are new. They are marked as seen only once they are stored: a script that fails half-way is not rolled back,
+-- and a second copy is better than none.
+local fresh, marks, here, duplicates = {}, {}, {}, 0
+for i = 3, #ARGV, 3 do
+  local id = ARGV[i]
+  if id ~= '' and (here[id] or redis.call('ZSCORE', seen, id)) then
+    duplicates = duplicates + 1
+  else
+    fresh[#fresh + 1] = ARGV[i + 2]
+    if id ~= '' then
+      here[id] = true
+      marks[#marks + 1] = string.format('%.0f', now + ARGV[i + 1])
+      marks[#marks + 1] = id
+    end
+  end
+end
+
+local count = #fresh
+if count == 1 then
+  redis.call('XADD', market, 'MAXLEN', '~', ARGV[2], '*', 'e', fresh[1])
+elseif count > 1 then
+  local head
+  if count < 16 then
+    head = string.char(0x90 + count)
+  else
+    head = string.char(0xdc, math.floor(count / 256), count % 256)
+  end
+  redis.call('XADD', market, 'MAXLEN', '~', ARGV[2], '*', 'b', head .. table.concat(fresh))
+end
+if count > 0 then
+  redis.call('XTRIM', market, 'MINID', '~', string.format('%.0f', now - ARGV[1]))
+end
+if #marks > 0 then
+  redis.call('ZADD', seen, unpack(marks))
+end
+return {count, duplicates}

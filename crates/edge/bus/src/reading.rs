@@ -1,0 +1,119 @@
+//! Read-models: what a symbol, a feed or a service shows now. Each key has its own slot, so writes are pipelined and
+//! not atomic together; they are idempotent and unfenced.
+
+use redis::{Cmd, Pipeline};
+
+use crate::{Bus, BusError};
+
+/// One write of a read-model.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write {
+    /// A string that runs out by itself.
+    Json {
+        /// The key.
+        key: String,
+        /// The text.
+        json: String,
+        /// Seconds of wall time; at least one.
+        ttl_s: u32,
+    },
+    /// A member of a sorted set of which the highest scores are kept.
+    History {
+        /// The key.
+        key: String,
+        /// The score: milliseconds of event time.
+        score: i64,
+        /// The text.
+        member: String,
+        /// How many members stay.
+        keep: u32,
+    },
+}
+
+/// What a scan may go through before it stops.
+const LARGEST_SCAN: usize = 10_000;
+
+impl Bus {
+    /// Writes read-models in one round trip.
+    ///
+    /// # Errors
+    /// Redis is away, or refuses one of them (the others are written).
+    pub async fn write_readings(&self, writes: &[Write]) -> Result<(), BusError> {
+        let mut pipe = Pipeline::new();
+        for write in writes {
+            match write {
+                Write::Json { key, json, ttl_s } => {
+                    pipe.cmd("SET").arg(key).arg(json).arg("EX").arg((*ttl_s).max(1));
+                }
+                Write::History { key, score, member, keep } => {
+                    pipe.cmd("ZADD").arg(key).arg(*score).arg(member);
+                    pipe.cmd("ZREMRANGEBYRANK").arg(key).arg(0).arg(-i64::from(*keep) - 1);
+                }
+            }
+        }
+        let answers = self.link.pipeline::<redis::Value>(&mut pipe, self.settings.response_timeout).await?;
+        answers.into_iter().try_for_each(|answer| answer.map(drop).map_err(|e| BusError::of(&e)))
+    }
+
+    /// The string at `key`.
+    ///
+    /// # Errors
+    /// Redis is away, or the key holds another type.
+    pub async fn get(&self, key: &str) -> Result<Option<String>, BusError> {
+        self.link.query(redis::cmd("GET").arg(key), self.settings.response_timeout).await
+    }
+
+    /// The strings at these keys, in order.
+    ///
+    /// # Errors
+    /// As [`Bus::get`].
+    pub async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<String>>, BusError> {
+        let mut pipe = Pipeline::with_capacity(keys.len());
+        for key in keys {
+            pipe.cmd("GET").arg(key);
+        }
+        let answers = self.link.pipeline(&mut pipe, self.settings.response_timeout).await?;
+        answers.into_iter().map(|answer| answer.map_err(|e| BusError::of(&e))).collect()
+    }
+
+    /// The keys that match `pattern`, sorted, each once; at most 10 000.
+    ///
+    /// # Errors
+    /// Redis is away or refuses.
+    pub async fn scan(&self, pattern: &str) -> Result<Vec<String>, BusError> {
+        let mut found = Vec::new();
+        let mut cursor = "0".to_owned();
+        loop {
+            let (next, keys): (String, Vec<String>) =
+                self.link.query(&scan_from(&cursor, pattern), self.settings.response_timeout).await?;
+            found.extend(keys);
+            if next == "0" || found.len() >= LARGEST_SCAN {
+                break;
+            }
+            cursor = next;
+        }
+        found.sort_unstable();
+        found.dedup();
+        found.truncate(LARGEST_SCAN);
+        Ok(found)
+    }
+
+    /// Publishes messages in order, in one round trip, outside every fence: for what no engine says.
+    ///
+    /// # Errors
+    /// Redis is away or refuses.
+    pub async fn publish(&self, messages: &[(String, Vec<u8>)]) -> Result<(), BusError> {
+        let mut pipe = Pipeline::with_capacity(messages.len());
+        for (channel, message) in messages {
+            pipe.cmd("PUBLISH").arg(channel).arg(message);
+        }
+        let answers = self.link.pipeline::<u64>(&mut pipe, self.settings.response_timeout).await?;
+        answers.into_iter().try_for_each(|answer| answer.map(drop).map_err(|e| BusError::of(&e)))
+    }
+}
+
+fn scan_from(cursor: &str, pattern: &str) -> Cmd {
+    let mut cmd = redis::cmd("SCAN");
+    cmd.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(500);
+    cmd
+}

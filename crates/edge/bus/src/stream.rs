@@ -1,0 +1,185 @@
+//! Reading the shards' streams: one blocking read over all of them, on a connection of its own.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use cascade_domain::{Event, Shard};
+use cascade_wire::{ENTRY_ARRAY, ENTRY_ONE, WireError, decode_entry, key};
+use redis::{Cmd, Pipeline};
+
+use crate::link::Link;
+use crate::{Bus, BusError};
+
+/// The id of a stream entry: Redis' time in milliseconds and a number within it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId {
+    /// Milliseconds since the Unix epoch, by Redis' clock (or by whoever wrote the entry with an id of their own).
+    pub ms: u64,
+    /// Counts the entries of one millisecond.
+    pub seq: u64,
+}
+
+impl StreamId {
+    /// Before every entry.
+    pub const ZERO: Self = Self { ms: 0, seq: 0 };
+}
+
+impl fmt::Display for StreamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.ms, self.seq)
+    }
+}
+
+impl FromStr for StreamId {
+    type Err = BusError;
+
+    fn from_str(text: &str) -> Result<Self, BusError> {
+        text.split_once('-')
+            .and_then(|(ms, seq)| Some(Self { ms: ms.parse().ok()?, seq: seq.parse().ok()? }))
+            .ok_or_else(|| BusError::Reply(format!("`{text}` is not the id of a stream entry")))
+    }
+}
+
+/// An entry of a shard's stream, as it stands there: anybody may have written it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its id.
+    pub id: StreamId,
+    /// Field `e`.
+    pub one: Option<Vec<u8>>,
+    /// Field `b`.
+    pub array: Option<Vec<u8>>,
+}
+
+/// An entry as Redis tells it: id, then fields and values in turn.
+type RawEntry = (String, Vec<Vec<u8>>);
+
+impl Entry {
+    fn of((id, fields): RawEntry) -> Result<Self, BusError> {
+        let mut entry = Self { id: id.parse()?, one: None, array: None };
+        let mut fields = fields.into_iter();
+        while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
+            if name == ENTRY_ONE.as_bytes() {
+                entry.one = Some(value);
+            } else if name == ENTRY_ARRAY.as_bytes() {
+                entry.array = Some(value);
+            }
+        }
+        Ok(entry)
+    }
+
+    /// Its events; each bad one is refused alone.
+    ///
+    /// # Errors
+    /// The entry holds no events: [`decode_entry`].
+    pub fn events(&self) -> Result<Vec<Result<Event, WireError>>, WireError> {
+        decode_entry(self.one.as_deref(), self.array.as_deref())
+    }
+}
+
+/// A blocking reader of market streams. After an error the next call connects anew, with growing waits, for ever.
+#[derive(Debug)]
+pub struct StreamReader {
+    link: Link,
+}
+
+/// How long beyond the agreed blocking a server may be silent before its connection is given up.
+const GRACE: Duration = Duration::from_secs(5);
+
+impl StreamReader {
+    pub(crate) fn new(link: Link) -> Self {
+        Self { link }
+    }
+
+    /// What stands in the shards' market streams after these positions: at most `count` entries a shard, in order.
+    /// Waits up to `block` for the first; an empty answer means that nothing came. Shards in order.
+    ///
+    /// # Errors
+    /// The connection broke, or nothing was heard for 5 s more than `block`. Call again with the same positions.
+    pub async fn read(
+        &mut self,
+        positions: &BTreeMap<Shard, StreamId>,
+        block: Duration,
+        count: usize,
+    ) -> Result<Vec<(Shard, Vec<Entry>)>, BusError> {
+        if positions.is_empty() {
+            tokio::time::sleep(block).await;
+            return Ok(Vec::new());
+        }
+        // BLOCK 0 would wait for ever.
+        let block = block.max(Duration::from_millis(1));
+        let mut cmd = redis::cmd("XREAD");
+        cmd.arg("COUNT").arg(count).arg("BLOCK").arg(u64::try_from(block.as_millis()).unwrap_or(u64::MAX));
+        cmd.arg("STREAMS");
+        let names: BTreeMap<String, Shard> =
+            positions.keys().map(|shard| (key::market(*shard), *shard)).collect();
+        for shard in positions.keys() {
+            cmd.arg(key::market(*shard));
+        }
+        for position in positions.values() {
+            cmd.arg(position.to_string());
+        }
+        let answer: Option<Vec<(String, Vec<RawEntry>)>> = self.link.query(&cmd, block + GRACE).await?;
+        let mut read = Vec::new();
+        for (name, entries) in answer.unwrap_or_default() {
+            let shard = names.get(&name).ok_or_else(|| BusError::Reply(format!("a stream `{name}`")))?;
+            read.push((*shard, entries.into_iter().map(Entry::of).collect::<Result<_, _>>()?));
+        }
+        read.sort_by_key(|(shard, _)| *shard);
+        Ok(read)
+    }
+}
+
+impl Bus {
+    /// The oldest entry of each shard's market stream; `None` = the stream is empty. A reader whose position is older
+    /// than that may have been overtaken by trimming.
+    ///
+    /// # Errors
+    /// Redis is away or refuses.
+    pub async fn oldest(&self, shards: &[Shard]) -> Result<Vec<Option<StreamId>>, BusError> {
+        let mut pipe = Pipeline::with_capacity(shards.len());
+        for shard in shards {
+            pipe.add_command(range(&key::market(*shard), "-", 1));
+        }
+        let answers = self.link.pipeline::<Vec<RawEntry>>(&mut pipe, self.settings.response_timeout).await?;
+        let mut oldest = Vec::with_capacity(shards.len());
+        for answer in answers {
+            let entries = answer.map_err(|e| BusError::of(&e))?;
+            oldest.push(entries.into_iter().next().map(|(id, _)| id.parse()).transpose()?);
+        }
+        Ok(oldest)
+    }
+
+    /// At most `count` entries of the stream at `key` after `after`, oldest first; does not wait.
+    ///
+    /// # Errors
+    /// Redis is away or refuses.
+    pub async fn entries(&self, key: &str, after: StreamId, count: usize) -> Result<Vec<Entry>, BusError> {
+        let cmd = range(key, &format!("({after}"), count);
+        let entries: Vec<RawEntry> = self.link.query(&cmd, self.settings.response_timeout).await?;
+        entries.into_iter().map(Entry::of).collect()
+    }
+}
+
+fn range(key: &str, from: &str, count: usize) -> Cmd {
+    let mut cmd = redis::cmd("XRANGE");
+    cmd.arg(key).arg(from).arg("+").arg("COUNT").arg(count);
+    cmd
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_ordered_as_redis_orders_them_and_read_back() {
+        let id = |text: &str| text.parse::<StreamId>().unwrap();
+        assert!(id("9-9") < id("10-0") && id("10-2") < id("10-10") && StreamId::ZERO < id("0-1"));
+        assert_eq!(id("1791565601482-7").to_string(), "1791565601482-7");
+        for bad in ["", "7", "a-1", "1-", "-1-1"] {
+            assert!(bad.parse::<StreamId>().is_err(), "{bad}");
+        }
+    }
+}

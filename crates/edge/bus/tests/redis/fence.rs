@@ -1,0 +1,133 @@
+//! Leases, epochs and commits, and that a refused one says nothing.
+
+use crate::subscriber::{heard, listen};
+use crate::support::{eventually, redis, shard};
+use cascade_bus::{Batch, Bus, Claim, Commit, Owned, StreamId};
+use cascade_domain::Shard;
+use cascade_wire::{Channel, key};
+
+const ENGINE: &str = "cascade";
+
+fn claim(owner: &str, ttl_ms: u64) -> Claim {
+    Claim { engine: ENGINE.to_owned(), owner: owner.to_owned(), ttl_ms }
+}
+
+async fn take(bus: &Bus, owner: &str, shard: Shard) -> Option<Owned> {
+    bus.take(&claim(owner, 60_000), &[shard]).await.unwrap()[0]
+}
+
+fn id(ms: u64) -> StreamId {
+    StreamId { ms, seq: 0 }
+}
+
+fn batch(epoch: u64, from: StreamId, to: StreamId) -> Batch {
+    Batch {
+        shard: shard(5),
+        epoch,
+        from,
+        to,
+        durable: vec![format!("found until {to}").into_bytes()],
+        publish: vec![(Channel::Signals.as_str().to_owned(), format!("heard until {to}").into_bytes())],
+    }
+}
+
+async fn alerts(bus: &Bus) -> Vec<String> {
+    let entries = bus.entries(&key::alerts(shard(5)), StreamId::ZERO, 100).await.unwrap();
+    entries.into_iter().map(|entry| String::from_utf8(entry.one.unwrap()).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_live_lease_keeps_others_out_and_a_released_one_does_not() {
+    let (_server, bus) = redis().await;
+    let first = take(&bus, "one", shard(5)).await.unwrap();
+    assert_eq!(first.cursor, None);
+    assert_eq!(take(&bus, "two", shard(5)).await, None);
+    bus.release(&claim("two", 1), &[shard(5)]).await.unwrap();
+    assert_eq!(take(&bus, "two", shard(5)).await, None, "only its owner may give it back");
+    bus.release(&claim("one", 1), &[shard(5)]).await.unwrap();
+    assert!(take(&bus, "two", shard(5)).await.unwrap().epoch > first.epoch);
+}
+
+#[tokio::test]
+async fn a_lease_runs_out_and_is_ours_still_until_somebody_takes_it() {
+    let (_server, bus) = redis().await;
+    let short = claim("one", 1);
+    let mine = bus.take(&short, &[shard(5)]).await.unwrap()[0].unwrap();
+    assert_eq!(bus.renew(&short, &[(shard(5), mine.epoch)]).await.unwrap(), [true]);
+    eventually(async || take(&bus, "two", shard(5)).await.ok_or("the lease holds")).await;
+    assert_eq!(bus.renew(&claim("one", 60_000), &[(shard(5), mine.epoch)]).await.unwrap(), [false]);
+    assert_eq!(bus.renew(&short, &[]).await.unwrap(), [false; 0]);
+}
+
+#[tokio::test]
+async fn a_commit_is_done_once_and_only_by_the_owner_from_where_it_stood() {
+    let (_server, bus) = redis().await;
+    let mut subscriber = listen(&bus).await;
+    let old = take(&bus, "one", shard(5)).await.unwrap().epoch;
+    let epoch = take(&bus, "one", shard(5)).await.unwrap().epoch;
+    assert!(epoch > old, "each claim fences the one before, the own included");
+
+    let table = [
+        (batch(old, StreamId::ZERO, id(10)), Commit::Fenced),
+        (batch(epoch + 1, StreamId::ZERO, id(10)), Commit::Fenced),
+        (batch(epoch, id(3), id(10)), Commit::CursorMoved),
+        (batch(epoch, StreamId::ZERO, id(10)), Commit::Done),
+        (batch(epoch, StreamId::ZERO, id(10)), Commit::AlreadyDone),
+        (batch(old, StreamId::ZERO, id(10)), Commit::Fenced),
+        (batch(epoch, StreamId::ZERO, id(20)), Commit::CursorMoved),
+        (batch(epoch, id(10), id(20)), Commit::Done),
+    ];
+    for (batch, expected) in table {
+        assert_eq!(bus.commit(ENGINE, &batch).await.unwrap(), expected, "{batch:?}");
+    }
+    assert_eq!(alerts(&bus).await, ["found until 10-0", "found until 20-0"]);
+    assert_eq!(heard(&mut subscriber).await, "heard until 10-0");
+    assert_eq!(heard(&mut subscriber).await, "heard until 20-0", "nothing of what was refused");
+    assert_eq!(take(&bus, "one", shard(5)).await.unwrap().cursor, Some(id(20)));
+}
+
+#[tokio::test]
+async fn batches_of_many_shards_each_have_their_own_result() {
+    let (_server, bus) = redis().await;
+    let shards = [shard(1), shard(2)];
+    let owned = bus.take(&claim("one", 60_000), &shards).await.unwrap();
+    let of = |i: usize, epoch: u64| Batch { shard: shards[i], ..batch(epoch, StreamId::ZERO, id(1)) };
+    let batches = [of(0, owned[0].unwrap().epoch), of(1, 1)];
+    let results = bus.commit_many(ENGINE, &batches).await.unwrap();
+    assert_eq!(results, [Ok(Commit::Done), Ok(Commit::Fenced)]);
+}
+
+#[tokio::test]
+async fn a_redis_that_restarts_empty_fences_the_owner_and_gives_a_higher_epoch() {
+    let (mut server, bus) = redis().await;
+    let before = take(&bus, "one", shard(5)).await.unwrap().epoch;
+    server.kill9().await.unwrap();
+    server.restart().await.unwrap();
+    let stale = batch(before, StreamId::ZERO, id(10));
+    assert_eq!(eventually(async || bus.commit(ENGINE, &stale).await).await, Commit::Fenced);
+    assert!(take(&bus, "two", shard(5)).await.unwrap().epoch > before);
+}
+
+#[tokio::test]
+async fn a_redis_that_restarts_with_its_file_keeps_epoch_and_cursor() {
+    let mut server =
+        cascade_bus::PrivateRedis::start_append_only(cascade_bus::PortChoice::Free).await.unwrap();
+    let bus = crate::support::bus(&server);
+    let before = take(&bus, "one", shard(5)).await.unwrap().epoch;
+    assert_eq!(bus.commit(ENGINE, &batch(before, StreamId::ZERO, id(10))).await.unwrap(), Commit::Done);
+    server.kill9().await.unwrap();
+    server.restart().await.unwrap();
+    let next = batch(before, id(10), id(20));
+    assert_eq!(eventually(async || bus.commit(ENGINE, &next).await).await, Commit::Done);
+}
+
+#[tokio::test]
+async fn one_of_two_writers_holds_the_tick_lease() {
+    let (_server, bus) = redis().await;
+    assert!(bus.hold(key::TICK_LEASE, "one", 60_000).await.unwrap());
+    assert!(bus.hold(key::TICK_LEASE, "one", 60_000).await.unwrap(), "holding on is allowed");
+    assert!(!bus.hold(key::TICK_LEASE, "two", 60_000).await.unwrap());
+    assert!(!bus.let_go(key::TICK_LEASE, "two").await.unwrap());
+    assert!(bus.let_go(key::TICK_LEASE, "one").await.unwrap());
+    assert!(bus.hold(key::TICK_LEASE, "two", 60_000).await.unwrap());
+}

@@ -1,0 +1,8 @@
+//! The bus against a real redis-server, one per test.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers outside of test functions")]
+
+mod fence;
+mod reading;
+mod store;
+mod subscriber;
+mod support;

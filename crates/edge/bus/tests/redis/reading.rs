@@ -1,0 +1,74 @@
+//! Read-models and the private server itself.
+
+use crate::support::redis;
+use cascade_bus::{BusError, PortChoice, PrivateRedis, Write};
+
+#[tokio::test]
+async fn readings_are_read_back_and_scanned() {
+    let (_server, bus) = redis().await;
+    let json =
+        |key: &str| Write::Json { key: key.to_owned(), json: format!("{{\"of\":\"{key}\"}}"), ttl_s: 60 };
+    bus.write_readings(&[json("velocity:BTCUSDT:current"), json("velocity:ETHUSDT:current"), json("x")])
+        .await
+        .unwrap();
+    let keys = bus.scan("velocity:*:current").await.unwrap();
+    assert_eq!(keys, ["velocity:BTCUSDT:current", "velocity:ETHUSDT:current"]);
+    let texts = bus.get_many(&["x".to_owned(), "absent".to_owned()]).await.unwrap();
+    assert_eq!(texts, [Some("{\"of\":\"x\"}".to_owned()), None]);
+    assert_eq!(bus.get("absent").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_history_keeps_the_newest_and_each_member_once() {
+    let (server, bus) = redis().await;
+    let write = |score: i64| Write::History {
+        key: "history".to_owned(),
+        score,
+        member: format!("signal {score}"),
+        keep: 3,
+    };
+    for score in [1, 2, 3, 4, 5, 5, 4] {
+        bus.write_readings(&[write(score)]).await.unwrap();
+    }
+    let error = bus.get("history").await.unwrap_err();
+    assert!(matches!(&error, BusError::Refused(reason) if reason.contains("WRONGTYPE")), "{error:?}");
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let kept: Vec<String> =
+        redis::cmd("ZRANGE").arg("history").arg(0).arg(-1).query_async(&mut connection).await.unwrap();
+    assert_eq!(kept, ["signal 3", "signal 4", "signal 5"]);
+}
+
+#[tokio::test]
+async fn private_servers_do_not_meet_and_leave_no_port_behind() {
+    let (mut one, two) = (
+        PrivateRedis::start(PortChoice::Free).await.unwrap(),
+        PrivateRedis::start(PortChoice::Free).await.unwrap(),
+    );
+    assert_ne!(one.port(), two.port());
+    assert!(one.restart().await.is_err(), "it still runs");
+    one.stop().await.unwrap();
+    one.stop().await.unwrap();
+    assert!(one.kill9().await.is_err());
+    assert!(one.pause().await.is_err());
+    assert!(std::net::TcpListener::bind(("127.0.0.1", one.port())).is_ok());
+    let port = two.port();
+    let directory = two.directory().to_owned();
+    drop(two);
+    crate::support::eventually(async || std::net::TcpListener::bind(("127.0.0.1", port)).map(drop)).await;
+    assert!(!directory.exists());
+}
+
+#[tokio::test]
+async fn a_server_can_serve_us() {
+    let (_server, bus) = redis().await;
+    bus.ready().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_default_port_is_taken_by_one_and_the_next_finds_another() {
+    let one = PrivateRedis::start(PortChoice::Default6379IfFree).await.unwrap();
+    let two = PrivateRedis::start(PortChoice::Default6379IfFree).await.unwrap();
+    assert_ne!(one.port(), two.port());
+    assert_eq!(one.url(), format!("redis://127.0.0.1:{}", one.port()));
+}
