@@ -1,0 +1,35 @@
+//! The process kit: what every program needs around its own work.
+//!
+//! Configuration, the clock, logs, metrics, health, shutdown, supervised tasks. The only room that reads the machine's
+//! clock, the environment and signals, and that spawns tasks. The pump runs any engine over Redis; what the engine detects it
+//! does not know.
+
+mod args;
+mod bus_counts;
+mod clock;
+pub mod config;
+pub mod health;
+pub mod healthcheck;
+pub mod logs;
+mod metric;
+mod metrics;
+mod program;
+pub mod pump;
+mod seed;
+mod shutdown;
+mod signals;
+mod supervisor;
+mod throttle;
+
+pub use args::CommonArgs;
+pub use bus_counts::BusCounts;
+pub use clock::{SpeedError, SystemClock};
+pub use health::Health;
+pub use metric::{Kind, Metric, Spec};
+pub use metrics::Metrics;
+pub use program::{Context, Program, ServiceSettings, environment, run_service, start};
+pub use seed::random_seed;
+pub use shutdown::Shutdown;
+pub use signals::ask_on_signal;
+pub use supervisor::{BoxError, Supervisor, TaskError};
+pub use throttle::Throttle;

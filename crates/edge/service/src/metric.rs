@@ -1,0 +1,229 @@
+//! Every metric there is, as one closed set: its name, help, kind and labels.
+//!
+//! Nothing can be measured under a name that does not stand here. Knows nothing of how values are collected.
+
+/// What a metric is, as Prometheus sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts by size.
+    Histogram,
+}
+
+/// How a metric is told to Prometheus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spec {
+    /// The name under which Prometheus reads it; counters end in `_total`, times in `_seconds`.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Kind,
+    /// The keys of its labels, in the order in which values are given.
+    pub labels: &'static [&'static str],
+    /// One sentence on what it counts.
+    pub help: &'static str,
+}
+
+/// A metric. Base units: seconds and bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Metric {
+    /// The program and its version; always 1.
+    BuildInfo,
+    /// Seconds since the program started.
+    Uptime,
+    /// Frames received from a venue.
+    Frames,
+    /// Events decoded from a venue's frames.
+    Events,
+    /// Frames or events of a venue that were refused.
+    Refused,
+    /// Events of markets that nobody asked for.
+    Filtered,
+    /// Events that had been stored before.
+    Duplicates,
+    /// Events lost because the queue was full.
+    Dropped,
+    /// Trades that came after their second was told.
+    LateTrades,
+    /// Gaps told about a venue's stream.
+    Gaps,
+    /// Sessions with a venue that ended, and why.
+    Sessions,
+    /// 1 while the venue delivers, else 0.
+    FeedUp,
+    /// From an event's own time to its receipt.
+    VenueDelay,
+    /// Events that wait for Redis.
+    Queue,
+    /// Ticks written to the shards.
+    Ticks,
+    /// How late the last tick was written.
+    TickLag,
+    /// Connections to Redis that were built anew.
+    RedisReconnects,
+    /// Commands that Redis failed or did not answer.
+    RedisErrors,
+    /// Messages published on a channel.
+    Published,
+    /// Events that an engine took.
+    EngineEvents,
+    /// Events that an engine refused.
+    EngineRefused,
+    /// Stream entries that could not be read.
+    EntriesRefused,
+    /// Findings told.
+    Findings,
+    /// Batches that Redis refused: another owner or cursor.
+    CommitRefused,
+    /// How far the worst shard is behind its stream.
+    ShardLag,
+    /// From when an event could be known to its finding.
+    Pipeline,
+}
+
+impl Metric {
+    /// Every metric.
+    pub const ALL: [Self; 26] = [
+        Self::BuildInfo,
+        Self::Uptime,
+        Self::Frames,
+        Self::Events,
+        Self::Refused,
+        Self::Filtered,
+        Self::Duplicates,
+        Self::Dropped,
+        Self::LateTrades,
+        Self::Gaps,
+        Self::Sessions,
+        Self::FeedUp,
+        Self::VenueDelay,
+        Self::Queue,
+        Self::Ticks,
+        Self::TickLag,
+        Self::RedisReconnects,
+        Self::RedisErrors,
+        Self::Published,
+        Self::EngineEvents,
+        Self::EngineRefused,
+        Self::EntriesRefused,
+        Self::Findings,
+        Self::CommitRefused,
+        Self::ShardLag,
+        Self::Pipeline,
+    ];
+
+    /// How it is told.
+    pub const fn spec(self) -> Spec {
+        let (kind, name) = self.kind_and_name();
+        Spec { name, kind, labels: self.labels(), help: self.help() }
+    }
+
+    const fn kind_and_name(self) -> (Kind, &'static str) {
+        match self {
+            Self::BuildInfo => (Kind::Gauge, "cascade_build_info"),
+            Self::Uptime => (Kind::Gauge, "cascade_uptime_seconds"),
+            Self::Frames => (Kind::Counter, "cascade_frames_total"),
+            Self::Events => (Kind::Counter, "cascade_events_total"),
+            Self::Refused => (Kind::Counter, "cascade_refused_total"),
+            Self::Filtered => (Kind::Counter, "cascade_filtered_total"),
+            Self::Duplicates => (Kind::Counter, "cascade_duplicates_total"),
+            Self::Dropped => (Kind::Counter, "cascade_dropped_total"),
+            Self::LateTrades => (Kind::Counter, "cascade_late_trades_total"),
+            Self::Gaps => (Kind::Counter, "cascade_gaps_total"),
+            Self::Sessions => (Kind::Counter, "cascade_sessions_total"),
+            Self::FeedUp => (Kind::Gauge, "cascade_feed_up"),
+            Self::VenueDelay => (Kind::Histogram, "cascade_venue_delay_seconds"),
+            Self::Queue => (Kind::Gauge, "cascade_queue_events"),
+            Self::Ticks => (Kind::Counter, "cascade_ticks_total"),
+            Self::TickLag => (Kind::Gauge, "cascade_tick_lag_seconds"),
+            Self::RedisReconnects => (Kind::Counter, "cascade_redis_reconnects_total"),
+            Self::RedisErrors => (Kind::Counter, "cascade_redis_errors_total"),
+            Self::Published => (Kind::Counter, "cascade_published_total"),
+            Self::EngineEvents => (Kind::Counter, "cascade_engine_events_total"),
+            Self::EngineRefused => (Kind::Counter, "cascade_engine_refused_total"),
+            Self::EntriesRefused => (Kind::Counter, "cascade_entries_refused_total"),
+            Self::Findings => (Kind::Counter, "cascade_findings_total"),
+            Self::CommitRefused => (Kind::Counter, "cascade_commit_refused_total"),
+            Self::ShardLag => (Kind::Gauge, "cascade_shard_lag_seconds"),
+            Self::Pipeline => (Kind::Histogram, "cascade_pipeline_seconds"),
+        }
+    }
+
+    const fn labels(self) -> &'static [&'static str] {
+        match self {
+            Self::BuildInfo => &["service", "version"],
+            Self::Uptime
+            | Self::Duplicates
+            | Self::Queue
+            | Self::Ticks
+            | Self::TickLag
+            | Self::RedisReconnects
+            | Self::RedisErrors
+            | Self::ShardLag
+            | Self::Pipeline => &[],
+            Self::Frames | Self::Filtered | Self::LateTrades | Self::FeedUp | Self::VenueDelay => &["venue"],
+            Self::Events => &["venue", "kind"],
+            Self::Refused => &["venue", "reason"],
+            Self::Dropped | Self::EngineEvents => &["kind"],
+            Self::Gaps => &["venue", "stream"],
+            Self::Sessions => &["venue", "end"],
+            Self::Published => &["channel"],
+            Self::EngineRefused | Self::EntriesRefused | Self::CommitRefused => &["reason"],
+            Self::Findings => &["finding", "level"],
+        }
+    }
+
+    const fn help(self) -> &'static str {
+        match self {
+            Self::BuildInfo => "The program and its version; always 1.",
+            Self::Uptime => "Seconds since the program started.",
+            Self::Frames => "Frames received from a venue.",
+            Self::Events => "Events decoded from a venue's frames.",
+            Self::Refused => "Frames or events of a venue that were refused.",
+            Self::Filtered => "Events of markets that nobody asked for.",
+            Self::Duplicates => "Events that had been stored before.",
+            Self::Dropped => "Events lost because the queue was full.",
+            Self::LateTrades => "Trades that came after their second was told.",
+            Self::Gaps => "Gaps told about a venue's stream.",
+            Self::Sessions => "Sessions with a venue that ended, and why.",
+            Self::FeedUp => "1 while the venue delivers, else 0.",
+            Self::VenueDelay => "From an event's own time to its receipt.",
+            Self::Queue => "Events that wait for Redis.",
+            Self::Ticks => "Ticks written to the shards.",
+            Self::TickLag => "How late the last tick was written.",
+            Self::RedisReconnects => "Connections to Redis that were built anew.",
+            Self::RedisErrors => "Commands that Redis failed or did not answer.",
+            Self::Published => "Messages published on a channel.",
+            Self::EngineEvents => "Events that an engine took.",
+            Self::EngineRefused => "Events that an engine refused.",
+            Self::EntriesRefused => "Stream entries that could not be read.",
+            Self::Findings => "Findings told.",
+            Self::CommitRefused => "Batches that Redis refused: another owner or cursor.",
+            Self::ShardLag => "How far the worst shard is behind its stream.",
+            Self::Pipeline => "From when an event could be known to its finding.",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn all_of_them_are_listed_and_named_by_the_rules_of_prometheus() {
+        let names: BTreeSet<&str> = Metric::ALL.iter().map(|metric| metric.spec().name).collect();
+        assert_eq!(names.len(), Metric::ALL.len());
+        assert_eq!(Metric::ALL.len(), Metric::Pipeline as usize + 1, "the last variant stands last");
+        for metric in Metric::ALL {
+            let Spec { name, kind, help, .. } = metric.spec();
+            assert!(name.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{name}");
+            assert_eq!(name.ends_with("_total"), kind == Kind::Counter, "{name}");
+            assert!(kind != Kind::Histogram || name.ends_with("_seconds"), "{name}");
+            assert!(help.ends_with('.'), "{name}");
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! What every service program does around its service: arguments, configuration, logs, health, signals, exit code.
+//!
+//! A binary's `main` is one call of `run_service`. Knows nothing of any service.
+
+use std::ffi::OsString;
+use std::future::Future;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cascade_domain::Refusal;
+use cascade_pace::Clock;
+use clap::error::ErrorKind;
+use serde::Deserialize;
+
+use crate::args::{Cli, Command};
+use crate::config::{Document, Mistakes};
+use crate::logs::{self, LogFormat};
+use crate::supervisor::{BoxError, Supervisor};
+use crate::{Health, Metrics, Shutdown, SystemClock, ask_on_signal, health, healthcheck, random_seed};
+
+/// Stopped as asked, or all is well.
+const DONE: u8 = 0;
+/// Failed while running.
+const FAILED: u8 = 1;
+/// Wrong usage or configuration.
+const REFUSED: u8 = 2;
+
+/// What the whole process has left, after the service's own deadline, before it gives up on tasks.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What a service program is.
+#[derive(Clone, Copy, Debug)]
+pub struct Program<C> {
+    /// The binary's name, e.g. `liquidation-ingest`.
+    pub name: &'static str,
+    /// One sentence on what it does, for `--help`.
+    pub about: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// Its own section of the configuration, which has `health_addr`.
+    pub section: &'static str,
+    /// Reads its settings, adding what is wrong with them to the mistakes.
+    pub settings: fn(&Document, &mut Mistakes) -> C,
+}
+
+/// What a running service is given.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The service's name, as in `service:NAME:INSTANCE`.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// The name of this process among its replicas.
+    pub instance: String,
+    /// The one clock.
+    pub clock: Arc<dyn Clock>,
+    /// A random number: the seed of everything that jitters.
+    pub seed: u64,
+    /// Where it says whether it is ready. It must set at least one condition.
+    pub health: Health,
+    /// Where it counts.
+    pub metrics: Metrics,
+    /// When it must stop.
+    pub shutdown: Shutdown,
+    /// How long it may take to stop, wall time.
+    pub deadline: Duration,
+    /// Between two heartbeats.
+    pub heartbeat: Duration,
+}
+
+/// The section `[service]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct ServiceSettings {
+    /// Seconds to finish the work after a signal, in [1, 300].
+    pub shutdown_deadline_s: u64,
+    /// How the log is written.
+    pub log_format: LogFormat,
+    /// The least severe level that is written, or levels by room.
+    pub log_level: String,
+    /// Seconds between two heartbeats, in [1, 10]: they live 15.
+    pub heartbeat_s: u64,
+}
+
+impl Default for ServiceSettings {
+    fn default() -> Self {
+        let log_level = "info".to_owned();
+        Self { shutdown_deadline_s: 10, log_format: LogFormat::Text, log_level, heartbeat_s: 3 }
+    }
+}
+
+impl ServiceSettings {
+    /// The section of this document.
+    pub fn read(document: &Document, mistakes: &mut Mistakes) -> Self {
+        document.section("service", mistakes, Self::refusals)
+    }
+
+    fn refusals(&self) -> Vec<Refusal> {
+        let mut refusals = Vec::new();
+        let mut bounded = |key: &str, value: u64, most: u64| {
+            if !(1..=most).contains(&value) {
+                refusals.push(Refusal::new(key, format!("must be from 1 to {most} seconds, not {value}")));
+            }
+        };
+        bounded("shutdown_deadline_s", self.shutdown_deadline_s, 300);
+        bounded("heartbeat_s", self.heartbeat_s, 10);
+        if let Err(reason) = logs::level(&self.log_level) {
+            refusals.push(Refusal::new("log_level", reason));
+        }
+        refusals
+    }
+}
+
+/// Everything a program is told before it starts.
+struct Settings<C> {
+    own: C,
+    service: ServiceSettings,
+    health_addr: String,
+}
+
+/// Runs a service program to its end: reads arguments and configuration, answers `--check-config` and `healthcheck`, or
+/// runs `run` with health, metrics and signals around it. SIGTERM and SIGINT ask it to stop.
+///
+/// Exit code: 0 = stopped as asked, 1 = failed while running (the service ended by itself, too), 2 = usage or configuration.
+pub fn run_service<C, R, F>(program: &Program<C>, run: R) -> ExitCode
+where
+    R: FnOnce(C, Context) -> F,
+    F: Future<Output = Result<(), BoxError>> + Send + 'static,
+{
+    ExitCode::from(start(program, std::env::args_os(), environment(), run))
+}
+
+/// The environment variables of this process whose names and values are text.
+pub fn environment() -> Vec<(String, String)> {
+    let text =
+        |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    std::env::vars_os().filter_map(text).collect()
+}
+
+/// [`run_service`] with the outside as arguments.
+pub fn start<C, R, F>(
+    program: &Program<C>,
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: Vec<(String, String)>,
+    run: R,
+) -> u8
+where
+    R: FnOnce(C, Context) -> F,
+    F: Future<Output = Result<(), BoxError>> + Send + 'static,
+{
+    let cli = match Cli::read(arguments, program.name, program.about, program.version) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            error.print().ok();
+            return if asked { DONE } else { REFUSED };
+        }
+    };
+    let (document, mut mistakes) = Document::load(&cli.common.sources(program.section, environment));
+    let settings = settings(program, &document, &mut mistakes);
+    if !mistakes.is_empty() {
+        let count = mistakes.len();
+        let things = if count == 1 { "mistake" } else { "mistakes" };
+        say(&mut std::io::stderr(), &format!("{count} {things} in the configuration:\n{mistakes}"));
+        return REFUSED;
+    }
+    if cli.common.check_config {
+        say(&mut std::io::stdout(), "configuration is valid");
+        return DONE;
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            say(&mut std::io::stderr(), &format!("{}: can't start threads: {error}", program.name));
+            return FAILED;
+        }
+    };
+    let code = runtime.block_on(async {
+        match cli.command {
+            Some(Command::Healthcheck) => check(&settings.health_addr).await,
+            None => supervise(program, settings, run).await,
+        }
+    });
+    // Not even a task that blocks its thread may keep the process alive.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    code
+}
+
+fn settings<C>(program: &Program<C>, document: &Document, mistakes: &mut Mistakes) -> Settings<C> {
+    let service = ServiceSettings::read(document, mistakes);
+    let own = (program.settings)(document, mistakes);
+    let key = format!("{}.health_addr", program.section);
+    let health_addr = document.text(&key).unwrap_or_default().to_owned();
+    let port = health_addr.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+    if !matches!(port, Some(Ok(_))) {
+        let reason = format!("expected HOST:PORT, e.g. 127.0.0.1:9101, found `{health_addr}`");
+        mistakes.push(key.clone(), document.origin(&key), reason);
+    }
+    Settings { own, service, health_addr }
+}
+
+async fn check(address: &str) -> u8 {
+    match healthcheck::ask(address).await {
+        Ok(body) => {
+            say(&mut std::io::stdout(), &body);
+            DONE
+        }
+        Err(error) => {
+            say(&mut std::io::stderr(), &error.to_string());
+            FAILED
+        }
+    }
+}
+
+async fn supervise<C, R, F>(program: &Program<C>, settings: Settings<C>, run: R) -> u8
+where
+    R: FnOnce(C, Context) -> F,
+    F: Future<Output = Result<(), BoxError>> + Send + 'static,
+{
+    let service = &settings.service;
+    if let Ok(filter) = logs::level(&service.log_level) {
+        logs::install(service.log_format, filter);
+    }
+    match assemble(program, settings, run).await {
+        Ok(supervisor) => match supervisor.run().await {
+            Ok(()) => {
+                tracing::info!("stopped");
+                DONE
+            }
+            Err(_) => FAILED, // the supervisor has logged why
+        },
+        Err(error) => {
+            tracing::error!(%error, "not started");
+            FAILED
+        }
+    }
+}
+
+/// Puts the service among its signals and its health server, all of them running.
+async fn assemble<C, R, F>(
+    program: &Program<C>,
+    settings: Settings<C>,
+    run: R,
+) -> Result<Supervisor, BoxError>
+where
+    R: FnOnce(C, Context) -> F,
+    F: Future<Output = Result<(), BoxError>> + Send + 'static,
+{
+    let shutdown = Shutdown::new();
+    let deadline = Duration::from_secs(settings.service.shutdown_deadline_s);
+    let mut supervisor = Supervisor::new(&shutdown, deadline + GRACE);
+    supervisor.spawn("signals", ask_on_signal(shutdown, supervisor.shutdown())?);
+
+    let (health, metrics) = (Health::new(), Metrics::new(program.name, program.version));
+    let stop = supervisor.shutdown();
+    let (address, server) =
+        health::serve(&settings.health_addr, health.clone(), metrics.clone(), stop).await?;
+    say(
+        &mut std::io::stdout(),
+        &format!("{} {}: health and metrics on http://{address}", program.name, program.version),
+    );
+    supervisor.spawn("health", server);
+
+    let seed = random_seed()?;
+    let context = Context {
+        name: program.name,
+        version: program.version,
+        instance: format!("{:08x}", seed >> 32),
+        clock: Arc::new(SystemClock::new()),
+        seed,
+        health,
+        metrics,
+        shutdown: supervisor.shutdown(),
+        deadline,
+        heartbeat: Duration::from_secs(settings.service.heartbeat_s),
+    };
+    supervisor.spawn(program.name, run(settings.own, context));
+    Ok(supervisor)
+}
+
+/// Writes a line for the person who started the program; whether anybody reads it is not our affair.
+fn say(to: &mut dyn std::io::Write, text: &str) {
+    writeln!(to, "{text}").ok();
+}

@@ -1,0 +1,381 @@
+//! The pump: runs an engine over the shards' streams on Redis.
+//!
+//! For each shard that is ours it reads entries in order, hands every event to that shard's engine, and puts what the
+//! engine says out with one fenced script, so that a batch is out once or not at all. Read-models are written after
+//! it. Knows no detector: the engine, and what is shown of it, are arguments.
+//!
+//! A shard is loaded from the beginning of its stream: the engine hears what Redis still holds, and what was told
+//! before (up to the cursor) is not told again.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::time::{Duration, Instant};
+
+use cascade_bus::{Batch, Bus, BusError, Claim, Commit, Entry, StreamId, StreamReader, Write};
+use cascade_domain::{Event, EventTime, Finding, Shard};
+use cascade_engine::Engine;
+use cascade_wire::{Channel, Heartbeat, encode_finding, finding_to_json, key};
+
+use crate::{BusCounts, Context, Metric, Shutdown, Throttle};
+
+/// How long a lease holds without being renewed, wall time.
+const LEASE_MS: u64 = 10_000;
+/// How often leases are renewed and free shards taken, wall time.
+const RENEW: Duration = Duration::from_secs(3);
+/// How long a read waits for the first entry.
+const BLOCK: Duration = Duration::from_millis(500);
+/// How many entries of a shard one read takes.
+const ENTRIES: usize = 500;
+/// A cursor without findings is moved at most this often, wall time.
+const IDLE_COMMIT: Duration = Duration::from_secs(2);
+/// Read-models are written at most this often, wall time.
+const SHOW: Duration = Duration::from_millis(200);
+/// Between two tries while Redis does not answer, wall time.
+const RETRY: Duration = Duration::from_millis(200);
+/// How long a heartbeat stands, seconds.
+const HEARTBEAT_TTL_S: u32 = 15;
+/// How many refusals of one kind are logged in a minute of the clock; all are counted.
+const LOGGED_A_MINUTE: u32 = 3;
+
+/// What a service shows of its engine, and how it makes one.
+pub trait Detector: Send + Debug {
+    /// The engine.
+    type Engine: Engine + Send;
+
+    /// The engine's name in key names: `cascade`, `oi`.
+    fn name(&self) -> &'static str;
+
+    /// Version and configuration hash, as findings carry it.
+    fn label(&self) -> &str;
+
+    /// A cold engine for a shard.
+    fn engine(&self, shard: Shard) -> Self::Engine;
+
+    /// The read-models of a shard, now.
+    fn readings(&self, engine: &Self::Engine) -> Vec<Write>;
+
+    /// What a finding leaves in the history.
+    fn history(&self, finding: &Finding) -> Option<Write>;
+}
+
+/// How findings go out.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    /// Each message again as JSON, on `<channel>:json`.
+    pub json_mirror: bool,
+    /// Findings are marked as a demo's.
+    pub demo: bool,
+}
+
+/// One shard that is ours.
+#[derive(Debug)]
+struct Loaded<E> {
+    engine: E,
+    epoch: u64,
+    /// Up to where findings are out.
+    cursor: StreamId,
+    /// Up to where the stream is read.
+    position: StreamId,
+    last_commit: Instant,
+    /// What has been said since the cursor.
+    said: Vec<Finding>,
+}
+
+/// An engine over the shards' streams.
+#[derive(Debug)]
+pub struct Pump<D: Detector> {
+    detector: D,
+    output: Output,
+    context: Context,
+    bus: Bus,
+    claim: Claim,
+    shards: BTreeMap<Shard, Loaded<D::Engine>>,
+    throttle: Throttle,
+    counts: BusCounts,
+    last_tick: EventTime,
+}
+
+#[expect(clippy::disallowed_methods, reason = "leases and idle commits are wall time, and this is `service`")]
+fn wall() -> Instant {
+    Instant::now()
+}
+
+impl<D: Detector> Pump<D> {
+    /// A pump that owns nothing yet.
+    pub fn new(detector: D, output: Output, context: Context, bus: Bus) -> Self {
+        let owner = format!("{} {}", context.instance, detector.label());
+        let claim = Claim { engine: detector.name().to_owned(), owner, ttl_ms: LEASE_MS };
+        Self {
+            detector,
+            output,
+            context,
+            bus,
+            claim,
+            shards: BTreeMap::new(),
+            throttle: Throttle::new(LOGGED_A_MINUTE, 60_000),
+            counts: BusCounts::default(),
+            last_tick: EventTime::default(),
+        }
+    }
+
+    /// Runs until asked to stop; then what was read is committed and the shards are given back.
+    pub async fn run(mut self, shutdown: Shutdown) {
+        let mut reader = self.bus.reader();
+        let (mut renewed, mut shown) = (None::<Instant>, wall());
+        while !shutdown.is_requested() {
+            if renewed.is_none_or(|at| at.elapsed() >= RENEW) {
+                let done = self.renew().await;
+                self.context.health.set("redis", done.as_ref().copied().map_err(ToString::to_string));
+                self.beat().await;
+                renewed = Some(wall());
+            }
+            let read = tokio::select! {
+                biased;
+                () = shutdown.requested() => break,
+                read = self.read(&mut reader) => read,
+            };
+            match read {
+                Ok(entries) => self.take(entries),
+                Err(error) => {
+                    tracing::warn!(%error, "can't read the streams");
+                    tokio::time::sleep(RETRY).await;
+                    continue;
+                }
+            }
+            self.commit(false, &shutdown).await;
+            if shown.elapsed() >= SHOW {
+                self.show().await;
+                shown = wall();
+            }
+        }
+        self.commit(true, &shutdown).await;
+        let ours: Vec<_> = self.shards.keys().copied().collect();
+        if let Err(error) = self.bus.release(&self.claim, &ours).await {
+            tracing::warn!(%error, "leases run out by themselves");
+        }
+    }
+
+    async fn read(&self, reader: &mut StreamReader) -> Result<Vec<(Shard, Vec<Entry>)>, BusError> {
+        let positions = self.shards.iter().map(|(shard, loaded)| (*shard, loaded.position)).collect();
+        reader.read(&positions, BLOCK, ENTRIES).await
+    }
+
+    /// Renews what is ours, takes what is free, and loads anew what was overtaken by trimming.
+    async fn renew(&mut self) -> Result<(), BusError> {
+        let held: Vec<_> = self.shards.iter().map(|(shard, loaded)| (*shard, loaded.epoch)).collect();
+        for ((shard, _), ours) in held.iter().zip(self.bus.renew(&self.claim, &held).await?) {
+            if !ours {
+                self.give_up(*shard, "lease_lost");
+            }
+        }
+        let ours: Vec<_> = self.shards.keys().copied().collect();
+        for (shard, oldest) in ours.iter().zip(self.bus.oldest(&ours).await?) {
+            let position = self.shards.get(shard).map(|loaded| loaded.position);
+            if position.is_some_and(|at| at != StreamId::ZERO && oldest.is_some_and(|oldest| oldest > at)) {
+                self.give_up(*shard, "trimmed");
+            }
+        }
+        let free: Vec<_> = Shard::all().filter(|shard| !self.shards.contains_key(shard)).collect();
+        for (shard, owned) in free.iter().zip(self.bus.take(&self.claim, &free).await?) {
+            if let Some(owned) = owned {
+                let loaded = Loaded {
+                    engine: self.detector.engine(*shard),
+                    epoch: owned.epoch,
+                    cursor: owned.cursor.unwrap_or(StreamId::ZERO),
+                    position: StreamId::ZERO,
+                    last_commit: wall(),
+                    said: Vec::new(),
+                };
+                self.shards.insert(*shard, loaded);
+            }
+        }
+        let state =
+            if self.shards.is_empty() { Err("another replica owns every shard".to_owned()) } else { Ok(()) };
+        self.context.health.set("shards", state);
+        Ok(())
+    }
+
+    fn give_up(&mut self, shard: Shard, reason: &'static str) {
+        tracing::warn!(%shard, reason, "shard given up; it is loaded anew when it is free");
+        self.context.metrics.add(Metric::CommitRefused, &[reason], 1);
+        self.shards.remove(&shard);
+    }
+
+    /// Hands what was read to the engines.
+    fn take(&mut self, read: Vec<(Shard, Vec<Entry>)>) {
+        for (shard, entries) in read {
+            for entry in entries {
+                self.take_entry(shard, &entry);
+            }
+        }
+    }
+
+    fn take_entry(&mut self, shard: Shard, entry: &Entry) {
+        let events = entry.events().unwrap_or_else(|error| vec![Err(error)]);
+        let Some(loaded) = self.shards.get_mut(&shard) else { return };
+        let already_told = entry.id <= loaded.cursor;
+        let known = loaded.said.len();
+        for event in events {
+            match event {
+                Ok(event) => {
+                    self.context.metrics.add(Metric::EngineEvents, &[event.kind()], 1);
+                    if let Event::Tick(tick) = &event {
+                        self.last_tick = self.last_tick.max(tick.event_time_ms);
+                    }
+                    if let Err(refused) = loaded.engine.take(&event, &mut loaded.said) {
+                        self.context.metrics.add(Metric::EngineRefused, &[refused.as_str()], 1);
+                    }
+                }
+                Err(error) => {
+                    self.context.metrics.add(Metric::EntriesRefused, &[error.label()], 1);
+                    if let Some(suppressed) = self.throttle.admit(error.label(), self.context.clock.now()) {
+                        tracing::warn!(%shard, id = %entry.id, %error, suppressed, "refused");
+                    }
+                }
+            }
+        }
+        if already_told {
+            loaded.said.truncate(known);
+        }
+        loaded.position = entry.id;
+    }
+
+    /// Puts out what was said, and moves the cursors of silent shards now and then (`all`: now).
+    async fn commit(&mut self, all: bool, shutdown: &Shutdown) {
+        let mut batches = Vec::new();
+        let now = self.context.clock.now();
+        for (shard, loaded) in &mut self.shards {
+            let moved = loaded.position > loaded.cursor;
+            if moved && (all || !loaded.said.is_empty() || loaded.last_commit.elapsed() >= IDLE_COMMIT) {
+                for finding in &mut loaded.said {
+                    finding.stamp(now, self.output.demo);
+                }
+                batches.push(batch(*shard, loaded, self.output.json_mirror));
+            }
+        }
+        if batches.is_empty() {
+            return;
+        }
+        let results = loop {
+            match self.bus.commit_many(&self.claim.engine, &batches).await {
+                Ok(results) => break results,
+                Err(error) if shutdown.is_requested() => {
+                    tracing::warn!(%error, "not committed; the next owner tells it");
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "Redis does not take findings; they wait");
+                    self.context.health.set("redis", Err(error.to_string()));
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        };
+        let mut history = Vec::new();
+        for (batch, result) in batches.iter().zip(results) {
+            match result {
+                Ok(Commit::Done | Commit::AlreadyDone) => history.extend(self.committed(batch)),
+                Ok(refused) => self.give_up(batch.shard, refused.label()),
+                Err(error) => {
+                    tracing::warn!(shard = %batch.shard, %error, "Redis refuses a batch");
+                    self.give_up(batch.shard, "error");
+                }
+            }
+        }
+        self.write(&history).await;
+    }
+
+    /// What a committed batch leaves in metrics and history.
+    fn committed(&mut self, batch: &Batch) -> Vec<Write> {
+        let Some(loaded) = self.shards.get_mut(&batch.shard) else { return Vec::new() };
+        loaded.cursor = batch.to;
+        loaded.last_commit = wall();
+        let said = std::mem::take(&mut loaded.said);
+        let now = self.context.clock.now();
+        for finding in &said {
+            self.context.metrics.add(Metric::Findings, &[finding.kind(), level(finding)], 1);
+            #[expect(clippy::cast_precision_loss, reason = "a delay in milliseconds")]
+            let delay_s = now.since(finding.known_at()).max(0) as f64 / 1e3;
+            self.context.metrics.record(Metric::Pipeline, &[], delay_s);
+        }
+        for (channel, _) in &batch.publish {
+            self.context.metrics.add(Metric::Published, &[channel], 1);
+        }
+        said.iter().filter_map(|finding| self.detector.history(finding)).collect()
+    }
+
+    async fn show(&self) {
+        let readings: Vec<_> =
+            self.shards.values().flat_map(|loaded| self.detector.readings(&loaded.engine)).collect();
+        self.write(&readings).await;
+    }
+
+    async fn write(&self, writes: &[Write]) {
+        if writes.is_empty() {
+            return;
+        }
+        if let Err(error) = self.bus.write_readings(writes).await {
+            tracing::warn!(%error, "read-models not written");
+        }
+    }
+
+    /// How far the newest tick lies behind the clock; unknown before the first.
+    fn lag_ms(&self) -> Option<i64> {
+        (self.last_tick > EventTime::default()).then(|| self.context.clock.now().since(self.last_tick).max(0))
+    }
+
+    async fn beat(&mut self) {
+        let lag_ms = self.lag_ms();
+        #[expect(clippy::cast_precision_loss, reason = "a delay in milliseconds")]
+        if let Some(lag_ms) = lag_ms {
+            self.context.metrics.set(Metric::ShardLag, &[], lag_ms as f64 / 1e3);
+        }
+        let heartbeat = Heartbeat {
+            version: self.context.version.to_owned(),
+            uptime_s: self.context.metrics.uptime_s(),
+            shards_owned: Some(self.shards.len() as u64),
+            lag_ms,
+        };
+        self.counts.fold(self.bus.stats(), &self.context.metrics);
+        let json = serde_json::to_string(&heartbeat).unwrap_or_default();
+        let key = key::heartbeat(self.context.name, &self.context.instance);
+        self.write(&[Write::Json { key, json, ttl_s: HEARTBEAT_TTL_S }]).await;
+    }
+}
+
+const fn level(finding: &Finding) -> &'static str {
+    match finding {
+        Finding::Cascade(finding) => finding.level.as_str(),
+        Finding::LargeLiquidation(_) => "",
+    }
+}
+
+/// What a shard has said since its cursor, encoded for the script.
+fn batch<E>(shard: Shard, loaded: &Loaded<E>, json_mirror: bool) -> Batch {
+    let mut batch = Batch {
+        shard,
+        epoch: loaded.epoch,
+        from: loaded.cursor,
+        to: loaded.position,
+        durable: Vec::new(),
+        publish: Vec::new(),
+    };
+    for finding in &loaded.said {
+        let (bytes, json) = match (encode_finding(finding), finding_to_json(finding)) {
+            (Ok(bytes), Ok(json)) => (bytes, json),
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::error!(id = %finding.id(), %error, "a finding that can't be encoded is lost");
+                continue;
+            }
+        };
+        for channel in Channel::of(finding) {
+            batch.publish.push((channel.as_str().to_owned(), bytes.clone()));
+            if json_mirror {
+                batch.publish.push((channel.json_twin().to_owned(), json.clone().into_bytes()));
+            }
+        }
+        if finding.is_transition() {
+            batch.durable.push(bytes);
+        }
+    }
+    batch
+}

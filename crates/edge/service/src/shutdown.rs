@@ -1,0 +1,35 @@
+//! The wish that everything should stop: asked once, heard by all, never taken back.
+
+use tokio_util::sync::CancellationToken;
+
+/// A handle on the wish to stop; every clone hears it and may ask.
+#[derive(Clone, Debug, Default)]
+pub struct Shutdown(CancellationToken);
+
+impl Shutdown {
+    /// A wish nobody has asked for yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A handle that hears this wish, and can be asked by itself without stopping the rest.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self(self.0.child_token())
+    }
+
+    /// Asks everything to stop. Asking again changes nothing.
+    pub fn request(&self) {
+        self.0.cancel();
+    }
+
+    /// Whether it was asked for.
+    pub fn is_requested(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
+    /// Waits until it is asked for.
+    pub async fn requested(&self) {
+        self.0.cancelled().await;
+    }
+}
