@@ -1,0 +1,212 @@
+//! The four exchanges' wire formats as real WebSocket and HTTP servers on one listener, driven by a scenario.
+//!
+//! Used by the demonstration and by tests. It writes each venue's format a second time, from the venues' pages and
+//! from captured frames, and shares no code with those who read it. It publishes no more than the venue does: the
+//! truth, of which a client sees only samples, is in [`Truth`]. Knows nothing of Redis, engines or findings.
+
+mod binance;
+mod bybit;
+mod exchange;
+mod faults;
+mod hyperliquid;
+mod listing;
+mod numeral;
+mod okx;
+mod random;
+#[cfg(test)]
+mod reach;
+mod sampling;
+mod scenario;
+mod server;
+mod truth;
+mod world;
+
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use cascade_domain::{EventTime, Venue};
+use cascade_pace::Clock;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+pub use faults::Faults;
+pub use scenario::{Expected, Scenario, ScenarioError};
+pub use truth::{Shown, Sides, Tally, Truth};
+
+use server::Floor;
+use world::{STEP_MS, World, duration_ms};
+
+/// Why the simulator can't go on.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulatorError {
+    /// No port of this machine could be had.
+    #[error("the simulator found no port to listen on: {0}")]
+    Bind(#[source] std::io::Error),
+    /// The listener failed.
+    #[error("the simulator's listener failed: {0}")]
+    Serve(#[source] std::io::Error),
+    /// `run` was called a second time.
+    #[error("the simulator runs already")]
+    RunsAlready,
+}
+
+/// The base addresses of one venue, as its settings take them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoints {
+    /// What the venue's WebSocket paths are appended to.
+    pub ws_url: String,
+    /// What the venue's REST paths are appended to.
+    pub rest_url: String,
+    /// The same of Binance's coin-margined side; none elsewhere.
+    pub coinm_rest_url: Option<String>,
+}
+
+/// Four exchanges on one local port.
+#[derive(Debug)]
+pub struct Simulator {
+    scenario: Scenario,
+    seed: u64,
+    addr: SocketAddr,
+    listener: Mutex<Option<TcpListener>>,
+    floor: Arc<Floor>,
+    started: watch::Sender<Option<EventTime>>,
+    truth: Mutex<Truth>,
+}
+
+impl Simulator {
+    /// Takes a free port of 127.0.0.1. Nothing is served until [`Simulator::run`].
+    ///
+    /// # Errors
+    /// No port can be had.
+    pub async fn bind(scenario: Scenario, seed: u64, clock: Arc<dyn Clock>) -> Result<Self, SimulatorError> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(SimulatorError::Bind)?;
+        let addr = listener.local_addr().map_err(SimulatorError::Bind)?;
+        Ok(Self {
+            scenario,
+            seed,
+            addr,
+            listener: Mutex::new(Some(listener)),
+            floor: Arc::new(Floor::new(clock)),
+            started: watch::channel(None).0,
+            truth: Mutex::default(),
+        })
+    }
+
+    /// Where it listens.
+    pub const fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// A venue's base addresses.
+    pub fn endpoints(&self, venue: Venue) -> Endpoints {
+        let addr = self.addr;
+        Endpoints {
+            ws_url: format!("ws://{addr}/{venue}"),
+            rest_url: format!("http://{addr}/{venue}"),
+            coinm_rest_url: (venue == Venue::Binance).then(|| format!("http://{addr}/binance-coinm")),
+        }
+    }
+
+    /// A handle by which the exchanges are broken.
+    pub fn faults(&self) -> Faults {
+        Faults::new(Arc::clone(&self.floor))
+    }
+
+    /// How many clients are connected to a venue.
+    pub fn connections(&self, venue: Venue) -> usize {
+        self.floor.exchange(venue).connected()
+    }
+
+    /// The scenario's second 0 is now. Before, the market is quiet: marks and trades flow, nobody is liquidated. A
+    /// second call does nothing.
+    pub fn start(&self) {
+        let now = self.floor.clock.now();
+        self.started.send_if_modified(|started| started.is_none() && started.replace(now).is_none());
+    }
+
+    /// The clock's time of the scenario's second 0; none before [`Simulator::start`].
+    pub fn started_at(&self) -> Option<EventTime> {
+        *self.started.borrow()
+    }
+
+    /// The scenario that is played.
+    pub const fn scenario(&self) -> &Scenario {
+        &self.scenario
+    }
+
+    /// Whether the scenario's duration has passed on the clock.
+    pub fn is_over(&self) -> bool {
+        self.started_at().is_some_and(|at| self.floor.clock.now().since(at) >= duration_ms(&self.scenario))
+    }
+
+    /// What really happened so far, and how much of it was published.
+    pub fn truth(&self) -> Truth {
+        self.truth_now().clone()
+    }
+
+    /// Serves and drives the exchanges until `shutdown` is done; then every connection is cut.
+    ///
+    /// # Errors
+    /// The listener failed, or this is the second call.
+    pub async fn run(self: Arc<Self>, shutdown: impl Future<Output = ()>) -> Result<(), SimulatorError> {
+        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let listener = listener.ok_or(SimulatorError::RunsAlready)?;
+        let driven = async {
+            tokio::select! {
+                () = self.drive() => {}
+                () = shutdown => {}
+            }
+        };
+        let ended = server::serve(listener, Arc::clone(&self.floor), driven).await;
+        for venue in Venue::ALL {
+            self.floor.exchange(venue).cut_all();
+        }
+        ended.map_err(SimulatorError::Serve)
+    }
+
+    /// Steps the world as the clock goes: first the quiet, then the scenario. A step that is late is made up for.
+    async fn drive(&self) {
+        let mut started = self.started.subscribe();
+        let clock = &self.floor.clock;
+        let mut origin = clock.now();
+        let mut quiet = World::quiet(&self.scenario, self.seed);
+        while started.borrow_and_update().is_none() {
+            let step = quiet.step();
+            tokio::select! {
+                () = self.wait_until(origin.plus_ms(step.end_ms)) => self.tell(&quiet, &step, origin),
+                _ = started.changed() => {}
+            }
+        }
+        origin = started.borrow().unwrap_or(origin);
+        let mut world = World::new(&self.scenario, self.seed);
+        loop {
+            let step = world.step();
+            self.wait_until(origin.plus_ms(step.end_ms)).await;
+            self.tell(&world, &step, origin);
+        }
+    }
+
+    /// Yields at least once, so that sockets are served while steps are made up for.
+    async fn wait_until(&self, at: EventTime) {
+        tokio::task::yield_now().await;
+        loop {
+            let left = at.since(self.floor.clock.now());
+            let Some(left) = u64::try_from(left).ok().filter(|left| *left > 0) else { return };
+            let left = Duration::from_millis(left.min(STEP_MS.unsigned_abs()));
+            tokio::time::sleep(self.floor.clock.wall(left)).await;
+        }
+    }
+
+    fn tell(&self, world: &World, step: &world::Step, origin: EventTime) {
+        let mut truth = self.truth_now();
+        for venue in Venue::ALL {
+            self.floor.exchange(venue).step((world, step), origin, &mut truth);
+        }
+    }
+
+    fn truth_now(&self) -> MutexGuard<'_, Truth> {
+        self.truth.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

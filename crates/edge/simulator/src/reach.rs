@@ -1,0 +1,151 @@
+//! What the built-in scenarios reach, by arithmetic over the sampled output: flow in 30 s against the thresholds that a
+//! detector has by default (signals.md 6), and the price's change over 60 s. Only tests.
+
+use std::collections::BTreeMap;
+
+use cascade_domain::{Level, Side, Venue};
+
+use crate::listing::listed;
+use crate::sampling::Sampler;
+use crate::scenario::Scenario;
+use crate::world::{Liquidation, World, duration_ms};
+
+/// What a subscriber to everything could know of one market.
+struct Seen {
+    /// When each published order could be known, in milliseconds of the scenario, and the order.
+    orders: Vec<(i64, Liquidation)>,
+    /// The mark at each whole second from 0.
+    marks: Vec<f64>,
+}
+
+/// (unit A in dollars, fall over 60 s of CRITICAL, of EXTREME, orders and dollars of the cascade rule)
+fn thresholds(base: &str) -> (f64, f64, f64, (usize, f64)) {
+    match base {
+        "BTC" => (3e6, 0.005, 0.015, (5, 500_000.0)),
+        "ETH" => (2e6, 0.007, 0.03, (5, 250_000.0)),
+        _ => (5e5, 0.01, 0.03, (4, 100_000.0)),
+    }
+}
+
+fn watch(name: &str, seed: u64) -> BTreeMap<&'static str, Seen> {
+    let scenario = Scenario::named(name).unwrap();
+    let mut world = World::new(&scenario, seed);
+    let mut samplers = Venue::ALL.map(|venue| (venue, Sampler::of(venue)));
+    let mut all: BTreeMap<&'static str, Seen> = BTreeMap::new();
+    for base in ["BTC", "ETH", "SOL"] {
+        all.insert(base, Seen { orders: Vec::new(), marks: Vec::new() });
+    }
+    while {
+        let step = world.step();
+        for (venue, sampler) in &mut samplers {
+            let here = step.liquidations.iter().filter(|o| o.listing.venue == *venue);
+            let happened: Vec<_> = here.cloned().collect();
+            for publication in sampler.step(&happened, step.end_ms) {
+                for order in publication.orders {
+                    let base = order.listing.base().name;
+                    all.get_mut(base).unwrap().orders.push((publication.at_ms, order));
+                }
+            }
+        }
+        if step.end_ms % 1000 == 0 {
+            for (base, seen) in &mut all {
+                let main = listed(Venue::Binance).find(|l| l.base().name == *base).unwrap();
+                seen.marks.push(world.mark(main));
+            }
+        }
+        step.end_ms < duration_ms(&scenario)
+    } {}
+    all
+}
+
+impl Seen {
+    /// Orders and dollars of a side that were published in (second - 30, second].
+    fn flow(&self, side: Side, second: i64) -> (usize, f64) {
+        let window = (second - 30) * 1000 + 1..=second * 1000;
+        let orders = self.orders.iter().filter(|(at, o)| window.contains(at) && o.side == side);
+        orders.fold((0, 0.0), |(n, usd), (_, o)| (n + 1, usd + o.usd))
+    }
+
+    /// The level that flow and price reach at a second, by the `flow` and `cascade_rule` rungs alone. Marks are known
+    /// from second 1 on.
+    fn level(&self, base: &str, second: i64) -> Level {
+        let (unit, critical, extreme, (n, least)) = thresholds(base);
+        let ((longs, long), (shorts, short)) =
+            (self.flow(Side::Long, second), self.flow(Side::Short, second));
+        let (usd, share) = (long.max(short), long.max(short) / (long + short));
+        let now = usize::try_from(second).unwrap();
+        let fall = (now > 60).then(|| 1.0 - self.marks[now - 1] / self.marks[now - 61]);
+        let one_sided = share >= 0.75;
+        let fallen = |least: f64, unknown: f64| fall.map_or(usd >= unknown * unit, |f| f >= least);
+        if one_sided && usd >= 10.0 * unit && fallen(extreme, 20.0) {
+            Level::Extreme
+        } else if one_sided && usd >= 3.0 * unit && fallen(critical, 6.0) {
+            Level::Critical
+        } else if one_sided && usd >= unit {
+            Level::Alert
+        } else if usd >= unit / 3.0 || (longs + shorts >= n && long + short >= least) {
+            Level::Watch
+        } else {
+            Level::None
+        }
+    }
+}
+
+#[test]
+fn the_cascade_reaches_its_levels_in_time_on_what_is_published_alone() {
+    let scenario = Scenario::named("cascade").unwrap();
+    for seed in 0..12 {
+        let seen = watch("cascade", seed);
+        for expected in scenario.expected() {
+            let base = expected.symbol.base();
+            let (onset, within) = (expected.onset_s, expected.within_s.unwrap());
+            let last = i64::try_from(onset + within).unwrap();
+            let reached = (i64::try_from(onset).unwrap()..=last).map(|s| seen[base].level(base, s)).max();
+            assert!(reached >= expected.at_least, "seed {seed}: {base} reaches {reached:?}");
+            let before = (1..38).map(|s| seen[base].level(base, s)).max().unwrap();
+            assert_eq!(before, Level::None, "seed {seed}: {base} before the build-up");
+        }
+        let btc = &seen["BTC"];
+        let most = (42..=102).map(|s| btc.flow(Side::Long, s).1).fold(0.0, f64::max);
+        assert!(most >= 33e6, "seed {seed}: {most} of the 30M that EXTREME needs, with 10 % to spare");
+    }
+}
+
+#[test]
+fn the_cascade_is_over_early_enough_to_be_told_as_resolved() {
+    let scenario = Scenario::named("cascade").unwrap();
+    let end = i64::try_from(scenario.duration_s()).unwrap();
+    for seed in 0..12 {
+        let seen = watch("cascade", seed);
+        for base in ["BTC", "ETH", "SOL"] {
+            // NONE for 60 s after the highest level was held for 10 s, and a second for the tick.
+            let last = (1..=end).filter(|s| seen[base].level(base, *s) > Level::None).max().unwrap();
+            assert!(last + 10 + 60 + 1 < end, "seed {seed}: {base} is above NONE until {last} s");
+        }
+    }
+}
+
+#[test]
+fn a_busy_day_stays_below_alert() {
+    for seed in 0..3 {
+        for (base, seen) in watch("busy-day", seed) {
+            let unit = thresholds(base).0;
+            for second in 1..=3600 {
+                let most = Side::ALL.map(|side| seen.flow(side, second).1).into_iter().fold(0.0, f64::max);
+                assert!(most < unit, "seed {seed}: {base} {most} at {second} s");
+                assert!(seen.level(base, second) < Level::Alert);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_cascade_has_the_shape_of_a_real_one() {
+    let scenario = Scenario::named("cascade").unwrap();
+    let mut world = World::new(&scenario, 3);
+    let orders: Vec<Liquidation> = (0..1760).flat_map(|_| world.step().liquidations).collect();
+    let at_peak = orders.iter().filter(|o| (50_000..51_000).contains(&o.at_ms)).count();
+    assert!((180..400).contains(&at_peak), "{at_peak} orders in a second of the peak");
+    let millions = orders.iter().filter(|o| o.usd >= 1e6).count();
+    assert!((3..200).contains(&millions), "{millions} orders of a million or more");
+}

@@ -1,0 +1,348 @@
+//! The world: prices, ordinary trades, open interest and forced orders, in steps of 100 ms of scenario time.
+//!
+//! Its content depends on the scenario and the seed alone, never on who listens or on how fast the wall clock goes.
+//! Knows no wire format; what of it a venue publishes is in `sampling`.
+
+use std::collections::VecDeque;
+
+use cascade_domain::{Side, Symbol, Taker, Venue};
+
+use crate::listing::{BASES, LISTINGS, Listing, share};
+use crate::numeral::{floating, whole};
+use crate::random::{Dice, at_fraction};
+use crate::scenario::{Course, Phase, Scenario};
+
+/// Length of a step, milliseconds.
+pub(crate) const STEP_MS: i64 = 100;
+/// The largest forced order, US dollars: venues close larger positions in parts.
+const LARGEST_USD: f64 = 12e6;
+
+/// One forced order, as it really happened.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Liquidation {
+    pub(crate) listing: &'static Listing,
+    /// The position that was closed.
+    pub(crate) side: Side,
+    /// Average fill, as the contract quotes.
+    pub(crate) price: f64,
+    /// The price at which the position's margin was gone.
+    pub(crate) bankruptcy: f64,
+    /// In the contract's unit.
+    pub(crate) size: f64,
+    /// US dollars at the fill.
+    pub(crate) usd: f64,
+    /// Millisecond of the scenario.
+    pub(crate) at_ms: i64,
+    /// Whose position it was.
+    pub(crate) victim: u64,
+    /// Taken over by the venue's own vault instead of being sold on the book.
+    pub(crate) backstop: bool,
+}
+
+impl Liquidation {
+    /// The side of the order that closes the position.
+    pub(crate) const fn order(&self) -> Taker {
+        match self.side {
+            Side::Long => Taker::Sell,
+            Side::Short => Taker::Buy,
+        }
+    }
+
+    /// The market in which venues are compared.
+    pub(crate) fn symbol(&self) -> Option<Symbol> {
+        Symbol::of_base(self.listing.base().name).ok()
+    }
+}
+
+/// One trade on the book.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Trade {
+    pub(crate) listing: &'static Listing,
+    pub(crate) taker: Taker,
+    pub(crate) price: f64,
+    /// In the contract's unit.
+    pub(crate) size: f64,
+    /// Millisecond of the scenario.
+    pub(crate) at_ms: i64,
+    /// Who took.
+    pub(crate) account: u64,
+    /// A number of its own.
+    pub(crate) serial: u64,
+}
+
+/// What happened in 100 ms.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Step {
+    /// Millisecond of the scenario at which the step ends.
+    pub(crate) end_ms: i64,
+    /// In order of time.
+    pub(crate) trades: Vec<Trade>,
+    /// In order of time. Each is among the trades too, but for those that a vault took over.
+    pub(crate) liquidations: Vec<Liquidation>,
+}
+
+/// A forced order that is to come.
+#[derive(Clone, Debug)]
+struct Scheduled {
+    at_ms: i64,
+    listing: &'static Listing,
+    side: Side,
+    usd: f64,
+    victim: u64,
+    backstop: bool,
+}
+
+/// One base asset's market.
+#[derive(Clone, Debug)]
+struct Market {
+    /// US dollars a coin, without noise.
+    trend: f64,
+    /// Deviation from the trend, a fraction; returns to zero by itself.
+    noise: f64,
+    /// Open interest of all venues, coins.
+    open_interest: f64,
+    /// Per 8 hours, a fraction.
+    funding: f64,
+    /// The stretches to come, the current one first, with the millisecond at which each began.
+    phases: VecDeque<(i64, Phase)>,
+}
+
+/// The markets as they are now, and what is to come.
+#[derive(Clone, Debug)]
+pub(crate) struct World {
+    elapsed_ms: i64,
+    markets: Vec<Market>,
+    schedule: VecDeque<Scheduled>,
+    prices: Dice,
+    traffic: Dice,
+}
+
+impl World {
+    /// The world of a scenario, at its second 0.
+    pub(crate) fn new(scenario: &Scenario, seed: u64) -> Self {
+        let mut world = Self::quiet(scenario, seed ^ 1);
+        let mut dice = Dice::of(seed, 1);
+        let mut schedule = Vec::new();
+        for (index, market) in world.markets.iter_mut().enumerate() {
+            let Some(course) = course_of(scenario, index) else { continue };
+            let mut began = 0;
+            for phase in &course.phases {
+                market.phases.push_back((began, phase.clone()));
+                schedule.extend((0..phase.orders).map(|_| scheduled(index, began, phase, &mut dice)));
+                began = ends(phase);
+            }
+        }
+        schedule.sort_by_key(|order| order.at_ms);
+        world.schedule = schedule.into();
+        world
+    }
+
+    /// The markets before the scenario begins: prices hover, people trade, nobody is liquidated.
+    pub(crate) fn quiet(scenario: &Scenario, seed: u64) -> Self {
+        let market = |(index, base): (usize, &crate::listing::Base)| {
+            let course = course_of(scenario, index);
+            let price = course.map_or(base.price, |course| course.price);
+            Market {
+                trend: price,
+                noise: 0.0,
+                open_interest: base.open_interest_usd / price,
+                funding: course.map_or(0.0001, |course| course.funding_8h),
+                phases: VecDeque::new(),
+            }
+        };
+        let markets = BASES.iter().enumerate().map(market).collect();
+        let (prices, traffic) = (Dice::of(seed, 2), Dice::of(seed, 3));
+        Self { elapsed_ms: 0, markets, schedule: VecDeque::new(), prices, traffic }
+    }
+
+    /// The next 100 ms.
+    pub(crate) fn step(&mut self) -> Step {
+        let end_ms = self.elapsed_ms + STEP_MS;
+        for market in &mut self.markets {
+            market.advance(end_ms, &mut self.prices);
+        }
+        let liquidations = self.forced(end_ms);
+        let mut trades = self.ordinary();
+        let taken = liquidations.iter().filter(|order| !order.backstop);
+        trades.extend(taken.map(|order| Trade {
+            listing: order.listing,
+            taker: order.order(),
+            price: order.price,
+            size: order.size,
+            at_ms: order.at_ms,
+            account: order.victim,
+            serial: order.victim ^ 0x5a5a,
+        }));
+        trades.sort_by_key(|trade| trade.at_ms);
+        self.elapsed_ms = end_ms;
+        Step { end_ms, trades, liquidations }
+    }
+
+    /// US dollars a coin of the listing's base.
+    pub(crate) fn coin(&self, listing: &Listing) -> f64 {
+        let market = &self.markets[listing.base];
+        market.trend * (1.0 + market.noise)
+    }
+
+    /// The mark price as the contract quotes it.
+    pub(crate) fn mark(&self, listing: &Listing) -> f64 {
+        listing.price(self.coin(listing))
+    }
+
+    /// The index price as the contract quotes it: without the contract's own noise.
+    pub(crate) fn index(&self, listing: &Listing) -> f64 {
+        listing.price(self.markets[listing.base].trend)
+    }
+
+    /// Funding per 8 hours, a fraction.
+    pub(crate) fn funding(&self, listing: &Listing) -> f64 {
+        self.markets[listing.base].funding
+    }
+
+    /// One side's open interest of the contract, coins.
+    pub(crate) fn open_interest(&self, listing: &Listing) -> f64 {
+        self.markets[listing.base].open_interest * share(listing.venue) * listing.weight
+    }
+
+    fn forced(&mut self, end_ms: i64) -> Vec<Liquidation> {
+        let due = self.schedule.partition_point(|order| order.at_ms < end_ms);
+        let orders: Vec<Scheduled> = self.schedule.drain(..due).collect();
+        orders.into_iter().map(|order| self.filled(&order)).collect()
+    }
+
+    fn filled(&mut self, order: &Scheduled) -> Liquidation {
+        let listing = order.listing;
+        let (slip, margin) = (self.prices.unit() * 0.0004, 0.001 + self.prices.unit() * 0.003);
+        let away = if order.side == Side::Long { -1.0 } else { 1.0 };
+        let coin = self.coin(listing);
+        let price = listing.price(coin * (1.0 + away * slip));
+        let size = listing.size(order.usd, price);
+        Liquidation {
+            listing,
+            side: order.side,
+            price,
+            bankruptcy: listing.price(coin * (1.0 + away * margin)),
+            size,
+            usd: listing.usd(size, price),
+            at_ms: order.at_ms,
+            victim: order.victim,
+            backstop: order.backstop,
+        }
+    }
+
+    fn ordinary(&mut self) -> Vec<Trade> {
+        let mut trades = Vec::new();
+        for listing in &LISTINGS {
+            let rate = self.markets[listing.base].phases.front().map_or(1.0, |(_, phase)| phase.trade_rate);
+            let mean = listing.base().trades_per_s * rate * listing.weight * floating(STEP_MS) / 1000.0;
+            for _ in 0..self.traffic.poisson(mean) {
+                let dice = &mut self.traffic;
+                let taker = if dice.unit() < 0.5 { Taker::Buy } else { Taker::Sell };
+                let spread = if taker == Taker::Buy { 0.00005 } else { -0.00005 };
+                let (usd, at) = (dice.lognormal(1500.0, 1.3).min(2e6), dice.below(STEP_MS.unsigned_abs()));
+                let (account, serial) = (dice.next(), dice.next());
+                let market = &self.markets[listing.base];
+                let price = listing.price(market.trend * (1.0 + market.noise + spread));
+                let size = listing.size(usd, price);
+                trades.push(Trade {
+                    listing,
+                    taker,
+                    price,
+                    size,
+                    at_ms: self.elapsed_ms + at,
+                    account,
+                    serial,
+                });
+            }
+        }
+        trades
+    }
+}
+
+impl Market {
+    fn advance(&mut self, end_ms: i64, dice: &mut Dice) {
+        while self.phases.front().is_some_and(|(_, phase)| ends(phase) < end_ms) {
+            self.phases.pop_front();
+        }
+        self.noise = self.noise * 0.97 + dice.normal() * 0.000_03;
+        if let Some((began, phase)) = self.phases.front() {
+            let part = floating(STEP_MS) / floating(ends(phase) - began);
+            self.trend *= (1.0 + phase.drift_pct / 100.0).powf(part);
+            self.open_interest *= (1.0 + phase.open_interest_pct / 100.0).powf(part);
+        }
+    }
+}
+
+/// The millisecond at which a phase ends.
+fn ends(phase: &Phase) -> i64 {
+    i64::try_from(phase.until_s).unwrap_or(i64::MAX / 1000).saturating_mul(1000)
+}
+
+fn course_of(scenario: &Scenario, base: usize) -> Option<&Course> {
+    scenario.courses().iter().find(|course| course.symbol.base() == BASES[base].name)
+}
+
+/// Draws one forced order of a phase: when, where, whose, how large.
+fn scheduled(base: usize, began: i64, phase: &Phase, dice: &mut Dice) -> Scheduled {
+    let at_ms = at_fraction(began, ends(phase), dice.unit());
+    let side = if dice.unit() < phase.long_share { Side::Long } else { Side::Short };
+    let usd = dice.lognormal(phase.median_usd, phase.sigma).clamp(10.0, LARGEST_USD);
+    let here = LISTINGS.iter().map(|l| if l.base == base { share(l.venue) * l.weight } else { 0.0 });
+    let listing = &LISTINGS[dice.weighted(here)];
+    let backstop = listing.venue == Venue::Hyperliquid && dice.unit() < phase.backstop_share;
+    Scheduled { at_ms, listing, side, usd, victim: dice.next(), backstop }
+}
+
+/// The scenario's length in milliseconds.
+pub(crate) fn duration_ms(scenario: &Scenario) -> i64 {
+    whole(floating(i64::try_from(scenario.duration_s()).unwrap_or_default()) * 1000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listing::listed;
+
+    fn course(name: &str, seed: u64, steps: usize) -> Vec<Step> {
+        let mut world = World::new(&Scenario::named(name).unwrap(), seed);
+        (0..steps).map(|_| world.step()).collect()
+    }
+
+    #[test]
+    fn the_seed_decides_the_world() {
+        assert_eq!(course("cascade", 7, 600), course("cascade", 7, 600));
+        assert_ne!(course("cascade", 7, 100), course("cascade", 8, 100));
+    }
+
+    #[test]
+    fn every_forced_order_happens_once_and_in_its_phase() {
+        let steps = course("busy-day", 3, 36_000);
+        let of = |base: &str| {
+            steps.iter().flat_map(|s| &s.liquidations).filter(|l| l.listing.base().name == base).count()
+        };
+        assert_eq!((of("BTC"), of("ETH"), of("SOL")), (150, 120, 60));
+        for step in &steps {
+            let within = |at: i64| at >= step.end_ms - STEP_MS && at < step.end_ms;
+            assert!(step.liquidations.iter().all(|l| within(l.at_ms)));
+            assert!(step.trades.iter().all(|t| within(t.at_ms)));
+        }
+    }
+
+    #[test]
+    fn the_price_goes_where_the_scenario_says_and_stays_there() {
+        let scenario = Scenario::named("cascade").unwrap();
+        let mut world = World::new(&scenario, 1);
+        let btc = listed(Venue::Binance).next().unwrap();
+        let at = |world: &mut World, second: i64| {
+            while world.elapsed_ms < second * 1000 {
+                world.step();
+            }
+            world.mark(btc)
+        };
+        let (before, after) = (at(&mut world, 42), at(&mut world, 66));
+        let fall = after / before - 1.0;
+        assert!((-0.042..-0.038).contains(&fall), "{fall}");
+        let (end, later) = (at(&mut world, duration_ms(&scenario) / 1000), at(&mut world, 300));
+        assert!((later / end - 1.0).abs() < 0.002, "the market is quiet after the end");
+    }
+}
