@@ -1,0 +1,221 @@
+//! Trades become one-second bars, and single large trades are told by themselves: a venue's trades would not fit
+//! through Redis, its seconds do. Pure: time is handed in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cascade_domain::{Event, EventTime, Id, Instrument, LargeTrade, Taker, Trade, TradeBar, Usd};
+
+/// How long after its end a second stays open for trades that arrive late.
+const GRACE_MS: i64 = 500;
+/// A trade that is already older than this when it arrives is a replay of what was missed or counted; it makes no bar.
+const OLDEST_MS: i64 = 5_000;
+/// Trades further ahead of our clock than this are refused: their second would stay open for ever.
+const FURTHEST_AHEAD_MS: i64 = 10_000;
+
+/// A second that is still open.
+#[derive(Debug)]
+struct Open {
+    bar: TradeBar,
+    ids: BTreeSet<Id>,
+    first: EventTime,
+    last: EventTime,
+}
+
+/// The open seconds of the instruments of one connection.
+#[derive(Debug)]
+pub(crate) struct Bars {
+    large: Usd,
+    open: BTreeMap<(Instrument, EventTime), Open>,
+    closed_to: BTreeMap<Instrument, EventTime>,
+}
+
+/// What became of a trade.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Taken {
+    /// It is in its bar, and is so large that it is told by itself.
+    Large(Box<Event>),
+    /// It is in its bar.
+    Counted,
+    /// Its second is closed already, or it is a replay.
+    Late,
+    /// It is in the bar already.
+    Duplicate,
+    /// It claims to be from the future.
+    Early,
+}
+
+impl Bars {
+    /// No open second yet; trades of at least `large` are told by themselves.
+    pub(crate) const fn new(large: Usd) -> Self {
+        Self { large, open: BTreeMap::new(), closed_to: BTreeMap::new() }
+    }
+
+    /// Puts a trade into its second.
+    pub(crate) fn take(&mut self, trade: &Trade, received: EventTime) -> Taken {
+        let second = trade.event_time_ms.second();
+        let closed = self.closed_to.get(&trade.instrument).is_some_and(|to| second < *to);
+        if closed || received.since(trade.event_time_ms) > OLDEST_MS {
+            return Taken::Late;
+        }
+        if trade.event_time_ms.since(received) > FURTHEST_AHEAD_MS {
+            return Taken::Early;
+        }
+        let open = self.open.entry((trade.instrument, second)).or_insert_with(|| Open::of(trade, second));
+        if !open.ids.insert(trade.id) {
+            return Taken::Duplicate;
+        }
+        open.add(trade);
+        if trade.notional_usd >= self.large {
+            Taken::Large(Box::new(large_trade(trade)))
+        } else {
+            Taken::Counted
+        }
+    }
+
+    /// The bars of the seconds that are over, in order of instrument and time.
+    pub(crate) fn close(&mut self, now: EventTime) -> Vec<TradeBar> {
+        let over = |second: EventTime| now.since(second) >= 1000 + GRACE_MS;
+        let closed: Vec<_> = self.open.extract_if(.., |(_, second), _| over(*second)).collect();
+        closed
+            .into_iter()
+            .map(|((instrument, second), open)| {
+                let to = self.closed_to.entry(instrument).or_insert(second);
+                *to = (*to).max(second.plus_ms(1000));
+                TradeBar { known_at_ms: Some(now), ..open.bar }
+            })
+            .collect()
+    }
+}
+
+impl Open {
+    fn of(trade: &Trade, second: EventTime) -> Self {
+        let bar = TradeBar {
+            venue: trade.venue,
+            symbol: trade.symbol,
+            instrument: trade.instrument,
+            open_time_ms: second,
+            close_time_ms: second.plus_ms(1000),
+            open: trade.price,
+            high: trade.price,
+            low: trade.price,
+            close: trade.price,
+            buy_quantity: 0.0,
+            sell_quantity: 0.0,
+            buy_usd: Usd::ZERO,
+            sell_usd: Usd::ZERO,
+            trades: 0,
+            largest_usd: Usd::ZERO,
+            known_at_ms: None,
+        };
+        Self { bar, ids: BTreeSet::new(), first: trade.event_time_ms, last: trade.event_time_ms }
+    }
+
+    fn add(&mut self, trade: &Trade) {
+        let bar = &mut self.bar;
+        if trade.event_time_ms < self.first {
+            (self.first, bar.open) = (trade.event_time_ms, trade.price);
+        }
+        if trade.event_time_ms >= self.last {
+            (self.last, bar.close) = (trade.event_time_ms, trade.price);
+        }
+        bar.high = bar.high.max(trade.price);
+        bar.low = bar.low.min(trade.price);
+        let (quantity, usd) = match trade.side {
+            Taker::Buy => (&mut bar.buy_quantity, &mut bar.buy_usd),
+            Taker::Sell => (&mut bar.sell_quantity, &mut bar.sell_usd),
+        };
+        *quantity += trade.quantity;
+        *usd += trade.notional_usd;
+        bar.trades += 1;
+        bar.largest_usd = bar.largest_usd.max(trade.notional_usd);
+    }
+}
+
+fn large_trade(trade: &Trade) -> Event {
+    Event::LargeTrade(LargeTrade {
+        id: trade.id,
+        venue: trade.venue,
+        symbol: trade.symbol,
+        instrument: trade.instrument,
+        side: trade.side,
+        price: trade.price,
+        quantity: trade.quantity,
+        notional_usd: trade.notional_usd,
+        event_time_ms: trade.event_time_ms,
+        published_at_ms: trade.published_at_ms,
+        known_at_ms: trade.known_at_ms,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cascade_domain::{Symbol, Venue};
+
+    const T: EventTime = EventTime::from_ms(1_791_565_601_000);
+
+    fn trade(id: u64, at: EventTime, price: f64, side: Taker) -> Trade {
+        Trade {
+            id: Id::from_bits(id),
+            venue: Venue::Bybit,
+            symbol: Symbol::parse("BTCUSDT").unwrap(),
+            instrument: Instrument::parse("BTCUSDT").unwrap(),
+            side,
+            price,
+            quantity: 2.0,
+            notional_usd: Usd::from_f64(price * 2.0).unwrap(),
+            event_time_ms: at,
+            published_at_ms: None,
+            known_at_ms: None,
+        }
+    }
+
+    fn bars() -> Bars {
+        Bars::new(Usd::from_dollars(300_000))
+    }
+
+    #[test]
+    fn a_second_of_trades_is_one_bar_whatever_their_order() {
+        let mut bars = bars();
+        for (id, ms, price, side) in [
+            (1, 500, 100.0, Taker::Buy),
+            (2, 900, 98.0, Taker::Sell),
+            (3, 100, 101.0, Taker::Buy),
+            (4, 1000, 50.0, Taker::Buy),
+        ] {
+            assert_eq!(bars.take(&trade(id, T.plus_ms(ms), price, side), T.plus_ms(1100)), Taken::Counted);
+        }
+        assert!(bars.close(T.plus_ms(1499)).is_empty());
+        let closed = bars.close(T.plus_ms(1500));
+        assert_eq!(closed.len(), 1);
+        let bar = &closed[0];
+        assert_eq!((bar.open, bar.high, bar.low, bar.close, bar.trades), (101.0, 101.0, 98.0, 98.0, 3));
+        assert_eq!(
+            (bar.buy_usd, bar.sell_usd, bar.largest_usd),
+            (Usd::from_dollars(402), Usd::from_dollars(196), Usd::from_dollars(202))
+        );
+        assert_eq!((bar.close_time_ms, bar.known_at_ms), (T.plus_ms(1000), Some(T.plus_ms(1500))));
+        assert_eq!(bars.close(T.plus_ms(5000)).len(), 1, "the next second is a bar of its own");
+    }
+
+    #[test]
+    fn a_replayed_trade_is_counted_once() {
+        let mut bars = bars();
+        let one = trade(1, T, 100.0, Taker::Buy);
+        assert_eq!(bars.take(&one, T), Taken::Counted);
+        assert_eq!(bars.take(&one, T), Taken::Duplicate);
+        assert_eq!(bars.close(T.plus_ms(1500))[0].trades, 1);
+        assert_eq!(bars.take(&one, T.plus_ms(1600)), Taken::Late);
+        assert!(bars.close(T.plus_ms(9000)).is_empty());
+        assert_eq!(bars.take(&trade(2, T.plus_ms(2000), 1.0, Taker::Buy), T.plus_ms(7001)), Taken::Late);
+        assert_eq!(bars.take(&trade(3, T.plus_ms(20_001), 1.0, Taker::Buy), T.plus_ms(10_000)), Taken::Early);
+    }
+
+    #[test]
+    fn a_large_trade_is_told_by_itself_and_in_its_bar() {
+        let mut bars = bars();
+        assert!(matches!(bars.take(&trade(1, T, 150_000.0, Taker::Sell), T), Taken::Large(_)));
+        assert_eq!(bars.take(&trade(2, T, 149_999.9, Taker::Sell), T), Taken::Counted);
+        assert_eq!(bars.close(T.plus_ms(1500))[0].trades, 2);
+    }
+}

@@ -1,0 +1,299 @@
+//! The state of every venue's feed, from when its routes last delivered (signals.md 7), and the BTC reference that the ticks carry.
+//!
+//! Liquidations alone are legitimately silent and never judge a feed; marks and tickers flow all the time. Pure: time
+//! is handed in. `suspect` is not judged here yet: it needs the other venues' figures.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use cascade_domain::{EventTime, FeedHealth, FeedStatus, Feeds, TradeBar, Usd, Venue};
+use cascade_wire::FeedHealthReading;
+
+/// A route without data for so long is late.
+const STALE_MS: i64 = 10_000;
+/// A route without data for so long is dead.
+const DEAD_MS: i64 = 30_000;
+/// A BTC mark older than this is no reference.
+const MARK_FRESH_MS: i64 = 5_000;
+/// A second's bars are complete by two seconds after it began: one second of trading, and the bars' grace.
+const VOLUME_DELAY_MS: i64 = 2_000;
+
+/// What is known of one route.
+#[derive(Clone, Debug, Default)]
+struct RouteState {
+    last_data: Option<EventTime>,
+    refused: Option<String>,
+    last_end: Option<String>,
+}
+
+/// What is known of one venue.
+#[derive(Clone, Debug)]
+struct VenueState {
+    healthy: FeedStatus,
+    routes: BTreeMap<String, RouteState>,
+    barred: Option<String>,
+    told: FeedHealth,
+    last_event: Option<EventTime>,
+    reconnects: u64,
+    liquidations: u64,
+    btc_mark: Option<(f64, EventTime)>,
+}
+
+/// The feeds of this process.
+#[derive(Clone, Debug)]
+pub(crate) struct Board {
+    venues: BTreeMap<Venue, VenueState>,
+    btc_volume: VecDeque<(EventTime, Usd)>,
+    btc_venues: Vec<Venue>,
+}
+
+impl Board {
+    /// Venues that have not delivered yet, with the state they have when they do.
+    pub(crate) fn new(venues: impl IntoIterator<Item = (Venue, FeedStatus)>, now: EventTime) -> Self {
+        let state = |venue, healthy| VenueState {
+            healthy,
+            routes: BTreeMap::new(),
+            barred: None,
+            told: FeedHealth {
+                venue,
+                status: FeedStatus::Dead,
+                since_ms: now,
+                reason: "not connected yet".to_owned(),
+            },
+            last_event: None,
+            reconnects: 0,
+            liquidations: 0,
+            btc_mark: None,
+        };
+        Self {
+            venues: venues.into_iter().map(|(venue, healthy)| (venue, state(venue, healthy))).collect(),
+            btc_volume: VecDeque::new(),
+            btc_venues: Vec::new(),
+        }
+    }
+
+    /// A route that this process will hold.
+    pub(crate) fn expect(&mut self, venue: Venue, route: &str) {
+        if let Some(state) = self.venues.get_mut(&venue) {
+            state.routes.insert(route.to_owned(), RouteState::default());
+        }
+    }
+
+    /// The venue does not let us in at all (or does again: `None`).
+    pub(crate) fn bar(&mut self, venue: Venue, why: Option<String>) {
+        if let Some(state) = self.venues.get_mut(&venue) {
+            state.barred = why;
+        }
+    }
+
+    /// Market data came.
+    pub(crate) fn delivered(&mut self, venue: Venue, route: &str, at: EventTime) {
+        if let Some(route) = self.venues.get_mut(&venue).and_then(|v| v.routes.get_mut(route)) {
+            route.last_data = route.last_data.max(Some(at));
+        }
+    }
+
+    /// An event of one of the wanted symbols came.
+    pub(crate) fn event(&mut self, venue: Venue, at: EventTime, liquidation: bool) {
+        if let Some(state) = self.venues.get_mut(&venue) {
+            state.last_event = state.last_event.max(Some(at));
+            state.liquidations += u64::from(liquidation);
+        }
+    }
+
+    /// A session goes on without these topics, or cannot go on (`None`: nothing is refused any more).
+    pub(crate) fn refused(&mut self, venue: Venue, route: &str, why: Option<String>) {
+        if let Some(route) = self.venues.get_mut(&venue).and_then(|v| v.routes.get_mut(route)) {
+            route.refused = why;
+        }
+    }
+
+    /// A session ended.
+    pub(crate) fn ended(&mut self, venue: Venue, route: &str, why: String) {
+        if let Some(state) = self.venues.get_mut(&venue) {
+            state.reconnects += 1;
+            if let Some(route) = state.routes.get_mut(route) {
+                route.last_end = Some(why);
+            }
+        }
+    }
+
+    /// The venue's last mark of its BTC reference contract.
+    pub(crate) fn btc_mark(&mut self, venue: Venue, price: f64, at: EventTime) {
+        if let Some(state) = self.venues.get_mut(&venue) {
+            state.btc_mark = Some((price, at));
+        }
+    }
+
+    /// A BTC bar closed.
+    pub(crate) fn btc_bar(&mut self, bar: &TradeBar) {
+        let usd = bar.buy_usd + bar.sell_usd;
+        match self.btc_volume.iter_mut().find(|(second, _)| *second == bar.open_time_ms) {
+            Some((_, sum)) => *sum += usd,
+            None => self.btc_volume.push_back((bar.open_time_ms, usd)),
+        }
+        while self.btc_volume.len() > 10 {
+            self.btc_volume.pop_front();
+        }
+    }
+
+    /// Judges every feed anew; gives the changes.
+    pub(crate) fn judge(&mut self, now: EventTime) -> Vec<FeedHealth> {
+        let mut changes = Vec::new();
+        for state in self.venues.values_mut() {
+            let (status, reason) = state.judge(now);
+            if status != state.told.status {
+                state.told = FeedHealth { status, since_ms: now, reason, ..state.told.clone() };
+                changes.push(state.told.clone());
+            } else if reason != state.told.reason {
+                state.told.reason = reason;
+            }
+        }
+        changes
+    }
+
+    /// The feeds as the tick carries them.
+    pub(crate) fn feeds(&self) -> Feeds {
+        self.venues.iter().map(|(venue, state)| (*venue, state.told.status)).collect()
+    }
+
+    /// Median over delivering venues of their fresh BTC marks, and whether the set of those venues changed since the
+    /// last call.
+    pub(crate) fn btc_price(&mut self, now: EventTime) -> (Option<f64>, bool) {
+        let fresh = |state: &VenueState| {
+            state.btc_mark.filter(|(_, at)| state.told.status.delivers() && now.since(*at) <= MARK_FRESH_MS)
+        };
+        let (venues, mut prices): (Vec<_>, Vec<_>) =
+            self.venues.iter().filter_map(|(venue, state)| Some((*venue, fresh(state)?.0))).unzip();
+        let changed = venues != self.btc_venues;
+        self.btc_venues = venues;
+        prices.sort_by(f64::total_cmp);
+        let middle = prices.len() / 2;
+        let median = match prices.len() {
+            0 => None,
+            n if n % 2 == 1 => Some(prices[middle]),
+            _ => Some(f64::midpoint(prices[middle - 1], prices[middle])),
+        };
+        (median, changed)
+    }
+
+    /// US dollars of BTC traded in the last second whose bars are complete.
+    pub(crate) fn btc_volume(&self, tick: EventTime) -> Option<Usd> {
+        let second = tick.second().plus_ms(-VOLUME_DELAY_MS);
+        self.btc_volume.iter().find(|(at, _)| *at == second).map(|(_, usd)| *usd)
+    }
+
+    /// What `feed:VENUE:health` shows.
+    pub(crate) fn readings(&self) -> Vec<(Venue, FeedHealthReading)> {
+        let reading = |state: &VenueState| FeedHealthReading {
+            status: state.told.status,
+            since_ms: state.told.since_ms,
+            last_frame_ms: state.routes.values().filter_map(|r| r.last_data).max(),
+            last_event_ms: state.last_event,
+            reconnects: state.reconnects,
+            liquidations: state.liquidations,
+            reason: state.told.reason.clone(),
+        };
+        self.venues.iter().map(|(venue, state)| (*venue, reading(state))).collect()
+    }
+}
+
+impl VenueState {
+    /// The worst of its routes decides.
+    fn judge(&self, now: EventTime) -> (FeedStatus, String) {
+        if let Some(why) = &self.barred {
+            return (FeedStatus::Refused, why.clone());
+        }
+        if self.routes.is_empty() {
+            return (FeedStatus::Dead, "not connected yet".to_owned());
+        }
+        let routes = self.routes.iter().map(|(name, route)| route.judge(name, now));
+        let (status, reason) = routes.max_by_key(|(status, _)| *status).unwrap_or_default();
+        (status.unwrap_or(self.healthy), reason)
+    }
+}
+
+impl RouteState {
+    /// `None` = healthy.
+    fn judge(&self, name: &str, now: EventTime) -> (Option<FeedStatus>, String) {
+        let age_ms = self.last_data.map(|at| now.since(at));
+        let ended = || self.last_end.as_ref().map_or(String::new(), |end| format!(" ({end})"));
+        match (&self.refused, age_ms) {
+            (Some(why), _) => (Some(FeedStatus::Refused), format!("{name}: {why}")),
+            (None, None) => (Some(FeedStatus::Dead), format!("{name}: nothing yet{}", ended())),
+            (None, Some(age)) if age >= DEAD_MS => {
+                (Some(FeedStatus::Dead), format!("{name}: silent{}", ended()))
+            }
+            (None, Some(age)) if age >= STALE_MS => {
+                (Some(FeedStatus::Stale), format!("{name}: late{}", ended()))
+            }
+            (None, Some(_)) => (None, String::new()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const T: EventTime = EventTime::from_ms(1_791_565_601_000);
+
+    fn board() -> Board {
+        let mut board =
+            Board::new([(Venue::Binance, FeedStatus::Sampled), (Venue::Bybit, FeedStatus::Live)], T);
+        board.expect(Venue::Binance, "market-0");
+        board.expect(Venue::Bybit, "linear-0");
+        board.expect(Venue::Bybit, "inverse-0");
+        board
+    }
+
+    fn told(board: &mut Board, at: EventTime) -> Vec<(Venue, FeedStatus)> {
+        board.judge(at).into_iter().map(|h| (h.venue, h.status)).collect()
+    }
+
+    #[test]
+    fn a_feed_is_as_good_as_its_worst_route_and_each_change_is_told_once() {
+        let mut board = board();
+        board.delivered(Venue::Binance, "market-0", T);
+        board.delivered(Venue::Bybit, "linear-0", T);
+        assert_eq!(
+            told(&mut board, T),
+            [(Venue::Binance, FeedStatus::Sampled)],
+            "one of bybit's routes has not delivered"
+        );
+        board.delivered(Venue::Bybit, "inverse-0", T);
+        assert_eq!(told(&mut board, T), [(Venue::Bybit, FeedStatus::Live)]);
+        assert_eq!(told(&mut board, T.plus_ms(9_999)), []);
+        board.delivered(Venue::Bybit, "linear-0", T.plus_ms(10_000));
+        board.delivered(Venue::Binance, "market-0", T.plus_ms(10_000));
+        assert_eq!(told(&mut board, T.plus_ms(10_000)), [(Venue::Bybit, FeedStatus::Stale)]);
+        board.delivered(Venue::Binance, "market-0", T.plus_ms(30_000));
+        assert_eq!(told(&mut board, T.plus_ms(30_000)), [(Venue::Bybit, FeedStatus::Dead)]);
+        let reason = &board.readings()[1].1.reason;
+        assert_eq!(reason, "inverse-0: silent");
+    }
+
+    #[test]
+    fn a_refusal_outranks_silence_and_names_its_reason() {
+        let mut board = board();
+        board.refused(Venue::Binance, "market-0", Some("60018 no such channel".into()));
+        assert_eq!(told(&mut board, T), [(Venue::Binance, FeedStatus::Refused)]);
+        assert_eq!(board.readings()[0].1.reason, "market-0: 60018 no such channel");
+    }
+
+    #[test]
+    fn the_btc_price_is_the_median_of_fresh_marks_and_a_change_of_venues_is_marked() {
+        let mut board = board();
+        for route in ["market-0", "linear-0", "inverse-0"] {
+            board.delivered(Venue::Binance, route, T);
+            board.delivered(Venue::Bybit, route, T);
+        }
+        board.judge(T);
+        board.btc_mark(Venue::Binance, 100.0, T);
+        assert_eq!(board.btc_price(T), (Some(100.0), true));
+        assert_eq!(board.btc_price(T), (Some(100.0), false));
+        board.btc_mark(Venue::Bybit, 101.0, T.plus_ms(3000));
+        assert_eq!(board.btc_price(T.plus_ms(5000)), (Some(100.5), true));
+        assert_eq!(board.btc_price(T.plus_ms(5001)), (Some(101.0), true), "the older mark is too old");
+        assert_eq!(board.btc_price(T.plus_ms(8001)), (None, true));
+    }
+}

@@ -1,0 +1,240 @@
+//! The settings of ingest: sections `[ingest]` and `[venues.*]`, and where Redis is.
+
+use std::collections::BTreeMap;
+
+use cascade_bus::StreamBounds;
+use cascade_domain::{Refusal, Symbol, Usd, Venue};
+use cascade_service::config::{Document, Mistakes};
+use cascade_venues::{Endpoints, Wanted};
+use serde::Deserialize;
+
+/// Everything that ingest is told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where Redis answers.
+    pub redis_url: String,
+    /// What is read, and how much is kept.
+    pub ingest: Ingest,
+    /// Where each exchange is reached.
+    pub venues: BTreeMap<Venue, VenueSettings>,
+}
+
+/// Section `[ingest]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct Ingest {
+    /// The exchanges to read.
+    pub exchanges: Vec<Venue>,
+    /// The markets to read.
+    pub symbols: Symbols,
+    /// Trades of at least so many US dollars are told one by one, whole dollars.
+    pub large_trade_usd: u32,
+    /// Events that may wait for Redis.
+    pub queue_events: usize,
+    /// How long the shard streams keep events, seconds.
+    pub stream_max_age_s: u32,
+    /// How many entries a shard stream holds at most.
+    pub stream_max_len: u32,
+}
+
+/// The markets to read.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Symbols {
+    /// These.
+    Named(Vec<Symbol>),
+    /// Every one that a venue lists.
+    All(All),
+}
+
+/// The word `all`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum All {
+    /// Every one.
+    All,
+}
+
+/// One `[venues.NAME]` section.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct VenueSettings {
+    /// Base of the WebSocket addresses.
+    pub ws_url: String,
+    /// Base of the REST addresses.
+    pub rest_url: String,
+    /// Binance only: base of the COIN-M REST addresses.
+    pub coinm_rest_url: Option<String>,
+    /// Hyperliquid only: the vaults whose fills are followed.
+    pub liquidator_vaults: Vec<String>,
+}
+
+impl Default for Ingest {
+    fn default() -> Self {
+        let named = ["BTCUSDT", "ETHUSDT", "SOLUSDT"].into_iter().filter_map(|s| Symbol::parse(s).ok());
+        Self {
+            exchanges: Venue::ALL.to_vec(),
+            symbols: Symbols::Named(named.collect()),
+            large_trade_usd: 300_000,
+            queue_events: 65_536,
+            stream_max_age_s: 600,
+            stream_max_len: 500_000,
+        }
+    }
+}
+
+impl Ingest {
+    fn refusals(&self) -> Vec<Refusal> {
+        let mut refusals = Vec::new();
+        let mut refuse = |key: &str, reason: &str| refusals.push(Refusal::new(key, reason));
+        if self.exchanges.is_empty() {
+            refuse("exchanges", "at least one of binance, bybit, okx, hyperliquid");
+        }
+        match &self.symbols {
+            Symbols::Named(symbols) if symbols.is_empty() => {
+                refuse("symbols", "at least one market such as BTCUSDT, or \"all\"");
+            }
+            Symbols::Named(symbols) => {
+                for symbol in
+                    symbols.iter().filter(|s| !s.as_str().ends_with("USDT") || s.base() == s.as_str())
+                {
+                    refuse("symbols", &format!("`{symbol}` is not BASE + USDT, e.g. BTCUSDT"));
+                }
+            }
+            Symbols::All(_) => {}
+        }
+        if self.queue_events < 1_000 {
+            refuse("queue_events", "at least 1000: a busy second is longer than less");
+        }
+        if self.stream_max_age_s < 120 {
+            refuse("stream_max_age_s", "at least 120 seconds: detectors look back that far");
+        }
+        if self.stream_max_len < 10_000 {
+            refuse("stream_max_len", "at least 10000 entries");
+        }
+        refusals
+    }
+
+    /// The large-trade threshold as money.
+    pub(crate) fn large_trade(&self) -> Usd {
+        Usd::from_dollars(i64::from(self.large_trade_usd))
+    }
+
+    /// How much of each shard stream is kept.
+    pub(crate) const fn bounds(&self) -> StreamBounds {
+        StreamBounds { max_age_s: self.stream_max_age_s, max_len: self.stream_max_len }
+    }
+}
+
+impl VenueSettings {
+    fn refusals(&self) -> Vec<Refusal> {
+        let mut refusals = Vec::new();
+        let mut base = |key: &str, url: &str, schemes: [&str; 2]| {
+            if !schemes.iter().any(|scheme| url.strip_prefix(scheme).is_some_and(|host| !host.is_empty())) {
+                refusals.push(Refusal::new(key, format!("must begin with {} or {}", schemes[0], schemes[1])));
+            }
+        };
+        base("ws_url", &self.ws_url, ["wss://", "ws://"]);
+        base("rest_url", &self.rest_url, ["https://", "http://"]);
+        if let Some(url) = &self.coinm_rest_url {
+            base("coinm_rest_url", url, ["https://", "http://"]);
+        }
+        for vault in &self.liquidator_vaults {
+            let hex = vault.strip_prefix("0x").unwrap_or_default();
+            if hex.len() != 40 || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+                refusals.push(Refusal::new(
+                    "liquidator_vaults",
+                    format!("`{vault}` is not 0x and 40 hex digits"),
+                ));
+            }
+        }
+        refusals
+    }
+
+    /// Where the venue is reached.
+    pub(crate) fn endpoints(&self) -> Endpoints {
+        Endpoints {
+            ws_url: self.ws_url.clone(),
+            rest_url: self.rest_url.clone(),
+            coinm_rest_url: self.coinm_rest_url.clone(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the sections, adding what is wrong with them to the mistakes.
+    pub fn read(document: &Document, mistakes: &mut Mistakes) -> Self {
+        let ingest = document.section("ingest", mistakes, Ingest::refusals);
+        let section = |venue: Venue, mistakes: &mut Mistakes| {
+            document.section(&format!("venues.{venue}"), mistakes, VenueSettings::refusals)
+        };
+        Self {
+            redis_url: document.text("redis.url").unwrap_or_default().to_owned(),
+            venues: Venue::ALL.into_iter().map(|venue| (venue, section(venue, mistakes))).collect(),
+            ingest,
+        }
+    }
+
+    /// What shall be read from a venue.
+    pub(crate) fn wanted(&self, venue: Venue) -> Wanted {
+        let symbols = match &self.ingest.symbols {
+            Symbols::Named(symbols) => Some(symbols.clone()),
+            Symbols::All(_) => None,
+        };
+        let vaults = self.venues.get(&venue).map(|v| v.liquidator_vaults.clone()).unwrap_or_default();
+        Wanted { symbols, vaults }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cascade_service::config::Sources;
+
+    fn mistakes_of(environment: &[(&str, &str)]) -> String {
+        let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let (document, mut mistakes) = Document::load(&Sources { environment, ..Sources::default() });
+        Config::read(&document, &mut mistakes);
+        mistakes.to_string()
+    }
+
+    #[test]
+    fn the_file_of_defaults_says_what_the_code_does() {
+        let (document, mut mistakes) = Document::load(&Sources::default());
+        let config = Config::read(&document, &mut mistakes);
+        assert!(mistakes.is_empty(), "{mistakes}");
+        assert_eq!(format!("{:?}", config.ingest), format!("{:?}", Ingest::default()));
+        assert!(config.venues.values().all(|v| !v.ws_url.is_empty()));
+        assert_eq!(config.venues[&Venue::Hyperliquid].liquidator_vaults.len(), 5);
+    }
+
+    #[test]
+    fn every_mistake_is_named_with_its_way_out() {
+        let mistakes = mistakes_of(&[
+            ("CASCADE_INGEST__SYMBOLS", "BTCUSD"),
+            ("CASCADE_INGEST__QUEUE_EVENTS", "10"),
+            ("CASCADE_VENUES__OKX__WS_URL", "https://ws.okx.com"),
+            ("CASCADE_VENUES__HYPERLIQUID__LIQUIDATOR_VAULTS", "0x12"),
+        ]);
+        for part in [
+            "ingest.symbols",
+            "BTCUSD",
+            "ingest.queue_events",
+            "venues.okx.ws_url",
+            "wss://",
+            "liquidator_vaults",
+        ] {
+            assert!(mistakes.contains(part), "{part} is missing in:\n{mistakes}");
+        }
+    }
+
+    #[test]
+    fn all_symbols_are_a_word() {
+        let environment = vec![("CASCADE_INGEST__SYMBOLS".to_owned(), "all".to_owned())];
+        let (document, mut mistakes) = Document::load(&Sources { environment, ..Sources::default() });
+        let config = Config::read(&document, &mut mistakes);
+        assert!(mistakes.is_empty(), "{mistakes}");
+        assert_eq!(config.ingest.symbols, Symbols::All(All::All));
+        assert!(config.wanted(Venue::Okx).symbols.is_none());
+    }
+}

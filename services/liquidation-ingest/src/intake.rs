@@ -1,0 +1,220 @@
+//! What one connection hears, on its way to the queue: only wanted symbols, trades as bars, marks once a second,
+//! everything else as it is. Its methods never wait: what does not fit the queue is dropped there, counted and told.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cascade_bus::Outbox;
+use cascade_domain::{Event, EventTime, Trade, Usd, Venue};
+use cascade_feed::{End, Frame, Note, Sink};
+use cascade_service::{Metric, Metrics, Throttle};
+use cascade_venues::{DecodeError, Decoded, Protocol, Wanted};
+
+use crate::bars::{Bars, Taken};
+use crate::board::Board;
+use crate::marks::Marks;
+
+/// How many refusals of one kind are logged in a minute of the clock; all are counted.
+const LOGGED_A_MINUTE: u32 = 3;
+
+/// What all connections of the process share.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    pub(crate) board: Arc<Mutex<Board>>,
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) metrics: Metrics,
+}
+
+impl Shared {
+    /// The feed states, for a moment.
+    pub(crate) fn board<T>(&self, with: impl FnOnce(&mut Board) -> T) -> T {
+        with(&mut self.board.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Hands an event to the writer; what had to go instead is counted.
+    pub(crate) fn push(&self, event: Event) {
+        if let Some(dropped) = self.outbox.push(event) {
+            self.metrics.add(Metric::Dropped, &[dropped.kind()], 1);
+        }
+    }
+}
+
+/// One connection's way to the queue.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    venue: Venue,
+    route: String,
+    protocol: &'static dyn Protocol,
+    wanted: Wanted,
+    bars: Bars,
+    marks: Marks,
+    throttle: Throttle,
+    last_received: EventTime,
+    shared: Shared,
+}
+
+impl Intake {
+    /// The way of `route`; trades of at least `large` are told by themselves.
+    pub(crate) fn new(
+        protocol: &'static dyn Protocol,
+        route: &str,
+        wanted: Wanted,
+        large: Usd,
+        shared: Shared,
+    ) -> Self {
+        Self {
+            venue: protocol.venue(),
+            route: route.to_owned(),
+            protocol,
+            wanted,
+            bars: Bars::new(large),
+            marks: Marks::default(),
+            throttle: Throttle::new(LOGGED_A_MINUTE, 60_000),
+            last_received: EventTime::default(),
+            shared,
+        }
+    }
+
+    /// Tells the bars of the seconds that are over.
+    pub(crate) fn close_bars(&mut self, now: EventTime) {
+        for bar in self.bars.close(now) {
+            if bar.symbol.base() == "BTC" {
+                self.shared.board(|board| board.btc_bar(&bar));
+            }
+            self.shared.push(Event::TradeBar(bar));
+        }
+    }
+
+    fn count(&self, metric: Metric) {
+        self.shared.metrics.add(metric, &[self.venue.as_str()], 1);
+    }
+
+    fn take(&mut self, event: Event, received: EventTime) {
+        if let Event::Gap(gap) = &event {
+            let stream = gap.stream.as_str();
+            self.shared.metrics.add(Metric::Gaps, &[self.venue.as_str(), stream], 1);
+            return self.shared.push(event);
+        }
+        if event.symbol().is_some_and(|symbol| !self.wanted.wants(symbol)) {
+            return self.count(Metric::Filtered);
+        }
+        self.shared.metrics.add(Metric::Events, &[self.venue.as_str(), event.kind()], 1);
+        let liquidation = matches!(event, Event::Liquidation(_));
+        self.shared.board(|board| board.event(self.venue, received, liquidation));
+        match event {
+            Event::Trade(trade) => self.trade(&trade, received),
+            Event::Mark(mark) => {
+                if let (true, Some(price)) = (self.is_btc_reference(&mark), mark.mark_price) {
+                    self.shared.board(|board| board.btc_mark(self.venue, price, received));
+                }
+                if let Some(mark) = self.marks.take(&mark, received) {
+                    self.shared.push(Event::Mark(mark));
+                }
+            }
+            Event::Liquidation(liquidation) => {
+                let delay_ms = received.since(liquidation.event_time_ms);
+                #[expect(clippy::cast_precision_loss, reason = "a delay in milliseconds")]
+                self.shared.metrics.record(
+                    Metric::VenueDelay,
+                    &[self.venue.as_str()],
+                    delay_ms.max(0) as f64 / 1e3,
+                );
+                self.shared.push(Event::Liquidation(liquidation));
+            }
+            // Samples of open interest are the oi-detector's to put on the bus, with its own checks.
+            Event::OpenInterest(_) => {}
+            other => self.shared.push(other),
+        }
+    }
+
+    fn is_btc_reference(&self, mark: &cascade_domain::Mark) -> bool {
+        mark.symbol.base() == "BTC" && mark.instrument.as_str() == self.protocol.btc_reference()
+    }
+
+    fn trade(&mut self, trade: &Trade, received: EventTime) {
+        match self.bars.take(trade, received) {
+            Taken::Large(event) => self.shared.push(*event),
+            Taken::Late | Taken::Early => self.count(Metric::LateTrades),
+            Taken::Counted | Taken::Duplicate => {}
+        }
+    }
+}
+
+/// The intake of a connection, shared with the task that closes its bars.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedIntake(Arc<Mutex<Intake>>);
+
+impl SharedIntake {
+    pub(crate) fn new(intake: Intake) -> Self {
+        Self(Arc::new(Mutex::new(intake)))
+    }
+
+    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Intake) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Sink for SharedIntake {
+    fn frame(&mut self, frame: Frame<'_>) {
+        self.with(|intake| {
+            intake.last_received = EventTime::from_ms(frame.received_ns.div_euclid(1_000_000));
+            intake.count(Metric::Frames);
+        });
+    }
+
+    fn events(&mut self, received: EventTime, decoded: &mut Decoded) {
+        self.with(|intake| {
+            if decoded.events.iter().any(|event| !matches!(event, Event::Gap(_))) {
+                intake.shared.board(|board| board.delivered(intake.venue, &intake.route, received));
+            }
+            for event in decoded.events.drain(..) {
+                intake.take(event, received);
+            }
+            intake.close_bars(received);
+        });
+    }
+
+    fn refused(&mut self, error: &DecodeError) {
+        self.with(|intake| {
+            let label = error.label();
+            intake.shared.metrics.add(Metric::Refused, &[intake.venue.as_str(), label], 1);
+            if let Some(suppressed) = intake.throttle.admit(label, intake.last_received) {
+                tracing::warn!(venue = intake.venue.as_str(), route = intake.route, %error, suppressed, "refused");
+            }
+        });
+    }
+
+    fn note(&mut self, note: Note) {
+        self.with(|intake| intake.note(note));
+    }
+}
+
+impl Intake {
+    fn note(&mut self, note: Note) {
+        let (venue, route) = (self.venue, self.route.as_str());
+        match note {
+            Note::Connected { .. } => tracing::debug!(venue = venue.as_str(), route, "connected"),
+            Note::Live { at, .. } => {
+                tracing::info!(venue = venue.as_str(), route, "feed is live");
+                self.shared.board(|board| board.delivered(venue, route, at));
+            }
+            Note::RefusedTopics { topics, reason, .. } => {
+                tracing::warn!(venue = venue.as_str(), route, ?topics, reason, "subscriptions refused");
+                let liquidations =
+                    topics.is_empty() || topics.iter().any(|t| self.protocol.is_liquidations(t));
+                if liquidations {
+                    let why = format!("{}: {reason}", topics.join(", "));
+                    self.shared.board(|board| board.refused(venue, route, Some(why)));
+                }
+            }
+            Note::Ended { end, .. } => {
+                self.shared.metrics.add(Metric::Sessions, &[venue.as_str(), end.word()], 1);
+                self.marks.clear();
+                let refused = matches!(end, End::Refused { .. }).then(|| end.to_string());
+                self.shared.board(|board| {
+                    board.refused(venue, route, refused);
+                    board.ended(venue, route, end.to_string());
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The one tick a second that all shards hear, from the ingest that holds the lease; and the judging of the feeds
+//! that goes into it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use cascade_bus::Bus;
+use cascade_domain::{Event, EventTime, Tick};
+use cascade_pace::Clock;
+use cascade_service::{Metric, Shutdown};
+use cascade_wire::key;
+
+use crate::intake::Shared;
+
+/// How long the lease holds without being renewed, milliseconds of wall time.
+const LEASE_MS: u64 = 10_000;
+/// How often it is renewed, wall time.
+const RENEW: Duration = Duration::from_secs(3);
+/// After so many renewals without an answer it is taken as lost.
+const UNANSWERED: u32 = 3;
+/// Further behind than this, a tick is left out instead of being told late.
+const MOST_BEHIND_MS: i64 = 5_000;
+
+/// Whether this process writes the ticks.
+pub(crate) type Leading = Arc<AtomicBool>;
+
+/// Holds the lease while it can; lets it go at the end.
+pub(crate) async fn hold_lease(bus: Bus, owner: String, leading: Leading, shutdown: Shutdown) {
+    let mut unanswered = 0;
+    loop {
+        match bus.hold(key::TICK_LEASE, &owner, LEASE_MS).await {
+            Ok(held) => {
+                unanswered = 0;
+                if leading.swap(held, Ordering::Relaxed) != held {
+                    tracing::info!(held, "tick lease");
+                }
+            }
+            Err(_) if unanswered + 1 < UNANSWERED => unanswered += 1,
+            Err(error) => {
+                if leading.swap(false, Ordering::Relaxed) {
+                    tracing::warn!(%error, "tick lease lost: Redis does not answer");
+                }
+            }
+        }
+        tokio::select! {
+            () = shutdown.requested() => break,
+            () = tokio::time::sleep(RENEW) => {}
+        }
+    }
+    if leading.swap(false, Ordering::Relaxed)
+        && let Err(error) = bus.let_go(key::TICK_LEASE, &owner).await
+    {
+        tracing::warn!(%error, "the tick lease runs out by itself");
+    }
+}
+
+/// Judges the feeds every second of the clock, tells what changed, and writes the tick if this process leads.
+pub(crate) async fn run(clock: Arc<dyn Clock>, shared: Shared, leading: Leading, shutdown: Shutdown) {
+    let mut next = clock.now().second().plus_ms(1000);
+    loop {
+        let wait_ms = u64::try_from(next.since(clock.now())).unwrap_or(0);
+        tokio::select! {
+            () = shutdown.requested() => return,
+            () = tokio::time::sleep(clock.wall(Duration::from_millis(wait_ms))) => {}
+        }
+        let now = clock.now();
+        if now.since(next) > MOST_BEHIND_MS {
+            next = now.second();
+        }
+        judge(&shared, now);
+        if leading.load(Ordering::Relaxed) {
+            shared.push(Event::Tick(tick(&shared, next)));
+            shared.metrics.add(Metric::Ticks, &[], 1);
+            #[expect(clippy::cast_precision_loss, reason = "a delay in milliseconds")]
+            shared.metrics.set(Metric::TickLag, &[], now.since(next) as f64 / 1e3);
+        }
+        next = next.plus_ms(1000);
+    }
+}
+
+fn judge(shared: &Shared, now: EventTime) {
+    for change in shared.board(|board| board.judge(now)) {
+        let (venue, status) = (change.venue.as_str(), change.status);
+        tracing::info!(venue, status = status.as_str(), reason = change.reason, "feed");
+        shared.push(Event::FeedHealth(change));
+    }
+    for (venue, status) in shared.board(|board| board.feeds()) {
+        shared.metrics.set(Metric::FeedUp, &[venue.as_str()], f64::from(u8::from(status.delivers())));
+    }
+}
+
+fn tick(shared: &Shared, at: EventTime) -> Tick {
+    shared.board(|board| {
+        let (btc_price, btc_venues_changed) = board.btc_price(at);
+        Tick {
+            event_time_ms: at,
+            btc_price,
+            btc_usd_volume_1s: board.btc_volume(at),
+            btc_venues_changed,
+            feeds: board.feeds(),
+        }
+    })
+}

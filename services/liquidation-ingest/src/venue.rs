@@ -1,0 +1,119 @@
+//! One exchange: its instruments, then all of its connections, for as long as the service runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cascade_domain::Usd;
+use cascade_feed::rest::{Client, RestError};
+use cascade_feed::{Session, SessionLimits, backoff, keep};
+use cascade_pace::Clock;
+use cascade_service::{BoxError, Shutdown};
+use cascade_venues::{Endpoints, Instruments, Protocol, Wanted};
+use futures_util::future::join_all;
+
+use crate::intake::{Intake, Shared, SharedIntake};
+
+/// How long until a venue that did not answer is asked for its instruments again, in the clock's time.
+const ASK_AGAIN: Duration = Duration::from_secs(30);
+/// How often the bars of quiet instruments are closed, in the clock's time.
+const CLOSE_BARS: Duration = Duration::from_millis(250);
+
+/// What is needed to read one exchange.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    pub(crate) protocol: &'static dyn Protocol,
+    pub(crate) endpoints: Endpoints,
+    pub(crate) wanted: Wanted,
+    pub(crate) large_trade: Usd,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) seed: u64,
+    pub(crate) shared: Shared,
+}
+
+impl Reader {
+    /// Reads the exchange until it is asked to stop.
+    ///
+    /// # Errors
+    /// There is no TLS to be had for REST.
+    pub(crate) async fn run(self, shutdown: Shutdown) -> Result<(), BoxError> {
+        let Some(instruments) = self.instruments(&shutdown).await? else { return Ok(()) };
+        let routes = self.protocol.routes(&self.wanted, &instruments, &self.endpoints);
+        let instruments = Arc::new(instruments);
+        let venue = self.protocol.venue();
+        if routes.is_empty() {
+            let why = "lists none of the wanted symbols".to_owned();
+            tracing::warn!(venue = venue.as_str(), why, "nothing to read");
+            self.shared.board(|board| board.bar(venue, Some(why)));
+            shutdown.requested().await;
+            return Ok(());
+        }
+        let mut intakes = Vec::new();
+        let mut sessions = Vec::new();
+        for (route, seed) in routes.into_iter().zip(self.seed..) {
+            self.shared.board(|board| board.expect(venue, &route.name));
+            let intake = Intake::new(
+                self.protocol,
+                &route.name,
+                self.wanted.clone(),
+                self.large_trade,
+                self.shared.clone(),
+            );
+            let intake = SharedIntake::new(intake);
+            intakes.push(intake.clone());
+            let plan = Session {
+                route,
+                protocol: self.protocol,
+                instruments: Arc::clone(&instruments),
+                clock: Arc::clone(&self.clock),
+                limits: SessionLimits::default(),
+            };
+            let (backoff, shutdown, mut sink) = (backoff(seed)?, shutdown.clone(), intake);
+            sessions.push(async move { keep(&plan, backoff, &mut sink, shutdown.requested()).await });
+        }
+        tokio::join!(join_all(sessions), self.close_bars(&intakes, &shutdown));
+        Ok(())
+    }
+
+    /// The venue's instruments, however often it has to be asked; `None` when asked to stop.
+    async fn instruments(&self, shutdown: &Shutdown) -> Result<Option<Instruments>, RestError> {
+        let client = Client::try_new(Arc::clone(&self.clock), self.seed)?;
+        let venue = self.protocol.venue();
+        loop {
+            match client.instruments(self.protocol, &self.endpoints, shutdown.requested()).await {
+                Ok(instruments) => {
+                    self.shared.board(|board| board.bar(venue, None));
+                    tracing::info!(
+                        venue = venue.as_str(),
+                        instruments = instruments.len(),
+                        "instruments read"
+                    );
+                    return Ok(Some(instruments));
+                }
+                Err(RestError::Shutdown) => return Ok(None),
+                Err(error) => {
+                    tracing::warn!(venue = venue.as_str(), %error, "no instruments");
+                    let refused = matches!(error, RestError::Refused { .. }).then(|| error.to_string());
+                    self.shared.board(|board| board.bar(venue, refused));
+                }
+            }
+            tokio::select! {
+                () = shutdown.requested() => return Ok(None),
+                () = tokio::time::sleep(self.clock.wall(ASK_AGAIN)) => {}
+            }
+        }
+    }
+
+    /// Closes bars whose second is over although no further trade came.
+    async fn close_bars(&self, intakes: &[SharedIntake], shutdown: &Shutdown) {
+        loop {
+            tokio::select! {
+                () = shutdown.requested() => return,
+                () = tokio::time::sleep(self.clock.wall(CLOSE_BARS)) => {}
+            }
+            let now = self.clock.now();
+            for intake in intakes {
+                intake.with(|intake| intake.close_bars(now));
+            }
+        }
+    }
+}

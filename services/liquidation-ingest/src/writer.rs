@@ -1,0 +1,155 @@
+//! From the queue into the shard streams: each event once by its key, all events of one flush and shard in one entry.
+//!
+//! Waits for Redis as long as it takes; meanwhile the queue drops what it must, and tells it. Knows no venue.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use cascade_bus::{Bus, BusError, Stored, StreamBounds};
+use cascade_domain::{Event, EventTime, Gap, GapStream, Shard, Venue};
+use cascade_pace::Clock;
+use cascade_service::{Metric, Shutdown};
+use cascade_wire::encode_event;
+
+use crate::intake::Shared;
+
+/// How many events one flush takes.
+const FLUSH_EVENTS: usize = 2_000;
+/// Between two tries while Redis does not take them, wall time.
+const RETRY: Duration = Duration::from_millis(200);
+/// How long the ids of liquidations and trades are remembered: OKX has delivered one eight minutes late. Seconds.
+const REMEMBER_EVENTS_S: u32 = 900;
+/// How long the keys of bars and marks are remembered: only overlapping connections repeat them. Seconds.
+const REMEMBER_SAMPLES_S: u32 = 120;
+
+/// The way into the streams.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pub(crate) bus: Bus,
+    pub(crate) bounds: StreamBounds,
+    pub(crate) clock: std::sync::Arc<dyn Clock>,
+    pub(crate) venues: Vec<Venue>,
+    pub(crate) shared: Shared,
+}
+
+impl Writer {
+    /// Writes until it is asked to stop and the queue is empty.
+    pub(crate) async fn run(self, shutdown: Shutdown) {
+        let mut server = None;
+        loop {
+            let events = tokio::select! {
+                biased;
+                events = self.shared.outbox.take(FLUSH_EVENTS) => events,
+                () = shutdown.requested() => match self.shared.outbox.take_now(FLUSH_EVENTS) {
+                    events if events.is_empty() => return,
+                    events => events,
+                },
+            };
+            self.write(events, &mut server).await;
+            #[expect(clippy::cast_precision_loss, reason = "a gauge")]
+            self.shared.metrics.set(Metric::Queue, &[], self.shared.outbox.len() as f64);
+        }
+    }
+
+    /// Writes one flush, however long Redis is away. A Redis that came back as another one has forgotten what it
+    /// held: that is a gap in everything.
+    async fn write(&self, events: Vec<Event>, server: &mut Option<String>) {
+        let mut batches = self.by_shard(events);
+        let mut away_since: Option<EventTime> = None;
+        while let Err(error) = self.store(&mut batches).await {
+            if away_since.is_none() {
+                tracing::warn!(%error, "Redis does not take events; they wait");
+                away_since = Some(self.clock.now());
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+        if server.is_none() || away_since.is_some() {
+            let now_server = self.bus.run_id().await.ok();
+            if let (Some(since), true) = (away_since, server.is_some() && now_server != *server) {
+                tracing::warn!("Redis was restarted: what it held since {since} ms may be lost");
+                self.tell_gaps(since);
+            } else if away_since.is_some() {
+                tracing::info!("Redis takes events again; none were lost");
+            }
+            *server = now_server.or(server.take());
+        }
+    }
+
+    /// Stores all shards' events; what is stored leaves `batches`, what Redis does not take for now stays.
+    async fn store(&self, batches: &mut BTreeMap<Shard, Vec<Stored>>) -> Result<(), BusError> {
+        let slices: Vec<_> = batches.iter().map(|(shard, events)| (*shard, events.as_slice())).collect();
+        let results = self.bus.store_many(&slices, self.bounds).await?;
+        let shards: Vec<_> = batches.keys().copied().collect();
+        let mut waiting = Ok(());
+        for (shard, result) in shards.into_iter().zip(results) {
+            match result {
+                Ok(counts) => {
+                    self.shared.metrics.add(Metric::Duplicates, &[], counts.duplicates);
+                    batches.remove(&shard);
+                }
+                Err(error) if error.is_transient() => waiting = Err(error),
+                Err(error) => {
+                    let lost = batches.remove(&shard).map_or(0, |events| events.len() as u64);
+                    tracing::error!(%shard, lost, %error, "Redis refuses these events");
+                    self.shared.metrics.add(Metric::Dropped, &["refused"], lost);
+                }
+            }
+        }
+        waiting
+    }
+
+    fn tell_gaps(&self, since: EventTime) {
+        for venue in &self.venues {
+            for stream in GapStream::ALL {
+                self.shared.metrics.add(Metric::Gaps, &[venue.as_str(), stream.as_str()], 1);
+                self.shared.push(Event::Gap(Gap {
+                    venue: *venue,
+                    stream,
+                    symbols: Vec::new(),
+                    from_ms: since,
+                    to_ms: self.clock.now(),
+                    reason: "redis".to_owned(),
+                }));
+            }
+        }
+    }
+
+    fn by_shard(&self, events: Vec<Event>) -> BTreeMap<Shard, Vec<Stored>> {
+        let mut batches: BTreeMap<Shard, Vec<Stored>> = BTreeMap::new();
+        for event in events {
+            match encode_event(&event) {
+                Ok(bytes) => {
+                    let stored = Stored { key: event.once_key(), keep_s: remembered_s(&event), bytes };
+                    for shard in shards(&event) {
+                        batches.entry(shard).or_default().push(stored.clone());
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(kind = event.kind(), %error, "an event that can't be encoded is lost");
+                    self.shared.metrics.add(Metric::Dropped, &[event.kind()], 1);
+                }
+            }
+        }
+        batches
+    }
+}
+
+/// Where an event goes: its symbol's shard, or the shards of a gap's symbols, or everywhere.
+fn shards(event: &Event) -> Vec<Shard> {
+    match event {
+        Event::Gap(gap) if !gap.symbols.is_empty() => {
+            let mut shards: Vec<_> = gap.symbols.iter().map(Shard::of).collect();
+            shards.sort_unstable();
+            shards.dedup();
+            shards
+        }
+        event => event.symbol().map_or_else(|| Shard::all().collect(), |symbol| vec![Shard::of(symbol)]),
+    }
+}
+
+const fn remembered_s(event: &Event) -> u32 {
+    match event {
+        Event::Liquidation(_) | Event::LargeTrade(_) | Event::Trade(_) => REMEMBER_EVENTS_S,
+        _ => REMEMBER_SAMPLES_S,
+    }
+}
