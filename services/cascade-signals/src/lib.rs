@@ -1,0 +1,101 @@
+//! cascade-signals: runs the cascade engine over the shard streams and publishes what it says.
+//!
+//! Everything is decided in `cascade-detector`; how streams are read and findings put out once is the pump's affair.
+//! Here they are put together, with the read-models that people look at.
+
+mod config;
+
+use std::sync::Arc;
+
+use cascade_bus::{Bus, BusSettings, Write};
+use cascade_detector::CascadeEngine;
+use cascade_domain::{Finding, Level, Shard};
+use cascade_service::pump::{Detector, Output, Pump};
+use cascade_service::{BoxError, Context, Program, Supervisor};
+use cascade_wire::{finding_to_json, key, probability_json, velocity_json};
+
+pub use config::Config;
+
+/// How long the read-models stand, seconds.
+const READING_TTL_S: u32 = 60;
+/// How many signals a symbol's history keeps.
+const HISTORY: u32 = 1000;
+
+/// What the program is.
+pub const PROGRAM: Program<Config> = Program {
+    name: "cascade-signals",
+    about: "Detects liquidation cascades in the shard streams on Redis and publishes signals",
+    version: env!("CARGO_PKG_VERSION"),
+    section: "signals",
+    settings: Config::read,
+};
+
+/// Runs until it is asked to stop; then what was read is committed and the shards are given back.
+///
+/// # Errors
+/// The Redis URL is none, or a task died.
+pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
+    let settings =
+        BusSettings { instance: context.instance.clone(), seed: context.seed, ..BusSettings::default() };
+    let bus = Bus::open(&config.redis_url, settings)?;
+    let output = Output { json_mirror: config.json_mirror, demo: config.demo };
+    let cascades = Cascades { label: config.cascade.engine_label(), config: Arc::new(config.cascade) };
+    let mut supervisor = Supervisor::new(&context.shutdown, context.deadline);
+    let shutdown = supervisor.shutdown();
+    let pump = Pump::new(cascades, output, context, bus);
+    supervisor.spawn("pump", async move {
+        pump.run(shutdown).await;
+        Ok(())
+    });
+    supervisor.run().await?;
+    Ok(())
+}
+
+/// The cascade engine, as the pump runs it.
+#[derive(Debug)]
+struct Cascades {
+    config: Arc<cascade_detector::Config>,
+    label: String,
+}
+
+impl Detector for Cascades {
+    type Engine = CascadeEngine;
+
+    fn name(&self) -> &'static str {
+        "cascade"
+    }
+
+    fn label(&self) -> &str {
+        &self.label
+    }
+
+    fn engine(&self, shard: Shard) -> CascadeEngine {
+        CascadeEngine::new(Arc::clone(&self.config), shard, self.label.clone())
+    }
+
+    fn readings(&self, engine: &CascadeEngine) -> Vec<Write> {
+        let json = |key: String, json: String| Write::Json { key, json, ttl_s: READING_TTL_S };
+        let mut writes = Vec::new();
+        for symbol in engine.symbols() {
+            if let Some(state) = engine.velocity(symbol) {
+                writes.push(json(key::velocity(symbol), velocity_json(&state).to_string()));
+            }
+            if let Some(state) = engine.probability(symbol) {
+                writes.push(json(key::probability(symbol), probability_json(&state).to_string()));
+            }
+        }
+        writes
+    }
+
+    fn history(&self, finding: &Finding) -> Option<Write> {
+        match finding {
+            Finding::Cascade(signal) if signal.level >= Level::Alert => Some(Write::History {
+                key: key::history(&signal.symbol),
+                score: signal.known_at_ms.ms(),
+                member: finding_to_json(finding).ok()?,
+                keep: HISTORY,
+            }),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The program as a shell or an orchestrator runs it: configuration, health, signals, exit codes.
+
+use std::time::Duration;
+
+use cascade_testkit::{TestProcess, TestRedis, eventually};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_cascade-signals");
+const DEADLINE: Duration = Duration::from_mins(1);
+
+#[tokio::test]
+async fn every_mistake_is_named_at_once() {
+    let arguments = [
+        "--check-config",
+        "--set",
+        "cascade.preset=wild",
+        "--set",
+        "cascade.flow.share=1.5",
+        "--set",
+        "cascade.x=1",
+    ];
+    let output = TestProcess::output(PROGRAM, &arguments, &[]).await.unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    for part in ["wild", "flow.share", "cascade.x"] {
+        assert!(told.contains(part), "{told} lacks {part}");
+    }
+    let fine = TestProcess::output(PROGRAM, &["--check-config"], &[]).await.unwrap();
+    assert_eq!(fine.status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn it_waits_for_redis_becomes_ready_and_ends_with_0_when_asked() {
+    let mut redis = TestRedis::start().await.unwrap();
+    redis.server.kill9().await.unwrap();
+    let url = redis.url();
+    let arguments = ["--redis-url", &url, "--health-addr", "127.0.0.1:0"];
+    let mut process = TestProcess::start(PROGRAM, &arguments, &[]).unwrap();
+    let greeting = process.line().await.unwrap().unwrap();
+    let check = ["healthcheck", "--health-addr", greeting.rsplit("http://").next().unwrap()];
+    let code = async || TestProcess::output(PROGRAM, &check, &[]).await.unwrap().status.code();
+    assert_eq!(code().await, Some(1), "no Redis yet");
+    redis.server.restart().await.unwrap();
+    assert!(eventually(DEADLINE, async || code().await == Some(0)).await, "not ready: {greeting}");
+    assert_eq!(process.end_by("TERM").await.unwrap(), Some(0));
+}
