@@ -1,0 +1,118 @@
+//! What can be asked of the command-line tool.
+
+use cascade_service::CommonArgs;
+use cascade_service::config::{Override, Sources};
+use clap::{Args, Parser, Subcommand};
+
+use crate::decode::DecodeArgs;
+use crate::status::StatusArgs;
+use crate::tail::TailArgs;
+
+const EXAMPLES: &str = "Examples:
+  cascade up --demo                     a liquidation cascade on simulated exchanges, three minutes
+  cascade up                            the live exchanges, until Ctrl-C
+  cascade up --symbols BTCUSDT,DOGEUSDT --exchanges binance,bybit
+  cascade tail cascade:critical --json  what is published, as JSON lines
+  cascade decode --venue bybit < frames.txt
+
+Settings come from the built-in defaults, --config, variables CASCADE_<SECTION>__<FIELD> and flags; later wins.
+Exit: 0 done, 1 failed while running, 2 usage or configuration.";
+
+/// Detects liquidation cascades on crypto exchanges while they begin
+#[derive(Debug, Parser)]
+#[command(name = "cascade", version, about, after_help = EXAMPLES, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the whole system in one process, on the live exchanges or on simulated ones
+    Up(UpArgs),
+    /// Print what is published on Redis as it comes
+    Tail(TailArgs),
+    /// Turn an exchange's raw frames into events: frames on stdin, JSON lines on stdout
+    Decode(DecodeArgs),
+    /// Show what runs, and how the feeds are
+    Status(StatusArgs),
+    /// Print the completions of a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Run the whole system in one process
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Where no Redis answers and none was named, a private redis-server is started on 127.0.0.1 \
+                        and stopped at the end. A demo always has its own unless --redis-url is given."
+)]
+pub(crate) struct UpArgs {
+    /// The markets to read, as BASE + USDT, comma-separated; or "all"
+    #[arg(long, value_name = "SYMBOLS")]
+    pub(crate) symbols: Option<String>,
+
+    /// The exchanges to read, comma-separated
+    #[arg(long, value_name = "EXCHANGES")]
+    pub(crate) exchanges: Option<String>,
+
+    /// Read simulated exchanges that play this scenario over real WebSockets; `cascade` if none is named
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "cascade",
+          value_parser = clap::builder::PossibleValuesParser::new(cascade_simulator::Scenario::NAMES.iter().copied()))]
+    pub(crate) demo: Option<String>,
+
+    /// Let the one clock of the process run so many times as fast (with --demo)
+    #[arg(long, value_name = "N", requires = "demo", default_value_t = 1.0)]
+    pub(crate) speed: f64,
+
+    /// Stop when the scenario is over, print expected and seen levels; exit 0 only if they agree (with --demo)
+    #[arg(long, requires = "demo")]
+    pub(crate) once: bool,
+
+    /// What the simulated markets are drawn from; the same seed gives the same markets (with --demo)
+    #[arg(long, value_name = "N", requires = "demo", default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+impl Cli {
+    /// The layers of the configuration.
+    pub(crate) fn sources(&self, environment: Vec<(String, String)>) -> Sources {
+        let mut sources = self.common.sources("up", environment);
+        if let Command::Up(up) = &self.command {
+            let of = |key: &str, text: &Option<String>, flag: &str| {
+                text.as_ref().map(|text| Override {
+                    key: key.to_owned(),
+                    text: text.clone(),
+                    flag: flag.to_owned(),
+                })
+            };
+            sources.overrides.extend(of("ingest.symbols", &up.symbols, "--symbols"));
+            sources.overrides.extend(of("ingest.exchanges", &up.exchanges, "--exchanges"));
+        }
+        sources
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_hold_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_demo_without_a_name_is_the_cascade() {
+        let cli = Cli::try_parse_from(["cascade", "up", "--demo", "--once"]).unwrap();
+        let Command::Up(up) = cli.command else { panic!("not up") };
+        assert_eq!((up.demo.as_deref(), up.once, up.seed), (Some("cascade"), true, 1));
+        assert!(Cli::try_parse_from(["cascade", "up", "--once"]).is_err(), "once is for demos");
+        assert!(Cli::try_parse_from(["cascade", "up", "--demo", "crash"]).is_err(), "no such scenario");
+    }
+}

@@ -1,0 +1,123 @@
+//! The command-line tool: the whole system in one process (`up`), and looks at a running one (`tail`, `status`) or at
+//! what exchanges send (`decode`).
+//!
+//! Puts the services together and speaks to people; detects and decodes nothing itself.
+
+mod args;
+mod decode;
+mod status;
+mod tail;
+mod up;
+mod words;
+
+use std::future::Future;
+use std::io::Write as _;
+
+use cascade_service::config::{Document, Mistakes};
+use cascade_service::{ServiceSettings, Shutdown, ask_on_signal, environment, logs};
+use clap::{CommandFactory, Parser};
+
+use args::{Cli, Command};
+
+/// Done as asked.
+const DONE: u8 = 0;
+/// Failed while running.
+const FAILED: u8 = 1;
+/// Wrong usage or configuration.
+const REFUSED: u8 = 2;
+
+/// Runs the command of this process's arguments; gives its exit code.
+pub fn main() -> u8 {
+    let cli = Cli::parse();
+    match &cli.command {
+        Command::Decode(args) => {
+            let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
+            return decode::run(args, std::io::stdin().lock(), &mut out, &mut err);
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "cascade", &mut std::io::stdout());
+            return DONE;
+        }
+        Command::Up(_) | Command::Tail(_) | Command::Status(_) => {}
+    }
+    let (document, mut mistakes) = Document::load(&cli.sources(environment()));
+    let service = ServiceSettings::read(&document, &mut mistakes);
+    let redis_url = document.text("redis.url").unwrap_or_default().to_owned();
+    match cli.command {
+        Command::Tail(args) => checked(&mistakes, cli.common.check_config, || {
+            block_on(async {
+                install_log(&service, &document);
+                let shutdown = Shutdown::new();
+                match ask_on_signal(shutdown.clone(), shutdown.clone()) {
+                    Ok(signals) => tokio::select! {
+                        _ = signals => DONE,
+                        code = tail::run(&args, &redis_url, shutdown.clone()) => code,
+                    },
+                    Err(error) => fail(&error),
+                }
+            })
+        }),
+        Command::Status(args) => {
+            checked(&mistakes, cli.common.check_config, || block_on(status::run(&args, &redis_url)))
+        }
+        Command::Up(args) => {
+            let settings = up::Settings::read(&document, &mut mistakes);
+            checked(&mistakes, cli.common.check_config, || {
+                if !up::shows_table(&args) {
+                    install_log(&service, &document);
+                }
+                block_on(up::run(args, settings, service))
+            })
+        }
+        Command::Decode(_) | Command::Completions { .. } => DONE,
+    }
+}
+
+/// Runs the command unless the configuration has mistakes, or only they were asked for.
+fn checked(mistakes: &Mistakes, only_check: bool, run: impl FnOnce() -> u8) -> u8 {
+    if !mistakes.is_empty() {
+        let things = if mistakes.len() == 1 { "mistake" } else { "mistakes" };
+        complain(&format!("{} {things} in the configuration:\n{mistakes}", mistakes.len()));
+        return REFUSED;
+    }
+    if only_check {
+        say("configuration is valid");
+        return DONE;
+    }
+    run()
+}
+
+fn block_on(command: impl Future<Output = u8>) -> u8 {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => {
+            let code = runtime.block_on(command);
+            runtime.shutdown_timeout(std::time::Duration::from_millis(100));
+            code
+        }
+        Err(error) => fail(&error),
+    }
+}
+
+/// The log of this process: quiet unless a level was asked for, since what people should see is printed.
+fn install_log(service: &ServiceSettings, document: &Document) {
+    let asked = document.origin("service.log_level") != cascade_service::config::Origin::Default;
+    let level = if asked { service.log_level.as_str() } else { "warn" };
+    if let Ok(filter) = logs::level(level) {
+        logs::install(service.log_format, filter);
+    }
+}
+
+/// A line for the person at the terminal; whether anybody reads it is not our affair.
+fn say(text: &str) {
+    writeln!(std::io::stdout(), "{text}").ok();
+}
+
+/// A line about what is wrong.
+fn complain(text: &str) {
+    writeln!(std::io::stderr(), "{text}").ok();
+}
+
+fn fail(error: &dyn std::error::Error) -> u8 {
+    complain(&format!("cascade: {error}"));
+    FAILED
+}

@@ -1,0 +1,345 @@
+//! `cascade status`: what runs on a Redis, how the feeds are, what the markets show now.
+//!
+//! Reads the heartbeats and read-models that the services write and believes them. Times are shown as they stand
+//! there, in UTC: a demo's clock may run faster than the wall, so no age is computed. Changes nothing.
+
+use std::io::{self, Write};
+
+use cascade_bus::{Bus, BusError, BusSettings, redacted};
+use cascade_domain::{EventTime, Venue};
+use cascade_wire::{FeedHealthReading, Heartbeat, key};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use crate::words::{clock, duration, plain};
+
+const EXAMPLES: &str = "\
+Examples:
+  cascade status
+  cascade status --redis-url redis://db.example:6379
+  cascade status --json | jq '.feeds'
+
+Exit: 0 something runs, 1 nothing runs or Redis does not answer, 2 usage or configuration.";
+
+/// The flags of `cascade status`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct StatusArgs {
+    /// Print everything as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints what runs. Returns the exit code: 0; 1 if nothing runs, Redis does not answer or stdout fails; 2 if the URL
+/// is none.
+pub(crate) async fn run(args: &StatusArgs, redis_url: &str) -> u8 {
+    let overview = match Overview::read(redis_url).await {
+        Ok(overview) => overview,
+        Err(error) => {
+            complain(&error.to_string());
+            if let BusError::Url { .. } = error {
+                return 2;
+            }
+            let place = redacted(redis_url);
+            complain(&format!(
+                "asked {place}; start everything with `cascade up`, or name another: --redis-url URL"
+            ));
+            return 1;
+        }
+    };
+    let text = if args.json { overview.json().to_string() } else { overview.text() };
+    match writeln!(io::stdout(), "{}", text.trim_end()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain(&format!("can't write to stdout: {error}"));
+            return 1;
+        }
+        _ => {}
+    }
+    for (key, reason) in &overview.unreadable {
+        complain(&format!("unreadable at {}: {}", plain(key), plain(reason)));
+    }
+    if overview.services.is_empty() {
+        complain(&format!("nothing runs on {}; start everything with `cascade up`", overview.redis));
+        return 1;
+    }
+    0
+}
+
+/// All that is shown.
+#[derive(Debug)]
+struct Overview {
+    /// The Redis, without its secrets.
+    redis: String,
+    services: Vec<Service>,
+    feeds: Vec<(Venue, FeedHealthReading)>,
+    /// Each symbol with its state, as it stands on Redis.
+    markets: Vec<(String, Map<String, Value>)>,
+    /// Keys that could not be read, and why.
+    unreadable: Vec<(String, String)>,
+}
+
+#[derive(Debug)]
+struct Service {
+    name: String,
+    instance: String,
+    heartbeat: Heartbeat,
+}
+
+impl Overview {
+    async fn read(redis_url: &str) -> Result<Self, BusError> {
+        let bus = Bus::open(redis_url, BusSettings::default())?;
+        bus.ready().await?;
+        let mut unreadable = Vec::new();
+        let feed_keys: Vec<String> = Venue::ALL.into_iter().map(key::feed_health).collect();
+        let heartbeats = values(&bus, bus.scan(key::HEARTBEATS).await?, &mut unreadable).await?;
+        let feeds = values(&bus, feed_keys, &mut unreadable).await?;
+        let markets = values(&bus, bus.scan(key::VELOCITIES).await?, &mut unreadable).await?;
+        Ok(Self {
+            redis: redacted(redis_url),
+            services: heartbeats
+                .into_iter()
+                .filter_map(|(key, heartbeat)| Service::of(&key, heartbeat))
+                .collect(),
+            feeds: Venue::ALL
+                .into_iter()
+                .filter_map(|venue| {
+                    let (_, reading) = feeds.iter().find(|(key, _)| *key == key::feed_health(venue))?;
+                    Some((venue, FeedHealthReading::clone(reading)))
+                })
+                .collect(),
+            markets: markets.into_iter().filter_map(|(key, state)| Some((symbol(&key)?, state))).collect(),
+            unreadable,
+        })
+    }
+
+    fn json(&self) -> Value {
+        let services: Vec<Value> = self
+            .services
+            .iter()
+            .map(|Service { name, instance, heartbeat: h }| {
+                let mut map = Map::from_iter([
+                    ("name".to_owned(), json!(name)),
+                    ("instance".to_owned(), json!(instance)),
+                    ("version".to_owned(), json!(h.version)),
+                    ("uptime_s".to_owned(), json!(h.uptime_s)),
+                ]);
+                map.extend(h.shards_owned.map(|shards| ("shards_owned".to_owned(), json!(shards))));
+                map.extend(h.lag_ms.map(|lag| ("lag_ms".to_owned(), json!(lag))));
+                Value::Object(map)
+            })
+            .collect();
+        let feeds: Map<String, Value> =
+            self.feeds.iter().map(|(venue, reading)| (venue.to_string(), json!(reading))).collect();
+        let markets: Map<String, Value> =
+            self.markets.iter().cloned().map(|(s, m)| (s, Value::Object(m))).collect();
+        json!({"redis": self.redis, "services": services, "feeds": feeds, "velocity": markets})
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("Redis {}\n", self.redis);
+        let parts = [
+            (
+                "services",
+                table(&["SERVICE", "INSTANCE", "VERSION", "UPTIME", "SHARDS", "LAG"], self.service_rows()),
+            ),
+            (
+                "feeds",
+                table(
+                    &["FEED", "STATUS", "SINCE", "LAST DATA", "LIQUIDATIONS", "RECONNECTS", "REASON"],
+                    self.feed_rows(),
+                ),
+            ),
+            (
+                "markets",
+                table(
+                    &["MARKET", "AT", "RISK", "ORDERS 60 S", "LONGS 30 S", "SHORTS 30 S"],
+                    self.market_rows(),
+                ),
+            ),
+        ];
+        for (name, table) in parts {
+            text.push('\n');
+            let table = table.unwrap_or_else(|| format!("no {name}\n"));
+            text.push_str(&table);
+        }
+        text
+    }
+
+    fn service_rows(&self) -> Vec<Vec<String>> {
+        let row = |Service { name, instance, heartbeat: h }: &Service| {
+            vec![
+                plain(name),
+                plain(instance),
+                plain(&h.version),
+                duration(h.uptime_s),
+                h.shards_owned.map_or_else(unknown, |shards| shards.to_string()),
+                h.lag_ms.map_or_else(unknown, |lag| format!("{lag} ms")),
+            ]
+        };
+        self.services.iter().map(row).collect()
+    }
+
+    fn feed_rows(&self) -> Vec<Vec<String>> {
+        let row = |(venue, reading): &(Venue, FeedHealthReading)| {
+            vec![
+                venue.to_string(),
+                reading.status.as_str().to_owned(),
+                clock(reading.since_ms),
+                reading.last_frame_ms.map_or_else(unknown, clock),
+                reading.liquidations.to_string(),
+                reading.reconnects.to_string(),
+                plain(&reading.reason),
+            ]
+        };
+        self.feeds.iter().map(row).collect()
+    }
+
+    fn market_rows(&self) -> Vec<Vec<String>> {
+        let row = |(symbol, state): &(String, Map<String, Value>)| {
+            let at = state.get("event_time_ms").and_then(Value::as_i64).map(EventTime::from_ms);
+            let usd = |field: &str| {
+                let dollars =
+                    state.get(field).and_then(Value::as_f64).and_then(cascade_domain::Usd::from_f64);
+                dollars.map_or_else(unknown, |usd| usd.to_string())
+            };
+            let risk =
+                state.get("risk_score").and_then(Value::as_f64).map_or_else(unknown, |r| format!("{r:.0}"));
+            let level = state.get("risk_level").and_then(Value::as_str).unwrap_or_default();
+            let orders =
+                state.get("count_60s").and_then(Value::as_u64).map_or_else(unknown, |n| n.to_string());
+            let (longs, shorts) = (usd("usd_30s_long"), usd("usd_30s_short"));
+            let risk = plain(&format!("{risk} {level}"));
+            vec![plain(symbol), at.map_or_else(unknown, clock), risk, orders, longs, shorts]
+        };
+        self.markets.iter().map(row).collect()
+    }
+}
+
+impl Service {
+    /// From the key `service:NAME:INSTANCE`.
+    fn of(key: &str, heartbeat: Heartbeat) -> Option<Self> {
+        let (name, instance) = key.strip_prefix("service:")?.split_once(':')?;
+        Some(Self { name: name.to_owned(), instance: instance.to_owned(), heartbeat })
+    }
+}
+
+/// The symbol in `velocity:SYMBOL:current`.
+fn symbol(key: &str) -> Option<String> {
+    Some(key.strip_prefix("velocity:")?.strip_suffix(":current")?.to_owned())
+}
+
+/// What stands at these keys; what is gone is left out, what is no such reading is named in `unreadable`.
+async fn values<T: DeserializeOwned>(
+    bus: &Bus,
+    keys: Vec<String>,
+    unreadable: &mut Vec<(String, String)>,
+) -> Result<Vec<(String, T)>, BusError> {
+    let mut found = Vec::new();
+    let texts = bus.get_many(&keys).await?;
+    for (key, text) in keys.into_iter().zip(texts) {
+        match text.map(|text| serde_json::from_str(&text)) {
+            Some(Ok(value)) => found.push((key, value)),
+            Some(Err(error)) => unreadable.push((key, error.to_string())),
+            None => {}
+        }
+    }
+    Ok(found)
+}
+
+fn unknown() -> String {
+    "-".to_owned()
+}
+
+/// Columns as wide as they need to be, two spaces apart; `None` without rows.
+fn table(head: &[&str], rows: Vec<Vec<String>>) -> Option<String> {
+    if rows.is_empty() {
+        return None;
+    }
+    let head = head.iter().map(|name| (*name).to_owned()).collect();
+    let lines: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
+    let width =
+        |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|c| c.chars().count()).max();
+    let mut text = String::new();
+    for line in &lines {
+        let cells: Vec<String> =
+            line.iter().enumerate().map(|(i, cell)| format!("{cell:0$}", width(i).unwrap_or(0))).collect();
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
+    }
+    Some(text)
+}
+
+/// A line about what is wrong; if nobody reads it, the exit code still tells.
+fn complain(text: &str) {
+    writeln!(io::stderr(), "cascade status: {text}").ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn overview() -> Overview {
+        let heartbeat = |text| serde_json::from_str(text).unwrap();
+        Overview {
+            redis: "redis://127.0.0.1:6379".to_owned(),
+            services: vec![
+                Service::of("service:cascade-signals:a:1", heartbeat(r#"{"version":"0.1.0","uptime_s":7300,"shards_owned":64,"lag_ms":12}"#)).unwrap(),
+                Service::of("service:x:b", heartbeat(r#"{"version":"0.1.0","uptime_s":5}"#)).unwrap(),
+            ],
+            feeds: vec![(
+                Venue::Okx,
+                serde_json::from_str(r#"{"status":"dead","since_ms":1791565601482,"reconnects":3,"liquidations":7,"reason":"public-0: silent"}"#).unwrap(),
+            )],
+            markets: vec![(
+                "BTCUSDT".to_owned(),
+                heartbeat_map(r#"{"event_time_ms":1791565601482,"risk_score":61.2,"risk_level":"HIGH","count_60s":212,"usd_30s_long":18400000.0}"#),
+            )],
+            unreadable: vec![],
+        }
+    }
+
+    fn heartbeat_map(text: &str) -> Map<String, Value> {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn the_tables_line_up_and_what_is_unknown_is_a_dash() {
+        let expected = "\
+Redis redis://127.0.0.1:6379
+
+SERVICE          INSTANCE  VERSION  UPTIME     SHARDS  LAG
+cascade-signals  a:1       0.1.0    2 h 1 min  64      12 ms
+x                b         0.1.0    5 s        -       -
+";
+        let text = overview().text();
+        assert!(text.starts_with(expected), "{text}");
+        assert!(
+            text.contains(
+                "okx   dead    17:06:41.482  -          7             3           public-0: silent\n"
+            ),
+            "{text}"
+        );
+        assert!(text.contains("BTCUSDT  17:06:41.482  61 HIGH  212          $18.4M      -\n"), "{text}");
+        assert!(text.lines().all(|line| line == line.trim_end()), "{text}");
+    }
+
+    #[test]
+    fn the_json_leaves_out_what_is_unknown() {
+        let json = overview().json();
+        assert_eq!(json["services"][0]["shards_owned"], 64);
+        assert_eq!(
+            json["services"][1],
+            json!({"name": "x", "instance": "b", "version": "0.1.0", "uptime_s": 5})
+        );
+        assert_eq!(json["feeds"]["okx"]["status"], "dead");
+        assert_eq!(json["velocity"]["BTCUSDT"]["count_60s"], 212);
+    }
+
+    #[test]
+    fn keys_of_another_shape_are_passed_over() {
+        let heartbeat = overview().services.remove(0).heartbeat;
+        assert!(Service::of("service:alone", heartbeat).is_none());
+        assert_eq!(symbol("velocity:BTCUSDT:current").as_deref(), Some("BTCUSDT"));
+        assert_eq!(symbol("velocity:current"), None);
+    }
+}

@@ -1,0 +1,162 @@
+//! What `up` knows of the running system, all of it heard over Redis like anybody else would.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use cascade_bus::{Bus, Message};
+use cascade_domain::{CascadeFinding, EventTime, Finding, Level, State, Symbol, Usd, Venue};
+use cascade_service::{BoxError, Shutdown};
+use cascade_wire::{Channel, FeedHealthReading, decode_finding, key};
+use serde::Deserialize;
+
+use super::lines;
+
+/// How often read-models are looked at, wall time.
+const LOOK: Duration = Duration::from_millis(300);
+/// How many findings the table shows.
+const LATEST: usize = 12;
+
+/// What is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Screen {
+    /// A table that is drawn anew all the time.
+    Table,
+    /// A line for each thing that happens.
+    Lines,
+}
+
+/// The part of `velocity:SYMBOL:current` that is shown.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Flow {
+    pub(crate) usd_30s_long: Usd,
+    pub(crate) usd_30s_short: Usd,
+    pub(crate) count_30s: u64,
+    pub(crate) risk_score: f64,
+}
+
+/// What the signals of one market have said.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) level: Level,
+    pub(crate) peak: Level,
+    /// When each level was first held.
+    pub(crate) reached: BTreeMap<Level, EventTime>,
+    pub(crate) resolved_at: Option<EventTime>,
+}
+
+/// Everything that is shown.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    pub(crate) feeds: BTreeMap<Venue, Option<FeedHealthReading>>,
+    pub(crate) flows: BTreeMap<Symbol, Flow>,
+    pub(crate) seen: BTreeMap<Symbol, Seen>,
+    pub(crate) latest: VecDeque<Finding>,
+    verdict: Option<bool>,
+}
+
+/// A shared view; clones show the same.
+#[derive(Clone, Debug)]
+pub(crate) struct View(Arc<Mutex<Known>>);
+
+impl View {
+    pub(crate) fn new(exchanges: &[Venue]) -> Self {
+        let feeds = exchanges.iter().map(|venue| (*venue, None)).collect();
+        Self(Arc::new(Mutex::new(Known { feeds, ..Known::default() })))
+    }
+
+    /// Looks at the state, or changes it, for a moment.
+    pub(crate) fn with<T>(&self, look: impl FnOnce(&mut Known) -> T) -> T {
+        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether expected and seen levels agreed; `None` where nothing was to be judged.
+    pub(crate) fn verdict(&self) -> Option<bool> {
+        self.with(|state| state.verdict)
+    }
+
+    pub(crate) fn judge(&self, agreed: bool) {
+        self.with(|state| state.verdict = Some(agreed));
+    }
+
+    fn hear(&self, finding: Finding) {
+        self.with(|state| {
+            if let Finding::Cascade(signal) = &finding {
+                state.seen.entry(signal.symbol).or_default().hear(signal);
+            }
+            if !matches!(&finding, Finding::Cascade(signal) if signal.state == State::Update) {
+                state.latest.push_front(finding);
+                state.latest.truncate(LATEST);
+            }
+        });
+    }
+}
+
+impl Seen {
+    fn hear(&mut self, signal: &CascadeFinding) {
+        self.level = signal.level;
+        self.peak = self.peak.max(signal.level);
+        for level in Level::ALL.into_iter().filter(|level| *level > Level::None && *level <= signal.level) {
+            self.reached.entry(level).or_insert(signal.known_at_ms);
+        }
+        if signal.state == State::Resolved {
+            self.resolved_at = Some(signal.known_at_ms);
+        }
+    }
+}
+
+/// Listens and looks until asked to stop; with [`Screen::Lines`] prints what happens.
+pub(crate) async fn watch(bus: Bus, view: View, screen: Screen, shutdown: Shutdown) -> Result<(), BoxError> {
+    let channels = [Channel::Signals, Channel::Large].map(|channel| channel.as_str().to_owned());
+    let mut subscriber = bus.subscriber(&channels)?;
+    let mut look = tokio::time::interval(LOOK);
+    let mut printer = (screen == Screen::Lines).then(lines::Printer::default);
+    loop {
+        tokio::select! {
+            () = shutdown.requested() => return Ok(()),
+            message = subscriber.next() => hear(&view, printer.as_mut(), &message),
+            _ = look.tick() => {
+                if let Err(error) = read(&bus, &view).await {
+                    tracing::warn!(%error, "can't look at the read-models");
+                }
+                if let Some(printer) = &mut printer {
+                    view.with(|state| printer.feeds(&state.feeds));
+                }
+            }
+        }
+    }
+}
+
+fn hear(view: &View, printer: Option<&mut lines::Printer>, message: &Message) {
+    match decode_finding(&message.bytes) {
+        Ok(finding) => {
+            if let Some(printer) = printer {
+                printer.finding(&finding);
+            }
+            view.hear(finding);
+        }
+        Err(error) => tracing::warn!(channel = message.channel, %error, "unreadable finding"),
+    }
+}
+
+async fn read(bus: &Bus, view: &View) -> Result<(), BoxError> {
+    let venues: Vec<_> = view.with(|state| state.feeds.keys().copied().collect());
+    let feeds =
+        bus.get_many(&venues.iter().map(|venue| key::feed_health(*venue)).collect::<Vec<_>>()).await?;
+    let keys = bus.scan(key::VELOCITIES).await?;
+    let flows = bus.get_many(&keys).await?;
+    view.with(|state| {
+        for (venue, text) in venues.iter().zip(feeds) {
+            state.feeds.insert(*venue, text.and_then(|text| serde_json::from_str(&text).ok()));
+        }
+        state.flows = keys
+            .iter()
+            .zip(flows)
+            .filter_map(|(name, text)| {
+                let symbol = Symbol::parse(name.split(':').nth(1)?).ok()?;
+                Some((symbol, serde_json::from_str(&text?).ok()?))
+            })
+            .collect();
+    });
+    Ok(())
+}

@@ -1,0 +1,218 @@
+//! Findings in plain lines for terminals.
+//!
+//! Knows no colours, no channel and no time zone but UTC. What a finding does not know is left out of its line.
+
+use std::fmt::Write as _;
+
+use cascade_domain::{CascadeFinding, Closing, EventTime, Finding, LargeLiquidation, Side, State};
+
+/// How much of a foreign text is shown, in characters.
+const LONGEST_TEXT: usize = 240;
+
+/// One plain line: `14:03:07.482 CRITICAL BTCUSDT longs $18.4M in 30 s (93 %), price -1.2 % in 60 s, score 0.78
+/// [flow score]`. The time is when the finding was decided, UTC.
+pub(crate) fn line(finding: &Finding) -> String {
+    let (demo, warming, text) = match finding {
+        Finding::Cascade(f) => {
+            let text = match f.state {
+                State::Open | State::Level | State::Update => signal(f),
+                State::Resolved => over("RESOLVED", f),
+                State::Closed => over("CLOSED", f),
+            };
+            (f.demo, f.warming, text)
+        }
+        Finding::LargeLiquidation(f) => (f.demo, f.warming, large(f)),
+    };
+    let (demo, warming) = (if demo { "DEMO " } else { "" }, if warming { ", warming up" } else { "" });
+    format!("{demo}{} {text}{warming}", clock(finding.known_at()))
+}
+
+/// The time of day in UTC: `14:03:07.482`.
+pub(crate) fn clock(at: EventTime) -> String {
+    let ms = at.ms().rem_euclid(86_400_000);
+    let (hours, minutes) = (ms / 3_600_000, ms / 60_000 % 60);
+    format!("{hours:02}:{minutes:02}:{:02}.{:03}", ms / 1000 % 60, ms % 1000)
+}
+
+/// A length of time in whole seconds: `64 s`, `3 min 5 s`, `2 h 0 min`, `4 d 7 h`.
+pub(crate) fn duration(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min {} s", seconds / 60, seconds % 60),
+        7_200..172_800 => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds / 3600 % 24),
+    }
+}
+
+/// A text from outside as a terminal may be shown it: on one line, without control characters, not too long.
+pub(crate) fn plain(text: &str) -> String {
+    let mut shown: String =
+        text.chars().take(LONGEST_TEXT).map(|c| if c.is_control() { '?' } else { c }).collect();
+    if text.chars().nth(LONGEST_TEXT).is_some() {
+        shown.push_str("...");
+    }
+    shown
+}
+
+/// An episode that goes on.
+fn signal(f: &CascadeFinding) -> String {
+    let mut text =
+        format!("{} {} {} {} in 30 s", f.level, f.symbol, positions(f.direction), f.flow.notional_30s_usd);
+    if let Some(share) = f.flow.share {
+        push(&mut text, format_args!(" ({:.0} %)", share * 100.0));
+    }
+    if let Some(change) = f.flow.price_change_60s {
+        push(&mut text, format_args!(", price {} in 60 s", percent(change)));
+    }
+    let reasons: Vec<&str> = f.reasons.iter().map(|reason| reason.as_str()).collect();
+    push(&mut text, format_args!(", score {:.2} [{}]", f.score, reasons.join(" ")));
+    match f.state {
+        State::Open => text.push_str(", opened"),
+        State::Level if f.level > f.previous_level => {
+            push(&mut text, format_args!(", up from {}", f.previous_level));
+        }
+        State::Level => push(&mut text, format_args!(", down from {}", f.previous_level)),
+        State::Update | State::Resolved | State::Closed => {}
+    }
+    text
+}
+
+/// An episode that is over.
+fn over(word: &str, f: &CascadeFinding) -> String {
+    let mut text = format!("{word} {} {}", f.symbol, positions(f.direction));
+    let Some(Closing { peak_level, orders, notional_usd, long_share, duration_ms, price_change }) =
+        &f.closing
+    else {
+        return text;
+    };
+    let noun = if *orders == 1 { "order" } else { "orders" };
+    push(&mut text, format_args!(": peak {peak_level}, {orders} {noun}, {notional_usd}"));
+    if let Some(share) = long_share {
+        push(&mut text, format_args!(" ({:.0} % longs)", share * 100.0));
+    }
+    let seconds = u64::try_from(*duration_ms).unwrap_or(0).saturating_add(500) / 1000;
+    push(&mut text, format_args!(" in {}", duration(seconds)));
+    if let Some(change) = price_change {
+        push(&mut text, format_args!(", price {}", percent(*change)));
+    }
+    text
+}
+
+fn large(f: &LargeLiquidation) -> String {
+    let LargeLiquidation { symbol, direction, notional_usd, price, venue, instrument, .. } = f;
+    format!("LARGE {symbol} {direction} {notional_usd} at {price} on {venue} ({instrument})")
+}
+
+/// What is being liquidated, in the plural.
+const fn positions(side: Side) -> &'static str {
+    match side {
+        Side::Long => "longs",
+        Side::Short => "shorts",
+    }
+}
+
+/// A signed fraction as percent with one decimal: `-1.2 %`, `+0.5 %`, `0.0 %`.
+fn percent(fraction: f64) -> String {
+    let text = format!("{:+.1} %", fraction * 100.0);
+    if text == "-0.0 %" || text == "+0.0 %" { "0.0 %".to_owned() } else { text }
+}
+
+/// Adds to a text; writing to a `String` does not fail.
+fn push(text: &mut String, more: std::fmt::Arguments<'_>) {
+    text.write_fmt(more).ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use cascade_wire::finding_from_json;
+
+    use super::*;
+
+    /// A finding of the wire's golden file with one piece changed.
+    fn finding(from: &str, to: &str) -> Finding {
+        let text = include_str!("../tests/finding.json");
+        assert!(text.contains(from), "{from}");
+        finding_from_json(&text.replacen(from, to, 1)).unwrap()
+    }
+
+    #[test]
+    fn a_signal_says_who_how_much_and_why() {
+        assert_eq!(
+            line(&finding("", "")),
+            "17:06:41.482 CRITICAL BTCUSDT longs $18.4M in 30 s (93 %), price -1.2 % in 60 s, score 0.78 [flow score]"
+        );
+    }
+
+    #[test]
+    fn a_change_of_level_says_from_where() {
+        let up = line(&finding(r#""state":"update""#, r#""state":"level""#));
+        assert!(up.ends_with("[flow score], up from ALERT"), "{up}");
+        let down = line(&finding(
+            r#""state":"update","symbol":"BTCUSDT","level":"CRITICAL""#,
+            r#""state":"level","symbol":"BTCUSDT","level":"WATCH""#,
+        ));
+        assert!(down.contains(" WATCH BTCUSDT ") && down.ends_with(", down from ALERT"), "{down}");
+    }
+
+    #[test]
+    fn what_is_unknown_is_left_out_and_a_demo_says_so_first() {
+        let text = line(&finding(
+            r#""share":0.93,"unit_usd":3000000.0,"price_change_60s":-0.0121"#,
+            r#""unit_usd":3000000.0"#,
+        ));
+        assert!(text.contains("longs $18.4M in 30 s, score 0.78"), "{text}");
+        let demo = line(&finding(r#""engine""#, r#""demo":true,"warming":true,"engine""#));
+        assert!(demo.starts_with("DEMO 17:06:41.482 CRITICAL") && demo.ends_with(", warming up"), "{demo}");
+    }
+
+    #[test]
+    fn the_end_of_an_episode_sums_it_up() {
+        let resolved = finding(
+            r#""state":"update","symbol":"BTCUSDT","level":"CRITICAL""#,
+            r#""peak_level":"EXTREME","orders":950,"notional_usd":88000000.0,"long_share":0.97,"duration_ms":64000,
+               "price_change":-0.041,"state":"resolved","symbol":"BTCUSDT","level":"NONE""#,
+        );
+        assert_eq!(
+            line(&resolved),
+            "17:06:41.482 RESOLVED BTCUSDT longs: peak EXTREME, 950 orders, $88.0M (97 % longs) in 64 s, price -4.1 %"
+        );
+    }
+
+    #[test]
+    fn a_large_liquidation_names_its_venue_and_price() {
+        let text = r#"{"finding":"large_liquidation","v":1,"id":"0000000000000009","symbol":"BTCUSDT","venue":"okx",
+            "instrument":"BTC-USDT-SWAP","direction":"short","notional_usd":1200000.0,"threshold_usd":1000000.0,
+            "price":82340.1,"feeds":{},"engine":"0.1.0+9f2c41aa","event_time_ms":1791565601482,"known_at_ms":1791565601482}"#;
+        assert_eq!(
+            line(&finding_from_json(text).unwrap()),
+            "17:06:41.482 LARGE BTCUSDT short $1.2M at 82340.1 on okx (BTC-USDT-SWAP)"
+        );
+    }
+
+    #[test]
+    fn the_clock_is_utc_on_every_day_of_the_calendar() {
+        assert_eq!(clock(EventTime::from_ms(0)), "00:00:00.000");
+        assert_eq!(clock(EventTime::from_ms(86_399_999)), "23:59:59.999");
+        assert_eq!(clock(EventTime::from_ms(-1)), "23:59:59.999");
+    }
+
+    #[test]
+    fn lengths_of_time_are_short() {
+        let shown: Vec<String> = [0, 119, 120, 7_199, 7_200, 172_800].into_iter().map(duration).collect();
+        assert_eq!(shown, ["0 s", "119 s", "2 min 0 s", "119 min 59 s", "2 h 0 min", "2 d 0 h"]);
+    }
+
+    #[test]
+    fn no_sign_of_a_change_that_rounds_to_nothing() {
+        assert_eq!(
+            (percent(-0.0004), percent(0.0), percent(0.005)),
+            ("0.0 %".into(), "0.0 %".into(), "+0.5 %".into())
+        );
+    }
+
+    #[test]
+    fn a_foreign_text_can_not_steer_the_terminal() {
+        assert_eq!(plain("a\u{1b}[2Jb\nc"), "a?[2Jb?c");
+        assert_eq!(plain(&"x".repeat(1000)).len(), LONGEST_TEXT + 3);
+    }
+}
