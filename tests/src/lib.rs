@@ -1,0 +1,1 @@
+//! Tests of the whole workspace: its architecture, and the pipeline end to end. No code of its own.
