@@ -15,11 +15,11 @@ setup: ## Install what is missing: redis-server (apt, brew); says what it can't 
 	@./setup.sh
 
 demo: setup ## Watch a liquidation cascade being detected on simulated exchanges (3 minutes, then exits)
-	@$(CARGO) build --locked --release --quiet --bin cascade
+	@$(CARGO) build --locked --release --bin cascade
 	@./target/release/cascade up --demo --once $(ARGS)
 
 run: setup ## The same system on the live exchanges, until Ctrl-C
-	@$(CARGO) build --locked --release --quiet --bin cascade
+	@$(CARGO) build --locked --release --bin cascade
 	@./target/release/cascade up $(ARGS)
 
 check: setup ## Format, lints (warnings are errors)

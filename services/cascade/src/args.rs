@@ -20,7 +20,7 @@ Exit: 0 done, 1 failed while running, 2 usage or configuration.";
 
 /// Detects liquidation cascades on crypto exchanges while they begin
 #[derive(Debug, Parser)]
-#[command(name = "cascade", version, about, after_help = EXAMPLES, disable_help_subcommand = true)]
+#[command(name = "cascade", version, after_help = EXAMPLES, disable_help_subcommand = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) common: CommonArgs,

@@ -61,11 +61,11 @@ async fn an_hour_of_a_busy_day_stays_below_alert() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_interrupt_ends_a_demo_with_0() {
+async fn an_interrupt_or_a_closed_terminal_ends_a_demo_with_0() {
     let redis = TestRedis::start().await.unwrap();
     let url = redis.url();
     let arguments = ["up", "--demo", "--redis-url", &url, "--health-addr", "127.0.0.1:0"];
-    for signal in ["INT", "TERM"] {
+    for signal in ["INT", "TERM", "HUP"] {
         let mut process = TestProcess::start(PROGRAM, &arguments, &[]).unwrap();
         while !process.line().await.unwrap().unwrap().contains("feed ") {}
         assert_eq!(process.end_by(signal).await.unwrap(), Some(0), "{signal}");

@@ -74,8 +74,8 @@ fn a_service_ends_with_0_when_it_was_asked_to_and_else_with_1() {
     let asked = run(&ANYWHERE, &[("CASCADE_INGEST__QUEUE_EVENTS", "77")], |queue, context| async move {
         assert_eq!((queue, context.name), (77, "test-service"));
         context.health.set("redis", Ok(()));
-        let pid = std::process::id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status()?.success());
+        let kill = format!("kill -TERM {}", std::process::id());
+        assert!(Command::new("sh").args(["-c", &kill]).status()?.success());
         context.shutdown.requested().await;
         Ok(())
     });

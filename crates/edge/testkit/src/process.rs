@@ -42,7 +42,8 @@ impl TestProcess {
     /// It does not end in time.
     pub async fn end_by(mut self, signal: &str) -> io::Result<Option<i32>> {
         let pid = self.child.id().ok_or_else(|| io::Error::other("it ended by itself"))?.to_string();
-        Command::new("kill").args([&format!("-{signal}"), &pid]).status().await?;
+        // The shell's own `kill`: there is always a shell, not always a program of that name.
+        Command::new("sh").arg("-c").arg(format!("kill -{signal} {pid}")).status().await?;
         Ok(tokio::time::timeout(DEADLINE, self.child.wait()).await??.code())
     }
 
