@@ -12,7 +12,7 @@ use cascade_detector::CascadeEngine;
 use cascade_domain::{Finding, Level, Shard};
 use cascade_service::pump::{Detector, Output, Pump};
 use cascade_service::{BoxError, Context, Program, Supervisor};
-use cascade_wire::{finding_to_json, key, probability_json, velocity_json};
+use cascade_wire::{finding_to_json, key, score_json, velocity_json};
 
 pub use config::Config;
 
@@ -80,8 +80,8 @@ impl Detector for Cascades {
             if let Some(state) = engine.velocity(symbol) {
                 writes.push(json(key::velocity(symbol), velocity_json(&state).to_string()));
             }
-            if let Some(state) = engine.probability(symbol) {
-                writes.push(json(key::probability(symbol), probability_json(&state).to_string()));
+            if let Some(state) = engine.score(symbol) {
+                writes.push(json(key::probability(symbol), score_json(&state).to_string()));
             }
         }
         writes

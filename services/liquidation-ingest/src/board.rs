@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use cascade_domain::{EventTime, FeedHealth, FeedStatus, Feeds, TradeBar, Usd, Venue};
+use cascade_engine::median;
 use cascade_wire::FeedHealthReading;
 
 /// A route without data for so long is late.
@@ -166,14 +167,7 @@ impl Board {
             self.venues.iter().filter_map(|(venue, state)| Some((*venue, fresh(state)?.0))).unzip();
         let changed = venues != self.btc_venues;
         self.btc_venues = venues;
-        prices.sort_by(f64::total_cmp);
-        let middle = prices.len() / 2;
-        let median = match prices.len() {
-            0 => None,
-            n if n % 2 == 1 => Some(prices[middle]),
-            _ => Some(f64::midpoint(prices[middle - 1], prices[middle])),
-        };
-        (median, changed)
+        (median(&mut prices), changed)
     }
 
     /// US dollars of BTC traded in the last second whose bars are complete.

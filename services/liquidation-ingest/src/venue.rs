@@ -1,5 +1,6 @@
 //! One exchange: its instruments, then all of its connections, for as long as the service runs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use cascade_feed::rest::{Client, RestError};
 use cascade_feed::{Session, SessionLimits, backoff, keep};
 use cascade_pace::Clock;
 use cascade_service::{BoxError, Shutdown};
-use cascade_venues::{Endpoints, Instruments, Protocol, Wanted};
+use cascade_venues::{Endpoints, Instruments, Protocol, Route, Wanted};
 use futures_util::future::join_all;
 
 use crate::intake::{Intake, Shared, SharedIntake};
@@ -47,6 +48,7 @@ impl Reader {
             shutdown.requested().await;
             return Ok(());
         }
+        self.name_left_out(&instruments, &routes);
         let mut intakes = Vec::new();
         let mut sessions = Vec::new();
         for (route, seed) in routes.into_iter().zip(self.seed..) {
@@ -72,6 +74,19 @@ impl Reader {
         }
         tokio::join!(join_all(sessions), self.close_bars(&intakes, &shutdown));
         Ok(())
+    }
+
+    /// Says of which wanted symbols this venue's trades and marks are not read: the venue's limits leave no room, or
+    /// it has them only where we do not read (coin-margined on Binance).
+    fn name_left_out(&self, instruments: &Instruments, routes: &[Route]) {
+        let read: BTreeSet<_> = routes.iter().flat_map(|route| &route.symbols).collect();
+        let wanted = instruments.iter().map(|listing| &listing.symbol).filter(|s| self.wanted.wants(s));
+        let left_out: BTreeSet<_> = wanted.filter(|symbol| !read.contains(symbol)).collect();
+        if !left_out.is_empty() {
+            let (venue, count) = (self.protocol.venue().as_str(), left_out.len());
+            let symbols = left_out.iter().map(|symbol| symbol.as_str()).collect::<Vec<_>>().join(", ");
+            tracing::warn!(venue, count, symbols, "trades and marks of these symbols are not read");
+        }
     }
 
     /// The venue's instruments, however often it has to be asked; `None` when asked to stop.

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use cascade_domain::{
-    Event, EventTime, FeedHealth, Feeds, Finding, Gap, GapStream, Probability, Shard, Side, Symbol, Tick,
-    Velocity,
+    Event, EventTime, FeedHealth, Feeds, Finding, Gap, GapStream, ScoreReading, Shard, Symbol, Tick, Velocity,
 };
 use cascade_engine::{Engine, Refused};
 
@@ -12,7 +11,7 @@ use crate::admit;
 use crate::config::Config;
 use crate::facts::Facts;
 use crate::flow::{LONGEST_MS as FLOW_MS, Window};
-use crate::market::{Added, Cause, Market};
+use crate::market::{Cause, Market};
 use crate::markets::Markets;
 use crate::price::{LONGEST_MS as PRICE_MS, age_ms};
 use crate::report;
@@ -70,23 +69,17 @@ impl CascadeEngine {
     }
 
     /// The score and held level of a symbol, as of its last event or tick; `None` if nothing is known of it.
-    pub fn probability(&self, symbol: &Symbol) -> Option<Probability> {
+    pub fn score(&self, symbol: &Symbol) -> Option<ScoreReading> {
         let market = self.markets.get(symbol)?;
         let held = market.held(&self.facts);
         let correlation = market.fresh_correlation(&self.facts);
-        Some(Probability {
+        Some(ScoreReading {
             symbol: *symbol,
             score: market.score(&self.facts, correlation).score,
             level: held.level,
             reasons: held.reasons.to_vec(),
             event_time_ms: self.shown_at(market),
         })
-    }
-
-    /// The side that dominates a symbol's last 30 s; `None` where there was nothing.
-    pub fn direction(&self, symbol: &Symbol) -> Option<Side> {
-        let sides = self.markets.get(symbol)?.flow.sides(Window::S30);
-        (sides.total() > 0).then(|| sides.dominant())
     }
 
     /// A quiet symbol is not moved by ticks, but what it shows holds as of the last one.
@@ -100,7 +93,10 @@ impl CascadeEngine {
         if self.facts.tick.is_some_and(|last| now <= last) {
             return Err(Refused::OldTick);
         }
-        self.facts.tick = Some(now);
+        let is_first = self.facts.tick.replace(now).is_none();
+        if is_first {
+            self.forget_the_future();
+        }
         self.facts.btc_price = tick.btc_price;
         self.facts.heard_from.get_or_insert(now);
         if self.facts.feeds != tick.feeds {
@@ -117,6 +113,14 @@ impl CascadeEngine {
             true
         });
         Ok(())
+    }
+
+    /// Before the first tick nobody knows what time it is, and any time is let in. Now it is known: symbols that were
+    /// led further than an event may be from now are forgotten, or they would pass over everything that is to come.
+    fn forget_the_future(&mut self) {
+        let Some(latest) = self.facts.latest() else { return };
+        self.markets.retain(|market| market.now <= latest);
+        self.facts.heard_from = self.facts.heard_from.filter(|heard| *heard <= latest);
     }
 
     /// Prices up to now count the feeds as they were; from now on, as they are.
@@ -204,9 +208,8 @@ impl CascadeEngine {
         let facts = &self.facts;
         market.advance(facts, now, out);
         market.heard = market.now;
-        let mut added = Added::default();
         match event {
-            Event::Liquidation(print) => added = market.liquidation(facts, at, print, out),
+            Event::Liquidation(print) => market.liquidation(facts, at, print, out),
             Event::Mark(mark) => market.mark(facts, at, mark),
             Event::OpenInterest(sample) => market.open_interest(facts, at, sample),
             Event::TradeBar(_)
@@ -216,7 +219,7 @@ impl CascadeEngine {
             | Event::FeedHealth(_)
             | Event::Tick(_) => {}
         }
-        market.evaluate(facts, Cause::Event(added), out);
+        market.evaluate(facts, Cause::Event, out);
         Ok(())
     }
 }
@@ -246,7 +249,7 @@ fn admit_market<'a>(
 impl Engine for CascadeEngine {
     #[inline]
     fn take(&mut self, event: &Event, out: &mut Vec<Finding>) -> Result<(), Refused> {
-        admit::numbers(event)?;
+        admit::figures(event)?;
         match event {
             Event::Liquidation(_)
             | Event::Mark(_)

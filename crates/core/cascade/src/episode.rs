@@ -48,6 +48,7 @@ pub(crate) struct Episode {
     pub(crate) level: Level,
     pub(crate) peak: Level,
     pub(crate) direction: Side,
+    /// Orders and micro-dollars since 30 s before the onset.
     pub(crate) orders: u64,
     pub(crate) sides: Sides,
     /// Since when the held level is NONE, and the reference price then.
@@ -71,7 +72,7 @@ impl Episode {
         }
     }
 
-    /// Counts what was liquidated since the onset.
+    /// Counts what was liquidated: at the opening what opened it, then what follows.
     #[inline]
     pub(crate) fn add(&mut self, orders: u64, sides: Sides) {
         self.orders = self.orders.saturating_add(orders);

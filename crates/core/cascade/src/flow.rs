@@ -221,6 +221,8 @@ impl Flow {
             if dropped.first && self.pulses.oldest().is_some_and(|oldest| oldest.0 == dropped.at) {
                 self.pulses.drop_oldest();
             }
+            self.largest.forget(dropped.at);
+            self.leading.forget(dropped.at);
             let trimmed = &mut self.trimmed[dropped.venue as usize];
             *trimmed = (*trimmed).max(Some(dropped.at));
         }

@@ -18,18 +18,11 @@ use crate::together::Together;
 /// Before anything was heard: every event that is let in is later.
 const START: EventTime = EventTime::from_ms(0);
 
-/// What one event added: whether it began an order, and its micro-dollars.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Added {
-    orders: u64,
-    sides: Sides,
-}
-
 /// Why a symbol is evaluated.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
     Tick,
-    Event(Added),
+    Event,
 }
 
 /// One symbol.
@@ -112,7 +105,7 @@ impl Market {
         at: EventTime,
         print: &Liquidation,
         out: &mut Vec<Finding>,
-    ) -> Added {
+    ) {
         let filed = self.flow.take(at, print, facts.room);
         self.together.get_or_insert_default().add(
             self.now,
@@ -133,11 +126,9 @@ impl Market {
             Side::Long => Sides { long: usd, short: 0 },
             Side::Short => Sides { long: 0, short: usd },
         };
-        let added = Added { orders: u64::from(filed.first), sides };
         if let Some(episode) = &mut self.episode {
-            episode.add(added.orders, added.sides);
+            episode.add(u64::from(filed.first), sides);
         }
-        added
     }
 
     /// Takes a mark known at `at`.
@@ -199,12 +190,10 @@ impl Market {
                 return;
             }
             let mut episode = Episode::open(&self.symbol, self.now, self.price.reference());
-            if let Cause::Event(added) = cause {
-                episode.add(added.orders, added.sides);
-            }
+            episode.add(self.flow.count(Window::S30), self.flow.sides(Window::S30));
             self.episode = Some(episode);
         }
-        let (now, price, is_tick) = (self.now, self.price.reference(), matches!(cause, Cause::Tick));
+        let (now, price, is_tick) = (self.now, self.price.reference(), cause == Cause::Tick);
         let sides = self.flow.sides(Window::S30);
         let told = self.episode.as_mut().and_then(|episode| {
             if sides.total() > 0 {

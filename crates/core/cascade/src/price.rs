@@ -11,10 +11,8 @@ const STEP_MS: i64 = 1_000;
 const SPANS: [usize; 2] = [60, 900];
 /// The longest span, milliseconds.
 pub(crate) const LONGEST_MS: i64 = 900_000;
-/// Hours to which funding is normalised, and the interval where a venue says none.
+/// Hours to which funding is normalised.
 const FUNDING_H: f64 = 8.0;
-/// The interval of a venue that always pays each hour.
-const HYPERLIQUID_H: f64 = 1.0;
 
 const NEVER: EventTime = EventTime::from_ms(i64::MAX);
 
@@ -99,17 +97,13 @@ impl Price {
         self.before = std::array::from_fn(|span| self.series.before(now, span, samples.coverage));
     }
 
-    /// Takes a mark; what it does not carry is left as it was.
+    /// Takes a mark; what it does not carry is left as it was. A funding rate without its interval says nothing.
     pub(crate) fn take(&mut self, at: EventTime, mark: &Mark) {
         if let Some(price) = mark.mark_price {
             self.heard = true;
             self.marks.put(mark.venue, &mark.instrument, at, price);
         }
-        if let Some(rate) = mark.funding_rate {
-            let interval = mark.funding_interval_h.unwrap_or(match mark.venue {
-                Venue::Hyperliquid => HYPERLIQUID_H,
-                Venue::Binance | Venue::Bybit | Venue::Okx => FUNDING_H,
-            });
+        if let Some((rate, interval)) = mark.funding_rate.zip(mark.funding_interval_h) {
             self.rate_until = EventTime::from_ms(i64::MIN);
             self.funding.put(mark.venue, &mark.instrument, at, rate * (FUNDING_H / interval));
         }

@@ -52,7 +52,7 @@ pub fn rate(config: &ScoreConfig, preset: &Preset, input: &ScoreInput) -> Scored
         known(input.velocity),
         known(input.acceleration).map(|value| if preset.absolute { value.abs() } else { value }),
         known(input.volume),
-        known(input.oi_change).map(|value| if preset.absolute { value.abs() } else { -value }),
+        known(input.oi_change).map(|value| if preset.absolute { value.abs() } else { 0.0 - value }),
         known(input.funding).map(f64::abs),
         known(input.multiplier).map(|value| value - 1.0),
     ];

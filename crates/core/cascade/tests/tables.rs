@@ -349,7 +349,7 @@ fn the_written_section_says_the_defaults() {
     struct File {
         cascade: Config,
     }
-    let file: File = toml::from_str(include_str!("../cascade.section.toml")).unwrap();
+    let file: File = toml::from_str(include_str!("../../../../config/cascade.toml")).unwrap();
     assert_eq!(file.cascade, Config::default());
     assert_eq!(Config::default().refusals(), []);
     assert_eq!(toml::from_str::<Config>("").unwrap(), Config::default());

@@ -334,7 +334,8 @@ impl Event {
     }
 
     /// What makes two copies the same event, so that it is stored once: the id of liquidations and trades; kind,
-    /// instrument and open or event time of bars, marks and samples. Gaps, feed states and ticks have none.
+    /// instrument and open or event time of bars, marks and samples (so that only whole marks may be stored: of two parts with one time the second would go).
+    /// Gaps, feed states and ticks have none.
     pub fn once_key(&self) -> Option<Id> {
         let sample = |kind: &str, venue: Venue, instrument: &Instrument, at: Option<EventTime>| {
             at.map(|at| {

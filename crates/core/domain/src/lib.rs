@@ -3,6 +3,7 @@
 //! What every other room talks in. Knows nothing of exchanges' wire formats, of Redis, of clocks or of
 //! thresholds, and names no other crate of ours. Values that can be wrong have constructors that refuse.
 
+mod check;
 mod coverage;
 mod event;
 mod feed;
@@ -18,6 +19,7 @@ mod side;
 mod time;
 mod venue;
 
+pub use check::Unusable;
 pub use coverage::{Coverage, PriceKind};
 pub use event::{
     Event, FeedHealth, Gap, GapStream, LargeTrade, Liquidation, Mark, OpenInterest, Tick, Trade, TradeBar,
@@ -31,7 +33,7 @@ pub use id::{Id, IdHasher};
 pub use level::{Level, Reason};
 pub use money::Usd;
 pub use name::{Instrument, NameError, Symbol};
-pub use reading::{Probability, Velocity, Windows};
+pub use reading::{ScoreReading, Velocity, Windows};
 pub use refusal::Refusal;
 pub use shard::{SHARDS, Shard};
 pub use side::{Side, Taker};

@@ -51,12 +51,6 @@ impl Usd {
     pub fn dollars(self) -> f64 {
         self.0 as f64 / 1e6
     }
-
-    /// So many times as much; saturates.
-    #[must_use]
-    pub const fn times(self, factor: i64) -> Self {
-        Self(self.0.saturating_mul(factor))
-    }
 }
 
 impl Add for Usd {

@@ -42,7 +42,7 @@ pub struct Velocity {
 
 /// The cascade score of one symbol. Not a probability until it is calibrated, whatever its key is called.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Probability {
+pub struct ScoreReading {
     /// The market.
     pub symbol: Symbol,
     /// 0..=1.

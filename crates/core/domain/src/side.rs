@@ -26,15 +26,6 @@ impl Side {
         }
     }
 
-    /// The other side.
-    #[must_use]
-    pub const fn opposite(self) -> Self {
-        match self {
-            Self::Long => Self::Short,
-            Self::Short => Self::Long,
-        }
-    }
-
     /// The position that an order of this taker side closes.
     pub const fn closed_by(order: Taker) -> Self {
         match order {

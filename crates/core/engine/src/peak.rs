@@ -21,7 +21,7 @@ impl<V: Copy + Ord> Peak<V> {
     /// Puts a value in its place in time, late or not.
     #[inline]
     pub fn insert(&mut self, at: EventTime, value: V) {
-        let mut place = if self.held.back().is_none_or(|(last, _)| *last <= at) {
+        let place = if self.held.back().is_none_or(|(last, _)| *last <= at) {
             self.held.len()
         } else {
             self.held.partition_point(|(held, _)| *held <= at)
@@ -36,11 +36,9 @@ impl<V: Copy + Ord> Peak<V> {
             self.held.push_back((at, value));
             return;
         }
-        while place > 0 && self.held.get(place - 1).is_some_and(|(_, earlier)| *earlier <= value) {
-            place -= 1;
-            self.held.remove(place);
-        }
-        self.held.insert(place, (at, value));
+        let first = self.held.partition_point(|(held, greater)| *held <= at && *greater > value);
+        self.held.drain(first..place);
+        self.held.insert(first, (at, value));
     }
 
     /// Forgets the values at or before `boundary`.

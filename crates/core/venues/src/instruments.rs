@@ -71,6 +71,8 @@ pub struct Listing {
     pub sizing: Sizing,
     /// What it is quoted in.
     pub quote: Quote,
+    /// Hours between two payments of funding, where the venue tells it of the listing and not with each rate.
+    pub funding_interval_h: Option<u8>,
 }
 
 impl Listing {
@@ -87,7 +89,7 @@ impl Listing {
     ) -> Result<Self, DecodeError> {
         let (base, multiplier) = multiplied::undo(venue, listed_base);
         let (instrument, symbol) = (Instrument::parse(instrument)?, Symbol::of_base(base)?);
-        Ok(Self { instrument, symbol, multiplier, sizing, quote })
+        Ok(Self { instrument, symbol, multiplier, sizing, quote, funding_interval_h: None })
     }
 }
 
@@ -104,6 +106,14 @@ impl Instruments {
     /// Adds a listing, or replaces the one of that name.
     pub fn insert(&mut self, listing: Listing) {
         self.0.insert(listing.instrument, listing);
+    }
+
+    /// Sets the hours between two payments of funding: those named, and `others` for every other listing.
+    pub(crate) fn set_funding_intervals(&mut self, named: &BTreeMap<&str, u8>, others: u8) {
+        for listing in self.0.values_mut() {
+            let hours = named.get(listing.instrument.as_str()).copied();
+            listing.funding_interval_h = Some(hours.unwrap_or(others));
+        }
     }
 
     /// The listing of this name.
@@ -133,13 +143,14 @@ impl Instruments {
     pub(crate) fn market(&self, venue: Venue, name: &str) -> Result<Market, DecodeError> {
         let instrument = Instrument::parse(name)?;
         if let Some(listing) = self.0.get(&instrument) {
-            let Listing { instrument, symbol, multiplier, sizing, .. } = *listing;
-            return Ok(Market { instrument, symbol, multiplier, sizing: Some(sizing) });
+            let Listing { instrument, symbol, multiplier, sizing, funding_interval_h, .. } = *listing;
+            return Ok(Market { instrument, symbol, multiplier, sizing: Some(sizing), funding_interval_h });
         }
         let named = naming::read(venue, name)
             .ok_or_else(|| DecodeError::NotPerpetual(instrument.as_str().to_owned()))?;
         let (base, multiplier) = multiplied::undo(venue, named.base);
-        Ok(Market { instrument, symbol: Symbol::of_base(base)?, multiplier, sizing: named.sizing })
+        let (symbol, sizing) = (Symbol::of_base(base)?, named.sizing);
+        Ok(Market { instrument, symbol, multiplier, sizing, funding_interval_h: None })
     }
 }
 
@@ -150,6 +161,7 @@ pub(crate) struct Market {
     pub(crate) symbol: Symbol,
     pub(crate) multiplier: u32,
     sizing: Option<Sizing>,
+    pub(crate) funding_interval_h: Option<u8>,
 }
 
 impl Market {

@@ -26,20 +26,26 @@ pub(crate) struct Share {
 pub(crate) struct Load {
     /// All topics, in order, each once.
     pub(crate) topics: Vec<String>,
-    /// The symbols; empty = all.
+    /// The symbols whose own topics are on it.
     pub(crate) symbols: Vec<Symbol>,
+}
+
+/// The shares of the wanted symbols after the whole market's own; nothing where nothing is wanted of the venue: a
+/// connection that carries liquidations alone is legitimately silent, and nobody could tell whether it lives.
+pub(crate) fn with_market_wide(market_wide: Share, wanted: Vec<Share>) -> Vec<Share> {
+    let first = (!wanted.is_empty() && !market_wide.topics.is_empty()).then_some(market_wide);
+    first.into_iter().chain(wanted).collect()
 }
 
 /// Fills connections up to a limit, by what each topic costs. A share is never split.
 pub(crate) fn fill(shares: &[Share], limit: usize, cost: impl Fn(&str) -> usize) -> Vec<Load> {
     let mut loads: Vec<Load> = Vec::new();
     let mut used = usize::MAX;
-    let mut whole_market = false;
     for share in shares {
         let needs: usize = share.topics.iter().map(|topic| cost(topic)).sum();
         if used.saturating_add(needs) > limit {
             loads.push(Load::default());
-            (used, whole_market) = (0, false);
+            used = 0;
         }
         used += needs;
         let Some(load) = loads.last_mut() else { continue };
@@ -48,13 +54,8 @@ pub(crate) fn fill(shares: &[Share], limit: usize, cost: impl Fn(&str) -> usize)
                 load.topics.push(topic.clone());
             }
         }
-        match share.symbol {
-            None => {
-                whole_market = true;
-                load.symbols.clear();
-            }
-            Some(symbol) if !whole_market && !load.symbols.contains(&symbol) => load.symbols.push(symbol),
-            Some(_) => {}
+        if let Some(symbol) = share.symbol.filter(|symbol| !load.symbols.contains(symbol)) {
+            load.symbols.push(symbol);
         }
     }
     loads
@@ -106,7 +107,7 @@ mod tests {
         let loads = fill(&shares, 4, |_| 1);
         let topics: Vec<usize> = loads.iter().map(|load| load.topics.len()).collect();
         assert_eq!(topics, [3, 4]);
-        assert!(loads[0].symbols.is_empty(), "the whole market breaks off with it");
-        assert_eq!(loads[1].symbols.len(), 2);
+        let symbols: Vec<usize> = loads.iter().map(|load| load.symbols.len()).collect();
+        assert_eq!(symbols, [1, 2], "the whole market's share names none");
     }
 }

@@ -117,10 +117,20 @@ pub struct Route {
     pub keepalive: Option<Keepalive>,
     /// When silence is suspicious.
     pub watch: Watch,
-    /// Which streams break off when it does.
+    /// The streams that it carries for every symbol of the venue.
+    pub market_wide: Vec<GapStream>,
+    /// The streams that it carries for its own symbols.
     pub carries: Vec<GapStream>,
-    /// Which symbols break off; empty = all.
+    /// Its own symbols.
     pub symbols: Vec<Symbol>,
+}
+
+impl Route {
+    /// The streams that break off when it does, each with its symbols; no symbols = all.
+    pub fn streams(&self) -> impl Iterator<Item = (GapStream, &[Symbol])> {
+        let market_wide = self.market_wide.iter().map(|stream| (*stream, &[][..]));
+        market_wide.chain(self.carries.iter().map(|stream| (*stream, self.symbols.as_slice())))
+    }
 }
 
 /// What a frame means to the session, besides its events.
@@ -253,7 +263,7 @@ pub trait Protocol: Sync + Debug {
     /// The body is not such an answer.
     fn read_instruments_file(&self, body: &[u8], into: &mut Instruments) -> Result<(), DecodeError>;
 
-    /// The connections to hold for what is wanted, within the venue's limits.
+    /// The connections to hold for what is wanted, within the venue's limits; none where it lists nothing of that.
     fn routes(&self, wanted: &Wanted, instruments: &Instruments, endpoints: &Endpoints) -> Vec<Route>;
 
     /// Reads one text frame: events and refusals into `out` (which is cleared first), and what it means.

@@ -2,13 +2,19 @@
 
 use cascade_domain::Event;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::WireError;
-use crate::check::check_event;
 
 /// Field of a stream entry that holds one event.
 pub const ENTRY_ONE: &str = "e";
+/// How deep a map or array of ours ever is, and then some: what is deeper is refused before it fills the stack.
+const DEPTH: usize = 16;
+/// How deep an element may be to be passed over, so that its neighbours are still found.
+const PASSABLE_DEPTH: usize = 128;
+/// How many events one entry may hold; we write at most 2,000.
+const MOST_EVENTS: usize = 20_000;
+
 /// Field of a stream entry that holds an array of events.
 pub const ENTRY_ARRAY: &str = "b";
 
@@ -25,9 +31,16 @@ pub fn encode_event(event: &Event) -> Result<Vec<u8>, WireError> {
 /// # Errors
 /// Not such a map, or figures that make no sense.
 pub fn decode_event(bytes: &[u8]) -> Result<Event, WireError> {
-    let event = rmp_serde::from_slice(bytes).map_err(|e| WireError::Malformed(e.to_string()))?;
-    check_event(&event)?;
+    let event: Event = unpacked(bytes)?;
+    event.check()?;
     Ok(event)
+}
+
+/// Reads a MessagePack value that is not too deep.
+pub(crate) fn unpacked<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> {
+    let mut from = rmp_serde::Deserializer::from_read_ref(bytes);
+    from.set_max_depth(DEPTH);
+    T::deserialize(&mut from).map_err(|e| WireError::Malformed(e.to_string()))
 }
 
 /// Reads the events of one stream entry, given its fields; each bad event is refused alone.
@@ -49,11 +62,16 @@ pub fn decode_entry(
 /// Cuts the array into its elements first, so that one that is no event does not take its neighbours along.
 fn decode_array(bytes: &[u8]) -> Result<Vec<Result<Event, WireError>>, WireError> {
     let (count, mut rest) = array_head(bytes).ok_or(WireError::BadEntry("a `b` that is no array"))?;
+    if count > MOST_EVENTS {
+        return Err(WireError::BadEntry("a `b` of too many events"));
+    }
     let mut events = Vec::with_capacity(count.min(rest.len()));
     for _ in 0..count {
         let before = rest;
-        if IgnoredAny::deserialize(&mut rmp_serde::Deserializer::new(&mut rest)).is_err() {
-            events.push(Err(WireError::Malformed("the array ends before its last event".to_owned())));
+        let mut element = rmp_serde::Deserializer::new(&mut rest);
+        element.set_max_depth(PASSABLE_DEPTH);
+        if let Err(error) = IgnoredAny::deserialize(&mut element) {
+            events.push(Err(WireError::Malformed(format!("the array breaks off: {error}"))));
             break;
         }
         events.push(decode_event(&before[..before.len() - rest.len()]));
@@ -86,7 +104,7 @@ pub fn event_to_json(event: &Event) -> Result<String, WireError> {
 /// # Errors
 /// Not such an object, or figures that make no sense.
 pub fn event_from_json(text: &str) -> Result<Event, WireError> {
-    let event = serde_json::from_str(text).map_err(|e| WireError::Malformed(e.to_string()))?;
-    check_event(&event)?;
+    let event: Event = serde_json::from_str(text).map_err(|e| WireError::Malformed(e.to_string()))?;
+    event.check()?;
     Ok(event)
 }

@@ -3,6 +3,7 @@
 use cascade_domain::Finding;
 
 use crate::WireError;
+use crate::event::unpacked;
 
 /// A finding as a MessagePack map.
 ///
@@ -17,7 +18,7 @@ pub fn encode_finding(finding: &Finding) -> Result<Vec<u8>, WireError> {
 /// # Errors
 /// Not such a map, or of a newer version.
 pub fn decode_finding(bytes: &[u8]) -> Result<Finding, WireError> {
-    readable(rmp_serde::from_slice(bytes).map_err(|e| WireError::Malformed(e.to_string()))?)
+    readable(unpacked(bytes)?)
 }
 
 /// A finding as one line of JSON.

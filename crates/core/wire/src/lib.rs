@@ -3,7 +3,6 @@
 //! Every name of contract.md 4 stands here and nowhere else. What comes in from Redis may have been written by
 //! anybody: it is checked here and refused with a reason. Knows no Redis client and no meaning of the figures.
 
-mod check;
 mod event;
 mod finding;
 mod name;
@@ -14,10 +13,12 @@ pub use event::{
 };
 pub use finding::{decode_finding, encode_finding, finding_from_json, finding_to_json};
 pub use name::{Channel, EngineKeys, key};
-pub use reading::{FeedHealthReading, Heartbeat, probability_json, velocity_json};
+pub use reading::{FeedHealthReading, Heartbeat, score_json, velocity_json};
+
+use cascade_domain::Unusable;
 
 /// Why something that stood on Redis or in a file was refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum WireError {
     /// Not the encoding it should be, or a field missing or of another type.
     #[error("not readable: {0}")]
@@ -30,22 +31,9 @@ pub enum WireError {
         /// The newest that this build reads.
         known: u8,
     },
-    /// A number that is not finite, or negative where that has no meaning.
-    #[error("{field} is not usable: {value}")]
-    BadNumber {
-        /// The field.
-        field: &'static str,
-        /// What stood there.
-        value: String,
-    },
-    /// A time outside 2010..2100, or an interval the wrong way round.
-    #[error("{field} is not a time in milliseconds: {value}")]
-    BadTime {
-        /// The field.
-        field: &'static str,
-        /// What stood there.
-        value: i64,
-    },
+    /// A figure that makes no sense.
+    #[error(transparent)]
+    Unusable(#[from] Unusable),
     /// A stream entry with neither of its two fields, or with both.
     #[error("an entry must have one of the fields `e` and `b`; this one has {0}")]
     BadEntry(&'static str),
@@ -57,8 +45,8 @@ impl WireError {
         match self {
             Self::Malformed(_) => "malformed",
             Self::TooNew { .. } => "too_new",
-            Self::BadNumber { .. } => "bad_number",
-            Self::BadTime { .. } => "bad_time",
+            Self::Unusable(Unusable::Number { .. }) => "bad_number",
+            Self::Unusable(Unusable::Time { .. }) => "bad_time",
             Self::BadEntry(_) => "bad_entry",
         }
     }

@@ -15,11 +15,32 @@ pub enum Channel {
     Episodes,
     /// Single large liquidations.
     Large,
+    /// Open-interest explosions and collapses.
+    OpenInterest,
+    /// Manipulation.
+    Manipulation,
+    /// Whales.
+    Whales,
+    /// Feeds and services.
+    Ops,
+    /// Trading bots' executions, as the risk monitor publishes them.
+    TradeAlerts,
 }
 
 impl Channel {
     /// All, in order.
-    pub const ALL: [Self; 5] = [Self::Signals, Self::Alerts, Self::Critical, Self::Episodes, Self::Large];
+    pub const ALL: [Self; 10] = [
+        Self::Signals,
+        Self::Alerts,
+        Self::Critical,
+        Self::Episodes,
+        Self::Large,
+        Self::OpenInterest,
+        Self::Manipulation,
+        Self::Whales,
+        Self::Ops,
+        Self::TradeAlerts,
+    ];
 
     /// Its name on Redis.
     pub const fn as_str(self) -> &'static str {
@@ -29,6 +50,11 @@ impl Channel {
             Self::Critical => "cascade:critical",
             Self::Episodes => "cascade:episodes",
             Self::Large => "cascade:large",
+            Self::OpenInterest => "cascade:oi",
+            Self::Manipulation => "cascade:manipulation",
+            Self::Whales => "cascade:whales",
+            Self::Ops => "cascade:ops",
+            Self::TradeAlerts => "trade_alerts",
         }
     }
 
@@ -40,6 +66,11 @@ impl Channel {
             Self::Critical => "cascade:critical:json",
             Self::Episodes => "cascade:episodes:json",
             Self::Large => "cascade:large:json",
+            Self::OpenInterest => "cascade:oi:json",
+            Self::Manipulation => "cascade:manipulation:json",
+            Self::Whales => "cascade:whales:json",
+            Self::Ops => "cascade:ops:json",
+            Self::TradeAlerts => "trade_alerts:json",
         }
     }
 
@@ -74,6 +105,8 @@ pub struct EngineKeys {
     pub epoch: String,
     /// The stream id up to which outputs are out.
     pub cursor: String,
+    /// The snapshot, with the stream id at which it stands.
+    pub state: String,
     /// The durable findings of the shard.
     pub alerts: String,
 }
@@ -85,6 +118,7 @@ impl EngineKeys {
             lease: format!("{{s{shard}}}:{engine}:lease"),
             epoch: format!("{{s{shard}}}:{engine}:epoch"),
             cursor: format!("{{s{shard}}}:{engine}:cursor"),
+            state: format!("{{s{shard}}}:{engine}:state"),
             alerts: key::alerts(shard),
         }
     }
@@ -109,6 +143,11 @@ pub mod key {
         format!("{{s{shard}}}:seen")
     }
 
+    /// Sorted set of a service's live replicas.
+    pub fn members(name: &str) -> String {
+        format!("members:{name}")
+    }
+
     /// Who writes the ticks.
     pub const TICK_LEASE: &str = "ticks:lease";
 
@@ -125,6 +164,30 @@ pub mod key {
     /// Sorted set by event time of the last 1000 signals of level ALERT and above, JSON.
     pub fn history(symbol: &Symbol) -> String {
         format!("cascade:signals:history:{symbol}")
+    }
+
+    /// Read-model, TTL 60 s.
+    pub const BTC_PRICE: &str = "btc:price:current";
+
+    /// Read-model, TTL 60 s.
+    pub const BTC_VOLATILITY: &str = "btc:volatility:current";
+
+    /// Read-model, TTL 60 s.
+    pub const REGIME: &str = "regime:current";
+
+    /// Read-model, TTL 10 min.
+    pub fn open_interest(symbol: &Symbol) -> String {
+        format!("oi:{symbol}:current")
+    }
+
+    /// Read-model, TTL 10 min.
+    pub fn open_interest_change(symbol: &Symbol) -> String {
+        format!("oi:{symbol}:change")
+    }
+
+    /// Read-model, TTL 10 min.
+    pub fn funding(symbol: &Symbol) -> String {
+        format!("funding:{symbol}:current")
     }
 
     /// Read-model, TTL 60 s.
@@ -155,6 +218,11 @@ mod tests {
         assert_eq!(key::market(shard), "{s05}:market");
         assert_eq!(key::seen(shard), "{s05}:seen");
         assert_eq!(EngineKeys::of(shard, "cascade").cursor, "{s05}:cascade:cursor");
+        assert_eq!(EngineKeys::of(shard, "oi").state, "{s05}:oi:state");
+        assert_eq!(key::members("cascade-signals"), "members:cascade-signals");
+        assert_eq!(key::open_interest(&btc), "oi:BTCUSDT:current");
+        assert_eq!(key::open_interest_change(&btc), "oi:BTCUSDT:change");
+        assert_eq!(key::funding(&btc), "funding:BTCUSDT:current");
         assert_eq!(key::velocity(&btc), "velocity:BTCUSDT:current");
         assert_eq!(key::probability(&btc), "cascade:probability:BTCUSDT");
         assert_eq!(key::history(&btc), "cascade:signals:history:BTCUSDT");

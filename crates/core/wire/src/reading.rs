@@ -1,6 +1,6 @@
 //! Read-models and heartbeats: JSON strings that `redis-cli GET` shows (contract.md 4).
 
-use cascade_domain::{EventTime, FeedStatus, Probability, Velocity, Windows};
+use cascade_domain::{EventTime, FeedStatus, ScoreReading, Velocity, Windows};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -28,7 +28,7 @@ pub fn velocity_json(state: &Velocity) -> Value {
 }
 
 /// `cascade:probability:SYMBOL`. `calibrated` is false until it is.
-pub fn probability_json(state: &Probability) -> Value {
+pub fn score_json(state: &ScoreReading) -> Value {
     json!({
         "symbol": state.symbol,
         "score": state.score,

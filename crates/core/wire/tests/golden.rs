@@ -353,6 +353,20 @@ fn a_bad_event_in_an_array_is_refused_alone() {
 }
 
 #[test]
+fn what_is_too_deep_or_too_wide_is_refused_before_it_fills_the_memory() {
+    let deep = |levels: usize| [&[0x91].repeat(levels)[..], &[0xc0]].concat();
+    assert!(matches!(decode_event(&deep(100_000)), Err(WireError::Malformed(_))));
+    assert!(matches!(decode_finding(&deep(100_000)), Err(WireError::Malformed(_))));
+    let good = encode_event(&events()[0]).unwrap();
+    let read = decode_entry(None, Some(&[&[0x92], &deep(100)[..], &good].concat())).unwrap();
+    assert!(read[0].is_err() && read[1].is_ok(), "its neighbour is read");
+    let read = decode_entry(None, Some(&[&[0x92], &deep(100_000)[..], &good].concat())).unwrap();
+    assert!(matches!(&read[..], [Err(WireError::Malformed(_))]), "too deep to be passed over");
+    let wide = [&[0xdd, 0, 0x0f, 0x42, 0x40], &[0xc0].repeat(1_000_000)[..]].concat();
+    assert!(matches!(decode_entry(None, Some(&wide)), Err(WireError::BadEntry(_))));
+}
+
+#[test]
 fn an_entry_has_exactly_one_of_its_fields() {
     assert_eq!(decode_entry(None, None), Err(WireError::BadEntry("neither")));
     assert_eq!(decode_entry(Some(&[]), Some(&[])), Err(WireError::BadEntry("both")));

@@ -52,11 +52,11 @@ fn tell(route: &Route, from: EventTime, to: EventTime, reason: &str, out: &mut V
     if to <= from {
         return;
     }
-    out.extend(route.carries.iter().map(|stream| {
+    out.extend(route.streams().map(|(stream, symbols)| {
         Event::Gap(Gap {
             venue: route.venue,
-            stream: *stream,
-            symbols: route.symbols.clone(),
+            stream,
+            symbols: symbols.to_vec(),
             from_ms: from,
             to_ms: to,
             reason: reason.to_owned(),
@@ -82,6 +82,7 @@ mod tests {
             frames_per_second: 1,
             keepalive: None,
             watch: Watch { silent_after: Duration::ZERO, ack_within: Duration::ZERO },
+            market_wide: Vec::new(),
             carries: vec![GapStream::Mark],
             symbols: Vec::new(),
         }

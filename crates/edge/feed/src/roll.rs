@@ -198,6 +198,7 @@ mod tests {
             frames_per_second: 1,
             keepalive: None,
             watch: Watch { silent_after: Duration::ZERO, ack_within: Duration::ZERO },
+            market_wide: Vec::new(),
             carries: Vec::new(),
             symbols: Vec::new(),
         }

@@ -184,6 +184,20 @@ pub(crate) fn exchange_info(coin_margined: bool, now_ms: i64) -> Value {
     })
 }
 
+/// `GET /fapi/v1/fundingInfo`: the listings with limits or intervals of their own. Here some that pay every 8 hours all
+/// the same.
+pub(crate) fn funding_info() -> Value {
+    let limited = listed(Venue::Binance).filter(|listing| !listing.is_inverse() && listing.quote == "USDC");
+    limited
+        .map(|listing| {
+            json!({
+                "symbol": listing.instrument, "adjustedFundingRateCap": "0.02000000",
+                "adjustedFundingRateFloor": "-0.02000000", "fundingIntervalHours": 8, "disclaimer": false,
+            })
+        })
+        .collect()
+}
+
 fn symbol(listing: &Listing) -> Value {
     let asset = listing.instrument.trim_end_matches("_PERP").trim_end_matches(listing.quote);
     let filters = json!([

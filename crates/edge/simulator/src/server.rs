@@ -93,6 +93,7 @@ pub(crate) fn router(floor: Arc<Floor>) -> Router {
         .route("/okx/ws/v5/public", socket(Route::Okx))
         .route("/hyperliquid/ws", socket(Route::Hyperliquid))
         .route("/binance/fapi/v1/exchangeInfo", get(usdm_exchange_info))
+        .route("/binance/fapi/v1/fundingInfo", get(async || Json(binance::funding_info())))
         .route("/binance-coinm/dapi/v1/exchangeInfo", get(coinm_exchange_info))
         .route("/bybit/v5/market/instruments-info", get(bybit_instruments))
         .route("/okx/api/v5/public/instruments", get(okx_instruments))

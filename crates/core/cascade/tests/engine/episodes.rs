@@ -231,16 +231,20 @@ fn open_interest_that_falls_scores_and_a_gap_forgets_it() {
 }
 
 #[test]
-fn funding_is_per_eight_hours() {
-    let mut stream = Stream::warm();
-    let hourly = cascade_domain::Mark {
-        venue: Venue::Hyperliquid,
-        funding_rate: Some(0.000_01),
-        ..mark(0, 100_000.0)
+fn funding_is_per_eight_hours_and_unknown_without_its_interval() {
+    let told = |interval| {
+        let mut stream = Stream::warm();
+        let paid = cascade_domain::Mark {
+            venue: Venue::Hyperliquid,
+            funding_rate: Some(0.000_01),
+            funding_interval_h: interval,
+            ..mark(0, 100_000.0)
+        };
+        stream.hear(&Event::Mark(paid)).unwrap();
+        stream.liquidate(liquidation(10, 4_000_000));
+        stream.last().context.funding_rate_8h
     };
-    stream.hear(&Event::Mark(hourly)).unwrap();
-    stream.liquidate(liquidation(10, 4_000_000));
-    assert_eq!(stream.last().context.funding_rate_8h, Some(0.000_08));
+    assert_eq!([told(Some(1.0)), told(Some(8.0)), told(None)], [Some(0.000_08), Some(0.000_01), None]);
 }
 
 #[test]
@@ -415,7 +419,7 @@ fn read_models_agree_with_what_was_told() {
     }
     stream.ticks(2, 3);
     let told = stream.last().clone();
-    let probability = stream.engine.probability(&symbol("BTCUSDT")).unwrap();
+    let probability = stream.engine.score(&symbol("BTCUSDT")).unwrap();
     assert_eq!((probability.level, &probability.reasons), (told.level, &told.reasons));
     assert!((probability.score - told.score).abs() < 1e-15);
     let velocity = stream.engine.velocity(&symbol("BTCUSDT")).unwrap();

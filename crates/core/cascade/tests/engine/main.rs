@@ -3,4 +3,5 @@
 
 mod episodes;
 mod properties;
+mod start;
 mod stream;

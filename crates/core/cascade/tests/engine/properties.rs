@@ -213,7 +213,7 @@ proptest! {
             };
             stream.hear(&event).ok();
             stream.engine.velocity(&symbol("BTCUSDT"));
-            stream.engine.probability(&symbol("BTCUSDT"));
+            stream.engine.score(&symbol("BTCUSDT"));
         }
         for finding in &stream.said {
             prop_assert!(serde_json::to_string(finding).is_ok());

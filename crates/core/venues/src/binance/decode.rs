@@ -205,7 +205,7 @@ fn mark(row: &MarkPrice<'_>, prints: &mut Prints<'_>, out: &mut Decoded) -> Resu
         mark_price: unit(price_if_told("p", row.mark.as_ref())?)?,
         index_price: unit(price_if_told("i", row.index.as_ref())?)?,
         funding_rate: rate_if_told("r", row.funding.as_ref())?,
-        funding_interval_h: None,
+        funding_interval_h: market.funding_interval_h.map(f64::from),
         next_funding: time_if_told("T", row.next_funding)?,
     };
     prints.mark(&market, figures, Some(row.published.time("E")?), out);

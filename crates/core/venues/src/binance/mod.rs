@@ -8,8 +8,9 @@ mod decode;
 mod wire;
 
 use cascade_domain::{FeedStatus, GapStream, Venue};
+use serde_json::value::RawValue;
 
-use self::wire::{ExchangeInfo, Row};
+use self::wire::{ExchangeInfo, FundingRow, Row};
 use crate::instruments::{Instruments, Listing, Quote, Sizing};
 use crate::number::Number;
 use crate::plan::{self, Share};
@@ -22,6 +23,12 @@ use crate::{
 const STREAMS: usize = 200;
 /// Streams in one SUBSCRIBE, so that a frame stays below 4 KiB.
 const BATCH: usize = 100;
+/// The instruments of USD-M.
+const EXCHANGE_INFO: &str = "/fapi/v1/exchangeInfo";
+/// Those of them that do not pay funding every 8 hours, asked for once the instruments are known.
+const FUNDING_INFO: &str = "/fapi/v1/fundingInfo";
+/// Hours between two payments of every other one.
+const FUNDING_HOURS: u8 = 8;
 /// Frames a second; the venue takes 10, pongs included.
 const FRAMES_PER_SECOND: u32 = 5;
 
@@ -47,19 +54,24 @@ impl Protocol for Binance {
     }
 
     fn instrument_requests(&self, endpoints: &Endpoints) -> Vec<RestRequest> {
-        let usd = format!("{}/fapi/v1/exchangeInfo", endpoints.rest_url);
+        let usd = format!("{}{EXCHANGE_INFO}", endpoints.rest_url);
         let coin = endpoints.coinm_rest_url.as_ref().map(|base| format!("{base}/dapi/v1/exchangeInfo"));
         std::iter::once(usd).chain(coin).map(|url| RestRequest { method: Method::Get, url }).collect()
     }
 
     fn read_instruments(
         &self,
-        _: &RestRequest,
+        request: &RestRequest,
         body: &[u8],
         into: &mut Instruments,
     ) -> Result<Option<RestRequest>, DecodeError> {
+        if request.url.ends_with(FUNDING_INFO) {
+            read_funding_intervals(body, into)?;
+            return Ok(None);
+        }
         self.read_instruments_file(body, into)?;
-        Ok(None)
+        let host = request.url.strip_suffix(EXCHANGE_INFO);
+        Ok(host.map(|host| RestRequest { method: Method::Get, url: format!("{host}{FUNDING_INFO}") }))
     }
 
     fn read_instruments_file(&self, body: &[u8], into: &mut Instruments) -> Result<(), DecodeError> {
@@ -72,7 +84,7 @@ impl Protocol for Binance {
 
     fn routes(&self, wanted: &Wanted, instruments: &Instruments, endpoints: &Endpoints) -> Vec<Route> {
         let market_wide = Share { symbol: None, topics: vec!["!forceOrder@arr".to_owned()] };
-        let shares: Vec<Share> = std::iter::once(market_wide).chain(shares(wanted, instruments)).collect();
+        let shares = plan::with_market_wide(market_wide, shares(wanted, instruments));
         let loads = plan::fill(&shares, STREAMS, |_| 1);
         loads.into_iter().enumerate().map(|(at, load)| route(at, load, endpoints)).collect()
     }
@@ -86,6 +98,16 @@ impl Protocol for Binance {
         out.clear();
         decode::decode(frame, instruments, out)
     }
+}
+
+/// Sets how often the listings read so far pay funding.
+fn read_funding_intervals(body: &[u8], into: &mut Instruments) -> Result<(), DecodeError> {
+    let rows: Vec<&RawValue> = read(body_text(body)?)?;
+    let rows: Vec<FundingRow<'_>> =
+        readable_rows(&rows).filter(|row: &FundingRow<'_>| row.funding_interval_hours > 0).collect();
+    let named = rows.iter().map(|row| (&*row.symbol, row.funding_interval_hours)).collect();
+    into.set_funding_intervals(&named, FUNDING_HOURS);
+    Ok(())
 }
 
 /// A row of `exchangeInfo` as a listing; `None` = no trading dollar-quoted perpetual.
@@ -128,10 +150,6 @@ fn route(at: usize, load: plan::Load, endpoints: &Endpoints) -> Route {
             topics: topics.to_vec(),
         }
     });
-    let mut carries = vec![GapStream::Trades, GapStream::Mark];
-    if at == 0 {
-        carries.insert(0, GapStream::Liquidations);
-    }
     Route {
         venue: Venue::Binance,
         name: format!("market-{at}"),
@@ -140,7 +158,8 @@ fn route(at: usize, load: plan::Load, endpoints: &Endpoints) -> Route {
         frames_per_second: FRAMES_PER_SECOND,
         keepalive: None,
         watch: plan::WATCH,
-        carries,
+        market_wide: if at == 0 { vec![GapStream::Liquidations] } else { Vec::new() },
+        carries: vec![GapStream::Trades, GapStream::Mark],
         symbols: load.symbols,
     }
 }

@@ -122,6 +122,16 @@ pub(super) struct ExchangeInfo<'a> {
     pub(super) symbols: Vec<&'a RawValue>,
 }
 
+/// A row of `fundingInfo`: an instrument that does not pay funding in the ordinary way.
+/// <https://developers.binance.com/docs/derivatives/usds-margined-futures/market-data/rest-api/Get-Funding-Rate-Info>
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct FundingRow<'a> {
+    #[serde(borrow)]
+    pub(super) symbol: Text<'a>,
+    pub(super) funding_interval_hours: u8,
+}
+
 /// One instrument in it. COIN-M says `contractStatus` and `contractSize` (US dollars).
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -162,6 +162,7 @@ fn route(category: &str, at: usize, load: plan::Load, endpoints: &Endpoints) -> 
             ping: Ping::Text(r#"{"op":"ping"}"#.to_owned()),
         }),
         watch: plan::WATCH,
+        market_wide: Vec::new(),
         carries: GapStream::ALL.to_vec(),
         symbols: load.symbols,
     }

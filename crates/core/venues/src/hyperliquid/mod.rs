@@ -84,9 +84,8 @@ impl Protocol for Hyperliquid {
     fn routes(&self, wanted: &Wanted, instruments: &Instruments, endpoints: &Endpoints) -> Vec<Route> {
         let vaults =
             wanted.vaults.iter().take(USERS).map(|vault| topic("userFills", &vault.to_ascii_lowercase()));
-        let mut shares = vec![Share { symbol: None, topics: vaults.collect() }];
-        shares.retain(|share| !share.topics.is_empty());
-        shares.extend(coins(wanted, instruments));
+        let vaults = Share { symbol: None, topics: vaults.collect() };
+        let mut shares = plan::with_market_wide(vaults, coins(wanted, instruments));
         let mut left = SUBSCRIPTIONS;
         shares.retain(|share| {
             let fits = share.topics.len() <= left;
@@ -148,10 +147,7 @@ fn subscription(name: &str) -> Subscription {
 }
 
 fn route(at: usize, load: plan::Load, endpoints: &Endpoints) -> Route {
-    let mut carries = vec![GapStream::Trades, GapStream::OpenInterest, GapStream::Mark];
-    if load.topics.iter().any(|topic| topic.starts_with("userFills:")) {
-        carries.insert(0, GapStream::Liquidations);
-    }
+    let has_vaults = load.topics.iter().any(|topic| topic.starts_with("userFills:"));
     Route {
         venue: Venue::Hyperliquid,
         name: format!("public-{at}"),
@@ -163,7 +159,8 @@ fn route(at: usize, load: plan::Load, endpoints: &Endpoints) -> Route {
             ping: Ping::Text(r#"{"method":"ping"}"#.to_owned()),
         }),
         watch: plan::WATCH,
-        carries,
+        market_wide: if has_vaults { vec![GapStream::Liquidations] } else { Vec::new() },
+        carries: vec![GapStream::Trades, GapStream::OpenInterest, GapStream::Mark],
         symbols: load.symbols,
     }
 }

@@ -79,7 +79,7 @@ impl Protocol for Okx {
 
     fn routes(&self, wanted: &Wanted, instruments: &Instruments, endpoints: &Endpoints) -> Vec<Route> {
         let market_wide = Share { symbol: None, topics: vec![topic(LIQUIDATIONS, "SWAP")] };
-        let shares: Vec<Share> = std::iter::once(market_wide).chain(shares(wanted, instruments)).collect();
+        let shares = plan::with_market_wide(market_wide, shares(wanted, instruments));
         let loads = plan::fill(&shares, BYTES, |topic| arg(topic).len() + 1);
         loads.into_iter().enumerate().map(|(at, load)| route(at, load, endpoints)).collect()
     }
@@ -153,10 +153,6 @@ fn route(at: usize, load: plan::Load, endpoints: &Endpoints) -> Route {
             topics: topics.to_vec(),
         }
     });
-    let mut carries = vec![GapStream::Trades, GapStream::OpenInterest, GapStream::Mark];
-    if at == 0 {
-        carries.insert(0, GapStream::Liquidations);
-    }
     Route {
         venue: Venue::Okx,
         name: format!("public-{at}"),
@@ -165,7 +161,8 @@ fn route(at: usize, load: plan::Load, endpoints: &Endpoints) -> Route {
         frames_per_second: FRAMES_PER_SECOND,
         keepalive: Some(Keepalive { every: Duration::from_secs(20), ping: Ping::Text("ping".to_owned()) }),
         watch: plan::WATCH,
-        carries,
+        market_wide: if at == 0 { vec![GapStream::Liquidations] } else { Vec::new() },
+        carries: vec![GapStream::Trades, GapStream::OpenInterest, GapStream::Mark],
         symbols: load.symbols,
     }
 }

@@ -1,9 +1,11 @@
 //! The venues' lists of instruments.
 
-use cascade_domain::{Instrument, Venue};
-use cascade_venues::{DecodeError, Endpoints, Instruments, Listing, Method, Quote, Sizing, protocol};
+use cascade_domain::{Event, Instrument, Venue};
+use cascade_venues::{
+    DecodeError, Endpoints, Instruments, Listing, Meaning, Method, Quote, Sizing, protocol,
+};
 
-use super::{BINANCE_INSTRUMENTS, OKX_INSTRUMENTS, listed};
+use super::{BINANCE_INSTRUMENTS, OKX_INSTRUMENTS, decode, listed};
 
 fn endpoints() -> Endpoints {
     Endpoints {
@@ -105,6 +107,36 @@ fn binance_asks_both_of_its_hosts_and_okx_its_swaps() {
         ["http://127.0.0.1:2/fapi/v1/exchangeInfo", "http://127.0.0.1:3/dapi/v1/exchangeInfo"]
     );
     assert_eq!(urls(Venue::Okx), ["http://127.0.0.1:2/api/v5/public/instruments?instType=SWAP"]);
+}
+
+#[test]
+fn binance_tells_how_often_funding_is_paid_apart_from_its_instruments() {
+    let binance = protocol(Venue::Binance);
+    let mut table = Instruments::new();
+    let first = &binance.instrument_requests(&endpoints())[0];
+    let next =
+        binance.read_instruments(first, BINANCE_INSTRUMENTS[0].as_bytes(), &mut table).unwrap().unwrap();
+    assert_eq!(next.url, "http://127.0.0.1:2/fapi/v1/fundingInfo");
+    let intervals = br#"[{"symbol":"1000PEPEUSDT","adjustedFundingRateCap":"0.02","fundingIntervalHours":4,"disclaimer":false},
+        {"symbol":"NOSUCHUSDT","fundingIntervalHours":1},{"symbol":"1INCHUSDT","fundingIntervalHours":0},{"bad":1}]"#;
+    assert_eq!(binance.read_instruments(&next, intervals, &mut table).unwrap(), None);
+    let hours = |name: &str| {
+        let frame = format!(
+            r#"{{"stream":"x@markPrice@1s","data":{{"e":"markPriceUpdate","E":1791391082124,"s":"{name}","p":"1","r":"0.0001"}}}}"#
+        );
+        let (meaning, out) = decode(Venue::Binance, &frame, &table);
+        assert_eq!(meaning, Ok(Meaning::Market), "{name}");
+        match &out.events[..] {
+            [Event::Mark(mark)] => mark.funding_interval_h,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(
+        [hours("1000PEPEUSDT"), hours("1INCHUSDT"), hours("BTCUSDT")],
+        [Some(4.0), Some(8.0), Some(8.0)]
+    );
+    assert_eq!(hours("UNLISTEDUSDT"), None, "not known, not guessed");
+    assert!(binance.read_instruments(&next, b"{}", &mut table).is_err());
 }
 
 #[test]

@@ -57,8 +57,14 @@ fn binance_asks_for_all_liquidations_once_and_for_what_is_wanted() {
         r#"{"method":"SUBSCRIBE","params":["!forceOrder@arr","btcusdc@aggTrade","btcusdc@markPrice@1s","btcusdt@aggTrade","btcusdt@markPrice@1s","1000pepeusdt@aggTrade","1000pepeusdt@markPrice@1s"],"id":1}"#
     );
     assert_eq!(routes[0].subscriptions[0].acks, [Ack::Request("1".to_owned())]);
-    assert_eq!(routes[0].carries, [GapStream::Liquidations, GapStream::Trades, GapStream::Mark]);
-    assert!(routes[0].symbols.is_empty() && routes[0].keepalive.is_none());
+    let own = ["BTCUSDT", "PEPEUSDT"].map(|text| Symbol::parse(text).unwrap());
+    let streams: Vec<_> = routes[0].streams().collect();
+    assert_eq!(
+        streams,
+        [(GapStream::Liquidations, &[][..]), (GapStream::Trades, &own), (GapStream::Mark, &own)],
+        "liquidations break off for the whole market, the rest for what is read here"
+    );
+    assert!(routes[0].keepalive.is_none());
     let without = self::routes(Venue::Binance, &wanted(&["PEPEUSDT"]), &Instruments::new());
     assert_eq!(topics(&without), ["!forceOrder@arr", "1000pepeusdt@aggTrade", "1000pepeusdt@markPrice@1s"]);
 }
@@ -123,7 +129,7 @@ fn hyperliquid_asks_coin_by_coin_and_follows_the_vaults() {
         routes[0].subscriptions[0].frame,
         r#"{"method":"subscribe","subscription":{"type":"userFills","user":"0xabc"}}"#
     );
-    assert_eq!(routes[0].carries[0], GapStream::Liquidations);
+    assert_eq!(routes[0].market_wide, [GapStream::Liquidations]);
     for subscription in &routes[0].subscriptions {
         let echo = subscription.frame.replacen('{', r#"{"channel":"subscriptionResponse","data":{"#, 1) + "}";
         let (meaning, _) = decode(Venue::Hyperliquid, &echo, &Instruments::new());
@@ -166,11 +172,20 @@ fn no_plan_passes_a_limit_however_much_is_wanted() {
                 assert_eq!(all.iter().filter(|topic| topic.starts_with("userFills")).count(), 10);
             }
         }
-        let wholes = routes.iter().filter(|route| route.symbols.is_empty()).count();
+        let wholes = routes.iter().filter(|route| !route.market_wide.is_empty()).count();
         assert_eq!(
             wholes,
             usize::from(venue != Venue::Bybit),
             "{venue}: one connection carries the whole market"
         );
+        assert!(routes.iter().all(|route| !route.symbols.is_empty()), "{venue}");
+    }
+}
+
+#[test]
+fn a_venue_that_lists_nothing_of_what_is_wanted_is_not_connected_to() {
+    for venue in Venue::ALL {
+        let routes = routes(venue, &wanted(&["NOSUCHUSDT"]), &many(venue));
+        assert_eq!(topics(&routes), [""; 0], "{venue}: liquidations alone could not tell whether it lives");
     }
 }

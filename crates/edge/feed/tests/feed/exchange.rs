@@ -118,6 +118,7 @@ pub(crate) fn route(exchange: &Exchange) -> Route {
         frames_per_second: 100,
         keepalive: None,
         watch: Watch { silent_after: Duration::from_hours(1), ack_within: Duration::from_hours(1) },
+        market_wide: Vec::new(),
         carries: vec![GapStream::Liquidations, GapStream::Mark],
         symbols: Vec::new(),
     }
