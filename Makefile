@@ -7,7 +7,7 @@ ARGS ?=
 .PHONY: help setup demo run check test bench fuzz fmt
 
 help: ## This list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-7s %s\n", $$1, $$2}'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  ARGS=... is passed on: make demo ARGS='--speed 4', make run ARGS='--symbols BTCUSDT'"
 
@@ -15,12 +15,10 @@ setup: ## Install what is missing: redis-server (apt, brew); says what it can't 
 	@./setup.sh
 
 demo: setup ## Watch a liquidation cascade being detected on simulated exchanges (3 minutes, then exits)
-	@$(CARGO) build --locked --release --bin cascade
-	@./target/release/cascade up --demo --once $(ARGS)
+	@$(CARGO) run --locked --release --bin cascade -- up --demo --once $(ARGS)
 
 run: setup ## The same system on the live exchanges, until Ctrl-C
-	@$(CARGO) build --locked --release --bin cascade
-	@./target/release/cascade up $(ARGS)
+	@$(CARGO) run --locked --release --bin cascade -- up $(ARGS)
 
 check: setup ## Format, lints (warnings are errors)
 	$(CARGO) fmt --all --check

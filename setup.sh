@@ -6,13 +6,13 @@ set -euo pipefail
 say() { printf 'setup: %s\n' "$*" >&2; }
 
 as_root() {
+    set -- env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a "$@"
     if [ "$(id -u)" -eq 0 ]; then "$@"; elif command -v sudo >/dev/null 2>&1; then sudo "$@"; else return 1; fi
 }
 
 install() { # what it is for, apt package, brew package
     if command -v apt-get >/dev/null 2>&1; then
         say "installing $2 ($1)"
-        export DEBIAN_FRONTEND=noninteractive
         as_root apt-get update -q >/dev/null && as_root apt-get install -y -q "$2" >/dev/null && return 0
         say "could not install $2. As root: apt-get update && apt-get install $2"
     elif command -v brew >/dev/null 2>&1; then
@@ -26,10 +26,17 @@ install() { # what it is for, apt package, brew package
 }
 
 fail=0
-if ! command -v cargo >/dev/null 2>&1; then
-    say "missing: cargo (Rust 1.95 or newer). Install it from https://rustup.rs, then run this again."
-    fail=1
-fi
+rust=$(cargo --version 2>/dev/null | awk '{print $2}')
+case "$rust" in
+    "")
+        say "missing: cargo (Rust 1.95 or newer). Install it from https://rustup.rs, then run this again."
+        fail=1
+        ;;
+    0.* | 1.[0-9].* | 1.[0-8][0-9].* | 1.9[0-4].*)
+        say "Rust $rust is too old: 1.95 or newer is needed. \`rustup update stable\`, or install it from https://rustup.rs."
+        fail=1
+        ;;
+esac
 if ! command -v cc >/dev/null 2>&1; then
     install "a C compiler, for the TLS library" gcc gcc || fail=1
 fi

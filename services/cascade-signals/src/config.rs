@@ -1,13 +1,15 @@
 //! The settings of cascade-signals: the detector's own section, and how findings go out.
 
+use cascade_bus::RedisUrl;
 use cascade_service::config::{Document, Mistakes};
+use cascade_service::redis_url;
 use serde::Deserialize;
 
 /// Everything that cascade-signals is told.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where Redis answers.
-    pub redis_url: String,
+    pub redis_url: RedisUrl,
     /// The detector's thresholds.
     pub cascade: cascade_detector::Config,
     /// Each message again as JSON, on `<channel>:json`.
@@ -33,7 +35,7 @@ impl Config {
     /// Reads the sections, adding what is wrong with them to the mistakes.
     pub fn read(document: &Document, mistakes: &mut Mistakes) -> Self {
         Self {
-            redis_url: document.text("redis.url").unwrap_or_default().to_owned(),
+            redis_url: redis_url(document, mistakes),
             cascade: document.section("cascade", mistakes, cascade_detector::Config::refusals),
             json_mirror: document.section("bus", mistakes, |_: &BusSection| Vec::new()).json_mirror,
             demo: false,

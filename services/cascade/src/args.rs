@@ -1,7 +1,7 @@
 //! What can be asked of the command-line tool.
 
-use cascade_service::CommonArgs;
 use cascade_service::config::{Override, Sources};
+use cascade_service::{CommonArgs, SystemClock};
 use clap::{Args, Parser, Subcommand};
 
 use crate::decode::DecodeArgs;
@@ -22,8 +22,6 @@ Exit: 0 done, 1 failed while running, 2 usage or configuration.";
 #[derive(Debug, Parser)]
 #[command(name = "cascade", version, after_help = EXAMPLES, disable_help_subcommand = true)]
 pub(crate) struct Cli {
-    #[command(flatten)]
-    pub(crate) common: CommonArgs,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -66,7 +64,7 @@ pub(crate) struct UpArgs {
     pub(crate) demo: Option<String>,
 
     /// Let the one clock of the process run so many times as fast (with --demo)
-    #[arg(long, value_name = "N", requires = "demo", default_value_t = 1.0)]
+    #[arg(long, value_name = "N", requires = "demo", default_value_t = 1.0, value_parser = speed)]
     pub(crate) speed: f64,
 
     /// Stop when the scenario is over, print expected and seen levels; exit 0 only if they agree (with --demo)
@@ -76,25 +74,32 @@ pub(crate) struct UpArgs {
     /// What the simulated markets are drawn from; the same seed gives the same markets (with --demo)
     #[arg(long, value_name = "N", requires = "demo", default_value_t = 1)]
     pub(crate) seed: u64,
+
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
 }
 
-impl Cli {
+impl UpArgs {
     /// The layers of the configuration.
     pub(crate) fn sources(&self, environment: Vec<(String, String)>) -> Sources {
+        let of = |key: &str, text: &Option<String>, flag: &str| {
+            text.as_ref().map(|text| Override {
+                key: key.to_owned(),
+                text: text.clone(),
+                flag: flag.to_owned(),
+            })
+        };
         let mut sources = self.common.sources("up", environment);
-        if let Command::Up(up) = &self.command {
-            let of = |key: &str, text: &Option<String>, flag: &str| {
-                text.as_ref().map(|text| Override {
-                    key: key.to_owned(),
-                    text: text.clone(),
-                    flag: flag.to_owned(),
-                })
-            };
-            sources.overrides.extend(of("ingest.symbols", &up.symbols, "--symbols"));
-            sources.overrides.extend(of("ingest.exchanges", &up.exchanges, "--exchanges"));
-        }
+        sources.overrides.extend(of("ingest.symbols", &self.symbols, "--symbols"));
+        sources.overrides.extend(of("ingest.exchanges", &self.exchanges, "--exchanges"));
         sources
     }
+}
+
+/// A speed that a clock can have.
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse().map_err(|_| "a number is expected, e.g. 8".to_owned())?;
+    SystemClock::try_new(speed).map(|clock| clock.speed()).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -114,5 +119,25 @@ mod tests {
         assert_eq!((up.demo.as_deref(), up.once, up.seed), (Some("cascade"), true, 1));
         assert!(Cli::try_parse_from(["cascade", "up", "--once"]).is_err(), "once is for demos");
         assert!(Cli::try_parse_from(["cascade", "up", "--demo", "crash"]).is_err(), "no such scenario");
+    }
+    #[test]
+    fn a_speed_that_no_clock_can_have_is_refused() {
+        for speed in ["0", "-1", "1001", "NaN", "fast"] {
+            let speed = format!("--speed={speed}");
+            let refused = Cli::try_parse_from(["cascade", "up", "--demo", &speed]).unwrap_err();
+            assert!(refused.to_string().contains("number"), "{refused}");
+        }
+        assert!(Cli::try_parse_from(["cascade", "up", "--demo", "--speed", "0.5"]).is_ok());
+    }
+
+    #[test]
+    fn a_flag_that_would_change_nothing_is_refused() {
+        for command in [&["decode", "--venue", "bybit"][..], &["completions", "bash"]] {
+            let arguments = [&["cascade"], command, &["--check-config"]].concat();
+            assert!(Cli::try_parse_from(arguments).is_err(), "{command:?}");
+        }
+        for command in ["up", "tail", "status"] {
+            assert!(Cli::try_parse_from(["cascade", command, "--check-config"]).is_ok(), "{command}");
+        }
     }
 }

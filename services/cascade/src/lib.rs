@@ -4,6 +4,7 @@
 //! Puts the services together and speaks to people; detects and decodes nothing itself.
 
 mod args;
+mod colour;
 mod decode;
 mod status;
 mod tail;
@@ -13,11 +14,13 @@ mod words;
 use std::future::Future;
 use std::io::Write as _;
 
-use cascade_service::config::{Document, Mistakes};
-use cascade_service::{ServiceSettings, Shutdown, ask_on_signal, environment, logs};
+use cascade_service::config::{Document, Mistakes, Origin, Sources};
+use cascade_service::{ServiceSettings, Shutdown, ask_on_signal, environment, logs, redis_url};
 use clap::{CommandFactory, Parser};
 
-use args::{Cli, Command};
+use args::{Cli, Command, UpArgs};
+use status::StatusArgs;
+use tail::TailArgs;
 
 /// Done as asked.
 const DONE: u8 = 0;
@@ -28,49 +31,64 @@ const REFUSED: u8 = 2;
 
 /// Runs the command of this process's arguments; gives its exit code.
 pub fn main() -> u8 {
-    let cli = Cli::parse();
-    match &cli.command {
+    match Cli::parse().command {
+        Command::Up(args) => up(args),
+        Command::Tail(args) => tail(&args),
+        Command::Status(args) => status(&args),
         Command::Decode(args) => {
             let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
-            return decode::run(args, std::io::stdin().lock(), &mut out, &mut err);
+            decode::run(&args, std::io::stdin().lock(), &mut out, &mut err)
         }
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "cascade", &mut std::io::stdout());
-            return DONE;
+            clap_complete::generate(shell, &mut Cli::command(), "cascade", &mut std::io::stdout());
+            DONE
         }
-        Command::Up(_) | Command::Tail(_) | Command::Status(_) => {}
     }
-    let (document, mut mistakes) = Document::load(&cli.sources(environment()));
+}
+
+fn up(args: UpArgs) -> u8 {
+    let (document, service, mut mistakes) = load(&args.sources(environment()));
+    let settings = up::Settings::read(&document, &mut mistakes);
+    checked(&mistakes, args.common.check_config, || {
+        if !up::shows_table(&args) {
+            install_log(&service, &document);
+        }
+        block_on(up::run(args, settings, service))
+    })
+}
+
+fn tail(args: &TailArgs) -> u8 {
+    let (document, service, mut mistakes) = load(&args.common.sources("up", environment()));
+    let redis = redis_url(&document, &mut mistakes);
+    checked(&mistakes, args.common.check_config, || {
+        install_log(&service, &document);
+        block_on(async {
+            let (shutdown, over) = (Shutdown::new(), Shutdown::new());
+            let signals = match ask_on_signal(shutdown.clone(), over.clone()) {
+                Ok(signals) => signals,
+                Err(error) => return fail(&error),
+            };
+            let tailing = async {
+                let code = tail::run(args, &redis, shutdown).await;
+                over.request();
+                code
+            };
+            tokio::join!(tailing, signals).0
+        })
+    })
+}
+
+fn status(args: &StatusArgs) -> u8 {
+    let (document, _, mut mistakes) = load(&args.common.sources("up", environment()));
+    let redis = redis_url(&document, &mut mistakes);
+    checked(&mistakes, args.common.check_config, || block_on(status::run(args, &redis)))
+}
+
+/// The configuration, with what every command reads of it.
+fn load(sources: &Sources) -> (Document, ServiceSettings, Mistakes) {
+    let (document, mut mistakes) = Document::load(sources);
     let service = ServiceSettings::read(&document, &mut mistakes);
-    let redis_url = document.text("redis.url").unwrap_or_default().to_owned();
-    match cli.command {
-        Command::Tail(args) => checked(&mistakes, cli.common.check_config, || {
-            block_on(async {
-                install_log(&service, &document);
-                let shutdown = Shutdown::new();
-                match ask_on_signal(shutdown.clone(), shutdown.clone()) {
-                    Ok(signals) => tokio::select! {
-                        _ = signals => DONE,
-                        code = tail::run(&args, &redis_url, shutdown.clone()) => code,
-                    },
-                    Err(error) => fail(&error),
-                }
-            })
-        }),
-        Command::Status(args) => {
-            checked(&mistakes, cli.common.check_config, || block_on(status::run(&args, &redis_url)))
-        }
-        Command::Up(args) => {
-            let settings = up::Settings::read(&document, &mut mistakes);
-            checked(&mistakes, cli.common.check_config, || {
-                if !up::shows_table(&args) {
-                    install_log(&service, &document);
-                }
-                block_on(up::run(args, settings, service))
-            })
-        }
-        Command::Decode(_) | Command::Completions { .. } => DONE,
-    }
+    (document, service, mistakes)
 }
 
 /// Runs the command unless the configuration has mistakes, or only they were asked for.
@@ -100,7 +118,7 @@ fn block_on(command: impl Future<Output = u8>) -> u8 {
 
 /// The log of this process: quiet unless a level was asked for, since what people should see is printed.
 fn install_log(service: &ServiceSettings, document: &Document) {
-    let asked = document.origin("service.log_level") != cascade_service::config::Origin::Default;
+    let asked = document.origin("service.log_level") != Origin::Default;
     let level = if asked { service.log_level.as_str() } else { "warn" };
     if let Ok(filter) = logs::level(level) {
         logs::install(service.log_format, filter);

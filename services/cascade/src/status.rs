@@ -5,8 +5,9 @@
 
 use std::io::{self, Write};
 
-use cascade_bus::{Bus, BusError, BusSettings, redacted};
+use cascade_bus::{Bus, BusError, BusSettings, RedisUrl};
 use cascade_domain::{EventTime, Venue};
+use cascade_service::CommonArgs;
 use cascade_wire::{FeedHealthReading, Heartbeat, key};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -28,21 +29,19 @@ pub(crate) struct StatusArgs {
     /// Print everything as one JSON object
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
 }
 
-/// Prints what runs. Returns the exit code: 0; 1 if nothing runs, Redis does not answer or stdout fails; 2 if the URL
-/// is none.
-pub(crate) async fn run(args: &StatusArgs, redis_url: &str) -> u8 {
-    let overview = match Overview::read(redis_url).await {
+/// Prints what runs. Returns the exit code: 0; 1 if nothing runs, Redis does not answer or stdout fails.
+pub(crate) async fn run(args: &StatusArgs, redis: &RedisUrl) -> u8 {
+    let overview = match Overview::read(redis).await {
         Ok(overview) => overview,
         Err(error) => {
             complain(&error.to_string());
-            if let BusError::Url { .. } = error {
-                return 2;
-            }
-            let place = redacted(redis_url);
             complain(&format!(
-                "asked {place}; start everything with `cascade up`, or name another: --redis-url URL"
+                "asked {redis}; start everything with `cascade up`, or name another: --redis-url URL"
             ));
             return 1;
         }
@@ -86,8 +85,8 @@ struct Service {
 }
 
 impl Overview {
-    async fn read(redis_url: &str) -> Result<Self, BusError> {
-        let bus = Bus::open(redis_url, BusSettings::default())?;
+    async fn read(redis: &RedisUrl) -> Result<Self, BusError> {
+        let bus = Bus::open(redis.as_str(), BusSettings::default())?;
         bus.ready().await?;
         let mut unreadable = Vec::new();
         let feed_keys: Vec<String> = Venue::ALL.into_iter().map(key::feed_health).collect();
@@ -95,7 +94,7 @@ impl Overview {
         let feeds = values(&bus, feed_keys, &mut unreadable).await?;
         let markets = values(&bus, bus.scan(key::VELOCITIES).await?, &mut unreadable).await?;
         Ok(Self {
-            redis: redacted(redis_url),
+            redis: redis.to_string(),
             services: heartbeats
                 .into_iter()
                 .filter_map(|(key, heartbeat)| Service::of(&key, heartbeat))

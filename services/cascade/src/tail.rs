@@ -4,17 +4,18 @@
 //! meaning of a finding: `words` has the lines.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::io::{self, ErrorKind, Write};
 use std::time::Duration;
 
-use cascade_bus::{Bus, BusError, BusSettings, Message, Subscriber, redacted};
-use cascade_domain::{Finding, Id, Level};
-use cascade_service::{Shutdown, environment, random_seed};
+use cascade_bus::{Bus, BusError, BusSettings, Message, RedisUrl, Subscriber};
+use cascade_domain::Id;
+use cascade_service::{CommonArgs, Shutdown, random_seed};
 use cascade_wire::{Channel, decode_finding, finding_from_json, finding_to_json};
 use clap::builder::NonEmptyStringValueParser;
 use serde::de::IgnoredAny;
 use tokio::time::{sleep, timeout};
 
+use crate::colour;
 use crate::words::{line, plain};
 
 /// What is listened to where nothing is named.
@@ -51,30 +52,29 @@ pub(crate) struct TailArgs {
     /// Print each finding as one line of JSON
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
 }
 
 /// Prints what is published until `shutdown` or until nobody reads. Returns the exit code: 0; 1 if Redis does not
-/// answer at the start or stdout fails; 2 if the URL is none.
-pub(crate) async fn run(args: &TailArgs, redis_url: &str, shutdown: Shutdown) -> u8 {
+/// answer at the start or stdout fails.
+pub(crate) async fn run(args: &TailArgs, redis: &RedisUrl, shutdown: Shutdown) -> u8 {
     let channels = match args.channels.as_slice() {
         [] => DEFAULT_CHANNELS.map(|channel| channel.as_str().to_owned()).to_vec(),
         named => named.to_vec(),
     };
-    let mut subscriber = match listen(redis_url, &channels, &shutdown).await {
+    let mut subscriber = match listen(redis, &channels, &shutdown).await {
         Ok(Some(subscriber)) => subscriber,
         Ok(None) => return 0,
         Err(error) => {
             note(&error.to_string());
-            if let BusError::Url { .. } = error {
-                return 2;
-            }
             note("start everything with `cascade up`, or name the Redis to listen to: --redis-url URL");
             return 1;
         }
     };
-    note(&format!("listening on {} at {}; Ctrl-C ends it", plain(&channels.join(", ")), redacted(redis_url)));
-    let colour =
-        !args.json && io::stdout().is_terminal() && !environment().iter().any(|(name, _)| name == "NO_COLOR");
+    note(&format!("listening on {} at {redis}; Ctrl-C ends it", plain(&channels.join(", "))));
+    let colour = !args.json && colour::is_wanted();
     let mut printer = Printer { json: args.json, colour, told: VecDeque::new(), printed: 0, unreadable: 0 };
     let end = follow(&mut subscriber, &mut printer, &shutdown).await;
     match end {
@@ -89,14 +89,14 @@ pub(crate) async fn run(args: &TailArgs, redis_url: &str, shutdown: Shutdown) ->
 
 /// A subscriber that is subscribed; `None` if it was asked to stop before.
 async fn listen(
-    redis_url: &str,
+    redis: &RedisUrl,
     channels: &[String],
     shutdown: &Shutdown,
 ) -> Result<Option<Subscriber>, BusError> {
     // Only jitter and the name of the probe channel hang on it.
     let seed = random_seed().unwrap_or_default();
     let settings = BusSettings { instance: format!("tail-{seed:016x}"), seed, ..BusSettings::default() };
-    let bus = Bus::open(redis_url, settings)?;
+    let bus = Bus::open(redis.as_str(), settings)?;
     let subscribing = async {
         bus.ping().await?;
         let mut subscriber = bus.subscriber(channels)?;
@@ -196,7 +196,7 @@ impl Printer {
         if self.json {
             return finding_to_json(&finding).map(Some).map_err(|e| e.to_string());
         }
-        Ok(Some(if self.colour { coloured(&finding) } else { line(&finding) }))
+        Ok(Some(if self.colour { colour::painted(&finding) } else { line(&finding) }))
     }
 
     /// A JSON text of a channel that is not ours: a finding's line where it is one, else as it is.
@@ -226,21 +226,6 @@ fn as_is(bytes: &[u8]) -> Result<String, String> {
     serde_json::from_str::<IgnoredAny>(text).map_err(|e| format!("not JSON: {e}"))?;
     // Line ends can only stand between the tokens of a JSON text.
     Ok(text.trim().replace(['\r', '\n'], " "))
-}
-
-/// The line in the colour of its level.
-fn coloured(finding: &Finding) -> String {
-    let colour = match finding {
-        Finding::Cascade(f) => match f.level {
-            Level::Extreme => "1;35",
-            Level::Critical => "1;31",
-            Level::Alert => "33",
-            Level::Watch => "36",
-            Level::None => "2",
-        },
-        Finding::LargeLiquidation(_) => "34",
-    };
-    format!("\u{1b}[{colour}m{}\u{1b}[0m", line(finding))
 }
 
 /// A remark on stderr; if nobody reads it, that is no reason to stop.

@@ -159,14 +159,29 @@ async fn a_tail_ends_quietly_when_nobody_reads_any_more() {
 }
 
 #[tokio::test]
-async fn an_interrupt_ends_a_tail_with_0() {
+async fn an_interrupt_ends_a_tail_with_0_and_a_summary() {
     let redis = TestRedis::start().await.unwrap();
+    let bus = redis.bus("test").unwrap();
     for signal in ["INT", "TERM"] {
         let mut tail = Tail::start(&[], &redis.url()).await;
+        publish(&bus, "cascade:signals", FINDING).await;
+        tail.line().await;
         let kill = format!("kill -{signal} {}", tail.child.id().unwrap());
         assert!(Command::new("sh").args(["-c", &kill]).status().await.unwrap().success());
+        tail.says("1 printed, 0 unreadable").await;
         let status = timeout(DEADLINE, tail.child.wait()).await.unwrap().unwrap();
         assert_eq!(status.code(), Some(0), "{signal}");
+    }
+}
+
+#[tokio::test]
+async fn a_url_that_names_no_redis_is_a_mistake_in_the_configuration() {
+    for command in ["up", "tail", "status"] {
+        let output = ended(&[command], "http://ann:s3cret@db.example").await;
+        let err = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{command}: {err}");
+        assert!(err.contains("1 mistake in the configuration") && err.contains("redis.url"), "{command}: {err}");
+        assert!(err.contains("--redis-url") && !err.contains("s3cret"), "{command}: {err}");
     }
 }
 
@@ -184,7 +199,7 @@ async fn without_a_redis_the_way_out_is_named() {
 #[tokio::test]
 async fn a_password_in_the_url_is_never_shown() {
     let url = nowhere().replace("redis://", "redis://ann:s3cret@");
-    for command in ["tail", "status"] {
+    for command in ["up", "tail", "status"] {
         let output = ended(&[command], &url).await;
         assert!(!text(&output.stderr).contains("s3cret"), "{command}: {}", text(&output.stderr));
     }

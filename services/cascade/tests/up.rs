@@ -1,9 +1,14 @@
 //! `cascade up --demo` as a shell runs it: sockets, Redis, verdict and exit code.
 #![expect(clippy::unwrap_used, reason = "a program that cannot be run fails the test")]
 
+use std::process::Stdio;
 use std::time::Duration;
 
-use cascade_testkit::{Observed, Observer, TestProcess, TestRedis};
+use cascade_bus::{Stored, StreamBounds};
+use cascade_domain::{Event, Shard, Tick};
+use cascade_pace::Clock;
+use cascade_testkit::{Observed, Observer, TestClock, TestProcess, TestRedis};
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_cascade");
@@ -29,7 +34,7 @@ async fn the_cascade_is_told_while_it_runs_and_the_table_agrees() {
     let arguments = ["cascade", "--speed", "8"];
     let ((printed, agreed), ()) = tokio::join!(demo(&arguments, &url), watch(&mut observer, &url));
     assert!(agreed, "{printed}");
-    assert_eq!(printed.matches(" agree\n").count(), 3, "{printed}");
+    assert_eq!(printed.matches(" agree\n").count(), 3 + 4, "{printed}");
     assert!(printed.contains(" EXTREME BTCUSDT ") && printed.contains(" RESOLVED BTCUSDT "), "{printed}");
 }
 
@@ -57,7 +62,7 @@ async fn an_hour_of_a_busy_day_stays_below_alert() {
     let redis = TestRedis::start().await.unwrap();
     let (printed, agreed) = demo(&["busy-day", "--speed", "60"], &redis.url()).await;
     assert!(agreed, "{printed}");
-    assert_eq!(printed.matches(" agree\n").count(), 3, "{printed}");
+    assert_eq!(printed.matches(" agree\n").count(), 3 + 4, "{printed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,4 +87,94 @@ async fn a_port_that_is_taken_is_named_with_the_way_out() {
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1));
     assert!(told.contains(&address) && told.contains("--health-addr"), "{told}");
+}
+
+/// Runs `cascade up` to its end, which must come at once; gives the exit code and what it complained of.
+async fn refusal(arguments: &[&str]) -> (Option<i32>, String) {
+    let arguments = [&["up", "--health-addr", "127.0.0.1:0"], arguments].concat();
+    let output = TestProcess::output(PROGRAM, &arguments, &[]).await.unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[tokio::test]
+async fn a_redis_with_ticks_of_the_future_is_refused_with_the_way_out() {
+    let redis = TestRedis::start().await.unwrap();
+    let (url, clock) = (redis.url(), TestClock::new(1.0));
+    let tick = Tick {
+        event_time_ms: clock.now().plus_ms(600_000),
+        btc_price: None,
+        btc_usd_volume_1s: None,
+        btc_venues_changed: false,
+        feeds: [].into(),
+    };
+    let stored = [Stored::event(&Event::Tick(tick), 60).unwrap()];
+    let bounds = StreamBounds { max_age_s: 600, max_len: 1000 };
+    let shard = Shard::all().next().unwrap();
+    redis.bus("test").unwrap().store(shard, &stored, bounds).await.unwrap();
+    for demo in [&["--demo", "--once"][..], &[]] {
+        let (code, told) = refusal(&[demo, &["--redis-url", &url]].concat()).await;
+        assert_eq!(code, Some(1), "{told}");
+        assert!(told.contains(&url) && told.contains("9 min 5") && told.contains("{sNN}:market"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_named_redis_that_does_not_answer_is_named_with_the_way_out() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("redis://ann:s3cret@127.0.0.1:{port}");
+    for demo in [&["--demo"][..], &[]] {
+        let (code, told) = refusal(&[demo, &["--redis-url", &url]].concat()).await;
+        assert_eq!(code, Some(1), "{told}");
+        assert!(told.contains(&format!("redis://***@127.0.0.1:{port}")), "{told}");
+        assert!(told.contains("not reachable") && told.contains("to get a private one"), "{told}");
+        assert!(!told.contains("s3cret"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_replica_is_refused_by_name() {
+    let (master, replica) = (TestRedis::start().await.unwrap(), TestRedis::start().await.unwrap());
+    let observer = Observer::connect(&replica.url(), &[]).await.unwrap();
+    let port = master.server.port().to_string();
+    let _: String = observer.command("REPLICAOF", &["127.0.0.1", &port]).await.unwrap();
+    let (code, told) = refusal(&["--redis-url", &replica.url()]).await;
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains(&replica.url()) && told.contains("not a master"), "{told}");
+}
+
+#[tokio::test]
+async fn what_can_not_be_meant_is_refused_before_anything_is_started() {
+    for (arguments, said) in [
+        (&["--health-addr", "nonsense"][..], "up.health_addr"),
+        (&["--health-addr", "nonsense", "--check-config"], "HOST:PORT"),
+        (&["--demo", "--speed", "0"], "above 0 and at most 1000"),
+        (&["--demo", "--speed", "1e9"], "above 0 and at most 1000"),
+    ] {
+        let output = TestProcess::output(PROGRAM, &[&["up"], arguments].concat(), &[]).await.unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
+        assert!(told.contains(said), "{arguments:?}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn a_private_redis_that_is_killed_ends_up_by_name() {
+    let mut command = Command::new(PROGRAM);
+    command.args(["up", "--demo", "--health-addr", "127.0.0.1:0"]).kill_on_drop(true);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut line = lines.next_line().await.unwrap().unwrap();
+    while !line.contains("(private, ") {
+        line = lines.next_line().await.unwrap().unwrap();
+    }
+    let url = line.split_whitespace().nth(1).unwrap();
+    let observer = Observer::connect(url, &[]).await.unwrap();
+    let info: String = observer.command("INFO", &["server"]).await.unwrap();
+    let pid = info.lines().find_map(|line| line.strip_prefix("process_id:")).unwrap();
+    let kill = format!("kill -9 {pid}");
+    assert!(Command::new("sh").args(["-c", &kill]).status().await.unwrap().success());
+    let output = tokio::time::timeout(DEADLINE, child.wait_with_output()).await.unwrap().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains(&format!("the private Redis {url} ended by itself")), "{told}");
 }

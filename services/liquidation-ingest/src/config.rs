@@ -1,10 +1,11 @@
 //! The settings of ingest: sections `[ingest]` and `[venues.*]`, and where Redis is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use cascade_bus::StreamBounds;
+use cascade_bus::{RedisUrl, StreamBounds};
 use cascade_domain::{Refusal, Symbol, Usd, Venue};
 use cascade_service::config::{Document, Mistakes};
+use cascade_service::redis_url;
 use cascade_venues::{Endpoints, Wanted};
 use serde::Deserialize;
 
@@ -12,7 +13,7 @@ use serde::Deserialize;
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where Redis answers.
-    pub redis_url: String,
+    pub redis_url: RedisUrl,
     /// What is read, and how much is kept.
     pub ingest: Ingest,
     /// Where each exchange is reached.
@@ -89,6 +90,10 @@ impl Ingest {
         let mut refuse = |key: &str, reason: &str| refusals.push(Refusal::new(key, reason));
         if self.exchanges.is_empty() {
             refuse("exchanges", "at least one of binance, bybit, okx, hyperliquid");
+        }
+        let mut seen = BTreeSet::new();
+        for twice in self.exchanges.iter().filter(|venue| !seen.insert(**venue)) {
+            refuse("exchanges", &format!("{twice} is named twice"));
         }
         match &self.symbols {
             Symbols::Named(symbols) if symbols.is_empty() => {
@@ -169,7 +174,7 @@ impl Config {
             document.section(&format!("venues.{venue}"), mistakes, VenueSettings::refusals)
         };
         Self {
-            redis_url: document.text("redis.url").unwrap_or_default().to_owned(),
+            redis_url: redis_url(document, mistakes),
             venues: Venue::ALL.into_iter().map(|venue| (venue, section(venue, mistakes))).collect(),
             ingest,
         }
@@ -211,12 +216,16 @@ mod tests {
     #[test]
     fn every_mistake_is_named_with_its_way_out() {
         let mistakes = mistakes_of(&[
+            ("CASCADE_REDIS__URL", "redis+cluster://ann:s3cret@host"),
+            ("CASCADE_INGEST__EXCHANGES", "okx,okx"),
             ("CASCADE_INGEST__SYMBOLS", "BTCUSD"),
             ("CASCADE_INGEST__QUEUE_EVENTS", "10"),
             ("CASCADE_VENUES__OKX__WS_URL", "https://ws.okx.com"),
             ("CASCADE_VENUES__HYPERLIQUID__LIQUIDATOR_VAULTS", "0x12"),
         ]);
         for part in [
+            "redis.url",
+            "okx is named twice",
             "ingest.symbols",
             "BTCUSD",
             "ingest.queue_events",
@@ -226,6 +235,7 @@ mod tests {
         ] {
             assert!(mistakes.contains(part), "{part} is missing in:\n{mistakes}");
         }
+        assert!(!mistakes.contains("s3cret"), "{mistakes}");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cascade_bus::Outbox;
-use cascade_domain::{Event, EventTime, Trade, Usd, Venue};
+use cascade_domain::{Event, EventTime, Mark, Symbol, Trade, Usd, Venue};
 use cascade_feed::{End, Frame, Note, Sink};
 use cascade_service::{Metric, Metrics, Throttle};
 use cascade_venues::{DecodeError, Decoded, Protocol, Wanted};
@@ -36,6 +36,11 @@ impl Shared {
             self.metrics.add(Metric::Dropped, &[dropped.kind()], 1);
         }
     }
+}
+
+/// Whether a market is BTC's, whose price and volume every tick carries.
+fn is_btc(symbol: &Symbol) -> bool {
+    symbol.base() == "BTC"
 }
 
 /// One connection's way to the queue.
@@ -77,10 +82,12 @@ impl Intake {
     /// Tells the bars of the seconds that are over.
     pub(crate) fn close_bars(&mut self, now: EventTime) {
         for bar in self.bars.close(now) {
-            if bar.symbol.base() == "BTC" {
+            if is_btc(&bar.symbol) {
                 self.shared.board(|board| board.btc_bar(&bar));
             }
-            self.shared.push(Event::TradeBar(bar));
+            if self.wanted.wants(&bar.symbol) {
+                self.shared.push(Event::TradeBar(bar));
+            }
         }
     }
 
@@ -94,7 +101,15 @@ impl Intake {
             self.shared.metrics.add(Metric::Gaps, &[self.venue.as_str(), stream], 1);
             return self.shared.push(event);
         }
+        if let Event::Mark(mark) = &event {
+            self.reference(mark, received);
+        }
         if event.symbol().is_some_and(|symbol| !self.wanted.wants(symbol)) {
+            if let Event::Trade(trade) = &event
+                && is_btc(&trade.symbol)
+            {
+                self.bars.take(trade, received);
+            }
             return self.count(Metric::Filtered);
         }
         self.shared.metrics.add(Metric::Events, &[self.venue.as_str(), event.kind()], 1);
@@ -103,9 +118,6 @@ impl Intake {
         match event {
             Event::Trade(trade) => self.trade(&trade, received),
             Event::Mark(mark) => {
-                if let (true, Some(price)) = (self.is_btc_reference(&mark), mark.mark_price) {
-                    self.shared.board(|board| board.btc_mark(self.venue, price, received));
-                }
                 if let Some(mark) = self.marks.take(&mark, received) {
                     self.shared.push(Event::Mark(mark));
                 }
@@ -126,8 +138,12 @@ impl Intake {
         }
     }
 
-    fn is_btc_reference(&self, mark: &cascade_domain::Mark) -> bool {
-        mark.symbol.base() == "BTC" && mark.instrument.as_str() == self.protocol.btc_reference()
+    /// The ticks carry the BTC price, whichever markets are wanted.
+    fn reference(&self, mark: &Mark, received: EventTime) {
+        let is_reference = is_btc(&mark.symbol) && mark.instrument.as_str() == self.protocol.btc_reference();
+        if let Some(price) = mark.mark_price.filter(|_| is_reference) {
+            self.shared.board(|board| board.btc_mark(self.venue, price, received));
+        }
     }
 
     fn trade(&mut self, trade: &Trade, received: EventTime) {
@@ -192,7 +208,10 @@ impl Intake {
     fn note(&mut self, note: Note) {
         let (venue, route) = (self.venue, self.route.as_str());
         match note {
-            Note::Connected { .. } => tracing::debug!(venue = venue.as_str(), route, "connected"),
+            Note::Connected { .. } => {
+                tracing::debug!(venue = venue.as_str(), route, "connected");
+                self.shared.board(|board| board.refused(venue, route, None));
+            }
             Note::Live { at, .. } => {
                 tracing::info!(venue = venue.as_str(), route, "feed is live");
                 self.shared.board(|board| board.delivered(venue, route, at));

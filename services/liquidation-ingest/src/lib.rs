@@ -17,7 +17,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use cascade_bus::{Bus, BusSettings, Outbox};
-use cascade_service::{BoxError, Context, Program, Supervisor};
+use cascade_domain::EventTime;
+use cascade_service::{BoxError, Context, Program, Shutdown, Supervisor, Throttle, watch_redis};
 use cascade_venues::protocol;
 
 pub use config::{All, Config, Ingest, Symbols, VenueSettings};
@@ -26,6 +27,9 @@ use board::Board;
 use intake::Shared;
 use venue::Reader;
 use writer::Writer;
+
+/// What a process that ended may have lacked of the bars before its last tick.
+const OPEN_BARS_MS: i64 = 2_000;
 
 /// What the program is.
 pub const PROGRAM: Program<Config> = Program {
@@ -44,7 +48,7 @@ pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
     cascade_feed::install_tls();
     let bus_settings =
         BusSettings { instance: context.instance.clone(), seed: context.seed, ..BusSettings::default() };
-    let bus = Bus::open(&config.redis_url, bus_settings)?;
+    let bus = Bus::open(config.redis_url.as_str(), bus_settings)?;
     let exchanges = &config.ingest.exchanges;
     let now = context.clock.now();
     let board = Board::new(exchanges.iter().map(|venue| (*venue, protocol(*venue).healthy())), now);
@@ -53,8 +57,11 @@ pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
         outbox: Arc::new(Outbox::new(config.ingest.queue_events)),
         metrics: context.metrics.clone(),
     };
+    let since = known_to(&bus, now, config.ingest.stream_max_age_s).await;
     let mut supervisor = Supervisor::new(&context.shutdown, context.deadline);
     let shutdown = supervisor.shutdown();
+    let drained = Arc::new(Drained(Shutdown::new()));
+    let drain = drained.0.clone();
 
     for (venue, seed) in exchanges.iter().zip((context.seed..).step_by(1000)) {
         let reader = Reader {
@@ -67,10 +74,16 @@ pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
             wanted: config.wanted(*venue),
             large_trade: config.ingest.large_trade(),
             clock: Arc::clone(&context.clock),
+            since,
             seed,
             shared: shared.clone(),
         };
-        supervisor.spawn(venue.as_str(), reader.run(shutdown.clone()));
+        let (shutdown, drained) = (shutdown.clone(), Arc::clone(&drained));
+        supervisor.spawn(venue.as_str(), async move {
+            let ended = reader.run(shutdown).await;
+            drop(drained);
+            ended
+        });
     }
     let leading = Arc::new(AtomicBool::new(false));
     let lease =
@@ -82,6 +95,7 @@ pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
     let ticking = ticks::run(Arc::clone(&context.clock), shared.clone(), leading, shutdown.clone());
     supervisor.spawn("ticks", async move {
         ticking.await;
+        drop(drained);
         Ok(())
     });
     let readings = readings::run(bus.clone(), shared.clone(), context.clone(), shutdown.clone());
@@ -90,17 +104,38 @@ pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
         Ok(())
     });
     let writer = Writer {
-        bus,
+        bus: bus.clone(),
         bounds: config.ingest.bounds(),
         clock: Arc::clone(&context.clock),
         venues: exchanges.clone(),
         shared,
+        throttle: Throttle::new(3, 60_000),
     };
-    let writing = writer.run(shutdown);
     supervisor.spawn("writer", async move {
-        writing.await;
+        writer.run(drain).await;
         Ok(())
     });
+    supervisor.spawn("redis", watch_redis(bus, context, shutdown));
     supervisor.run().await?;
     Ok(())
+}
+
+/// Asks the writer to end when the last of those who put events into the queue is gone.
+#[derive(Debug)]
+struct Drained(Shutdown);
+
+impl Drop for Drained {
+    fn drop(&mut self) {
+        self.0.request();
+    }
+}
+
+/// Up to where an earlier process's events are known: its last tick, less the time that its open bars may have
+/// lacked. Not before what the streams hold; where there was none, or Redis is away, up to now.
+async fn known_to(bus: &Bus, now: EventTime, stream_max_age_s: u32) -> EventTime {
+    let oldest = now.plus_ms(-1000 * i64::from(stream_max_age_s));
+    match bus.newest_tick().await {
+        Ok(Some(tick)) => tick.plus_ms(-OPEN_BARS_MS).clamp(oldest, now),
+        _ => now,
+    }
 }

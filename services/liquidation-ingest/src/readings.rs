@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use cascade_bus::{Bus, Write};
-use cascade_service::{BusCounts, Context, Shutdown};
-use cascade_wire::{Heartbeat, key};
+use cascade_service::{Context, Metric, Shutdown};
+use cascade_wire::key;
 
 use crate::intake::Shared;
 
@@ -12,17 +12,16 @@ use crate::intake::Shared;
 const EVERY: Duration = Duration::from_secs(1);
 /// How long `feed:VENUE:health` stands, seconds.
 const FEED_TTL_S: u32 = 60;
-/// How long a heartbeat stands, seconds.
-const HEARTBEAT_TTL_S: u32 = 15;
 
 /// Writes them every second until asked to stop.
 pub(crate) async fn run(bus: Bus, shared: Shared, context: Context, shutdown: Shutdown) {
-    let mut counts = BusCounts::default();
     loop {
-        let written = bus.write_readings(&readings(&shared, &context)).await;
-        context.health.set("redis", written.map_err(|error| error.to_string()));
         context.health.set("feeds", feeds(&shared));
-        counts.fold(bus.stats(), &context.metrics);
+        #[expect(clippy::cast_precision_loss, reason = "a gauge")]
+        shared.metrics.set(Metric::Queue, &[], shared.outbox.len() as f64);
+        if let Err(error) = bus.write_readings(&readings(&shared, &context)).await {
+            tracing::debug!(%error, "read-models not written");
+        }
         tokio::select! {
             () = shutdown.requested() => return,
             () = tokio::time::sleep(EVERY) => {}
@@ -51,16 +50,6 @@ fn readings(shared: &Shared, context: &Context) -> Vec<Write> {
             ttl_s: FEED_TTL_S,
         })
         .collect();
-    let heartbeat = Heartbeat {
-        version: context.version.to_owned(),
-        uptime_s: context.metrics.uptime_s(),
-        shards_owned: None,
-        lag_ms: None,
-    };
-    writes.push(Write::Json {
-        key: key::heartbeat(context.name, &context.instance),
-        json: json(serde_json::to_string(&heartbeat)),
-        ttl_s: HEARTBEAT_TTL_S,
-    });
+    writes.push(context.heartbeat(None, None));
     writes
 }

@@ -17,31 +17,23 @@ use crate::intake::Shared;
 const LEASE_MS: u64 = 10_000;
 /// How often it is renewed, wall time.
 const RENEW: Duration = Duration::from_secs(3);
-/// After so many renewals without an answer it is taken as lost.
-const UNANSWERED: u32 = 3;
 /// Further behind than this, a tick is left out instead of being told late.
 const MOST_BEHIND_MS: i64 = 5_000;
 
 /// Whether this process writes the ticks.
 pub(crate) type Leading = Arc<AtomicBool>;
 
-/// Holds the lease while it can; lets it go at the end.
+/// Holds the lease while it can; lets it go at the end. While Redis is away nothing changes: the ticks wait in the
+/// queue among the events whose time they tell. Should somebody else have led meanwhile, his ticks make ours old.
 pub(crate) async fn hold_lease(bus: Bus, owner: String, leading: Leading, shutdown: Shutdown) {
-    let mut unanswered = 0;
     loop {
         match bus.hold(key::TICK_LEASE, &owner, LEASE_MS).await {
             Ok(held) => {
-                unanswered = 0;
                 if leading.swap(held, Ordering::Relaxed) != held {
                     tracing::info!(held, "tick lease");
                 }
             }
-            Err(_) if unanswered + 1 < UNANSWERED => unanswered += 1,
-            Err(error) => {
-                if leading.swap(false, Ordering::Relaxed) {
-                    tracing::warn!(%error, "tick lease lost: Redis does not answer");
-                }
-            }
+            Err(error) => tracing::debug!(%error, "tick lease not renewed"),
         }
         tokio::select! {
             () = shutdown.requested() => break,

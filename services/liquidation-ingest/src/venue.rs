@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cascade_domain::Usd;
+use cascade_domain::{EventTime, Symbol, Usd};
 use cascade_feed::rest::{Client, RestError};
 use cascade_feed::{Session, SessionLimits, backoff, keep};
 use cascade_pace::Clock;
@@ -16,6 +16,8 @@ use crate::intake::{Intake, Shared, SharedIntake};
 
 /// How long until a venue that did not answer is asked for its instruments again, in the clock's time.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
+/// However long a venue asks us to stay away, we ask again after this.
+const LONGEST_AWAY: Duration = Duration::from_hours(24);
 /// How often the bars of quiet instruments are closed, in the clock's time.
 const CLOSE_BARS: Duration = Duration::from_millis(250);
 
@@ -27,8 +29,21 @@ pub(crate) struct Reader {
     pub(crate) wanted: Wanted,
     pub(crate) large_trade: Usd,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Up to where what came before this process is known.
+    pub(crate) since: EventTime,
     pub(crate) seed: u64,
     pub(crate) shared: Shared,
+}
+
+/// What is wanted, and BTC, whose price every tick carries.
+fn with_btc(wanted: &Wanted) -> Wanted {
+    let mut wanted = wanted.clone();
+    if let (Some(symbols), Ok(btc)) = (&mut wanted.symbols, Symbol::of_base("BTC"))
+        && !symbols.contains(&btc)
+    {
+        symbols.push(btc);
+    }
+    wanted
 }
 
 impl Reader {
@@ -38,7 +53,7 @@ impl Reader {
     /// There is no TLS to be had for REST.
     pub(crate) async fn run(self, shutdown: Shutdown) -> Result<(), BoxError> {
         let Some(instruments) = self.instruments(&shutdown).await? else { return Ok(()) };
-        let routes = self.protocol.routes(&self.wanted, &instruments, &self.endpoints);
+        let routes = self.protocol.routes(&with_btc(&self.wanted), &instruments, &self.endpoints);
         let instruments = Arc::new(instruments);
         let venue = self.protocol.venue();
         if routes.is_empty() {
@@ -69,8 +84,8 @@ impl Reader {
                 clock: Arc::clone(&self.clock),
                 limits: SessionLimits::default(),
             };
-            let (backoff, shutdown, mut sink) = (backoff(seed)?, shutdown.clone(), intake);
-            sessions.push(async move { keep(&plan, backoff, &mut sink, shutdown.requested()).await });
+            let (backoff, shutdown, since, mut sink) = (backoff(seed)?, shutdown.clone(), self.since, intake);
+            sessions.push(async move { keep(&plan, since, backoff, &mut sink, shutdown.requested()).await });
         }
         tokio::join!(join_all(sessions), self.close_bars(&intakes, &shutdown));
         Ok(())
@@ -94,6 +109,7 @@ impl Reader {
         let client = Client::try_new(Arc::clone(&self.clock), self.seed)?;
         let venue = self.protocol.venue();
         loop {
+            let mut wait = ASK_AGAIN;
             match client.instruments(self.protocol, &self.endpoints, shutdown.requested()).await {
                 Ok(instruments) => {
                     self.shared.board(|board| board.bar(venue, None));
@@ -106,14 +122,17 @@ impl Reader {
                 }
                 Err(RestError::Shutdown) => return Ok(None),
                 Err(error) => {
-                    tracing::warn!(venue = venue.as_str(), %error, "no instruments");
+                    if let RestError::Limited { retry_after, .. } = &error {
+                        wait = wait.max(*retry_after).min(LONGEST_AWAY);
+                    }
+                    tracing::warn!(venue = venue.as_str(), %error, retry_in_s = wait.as_secs(), "no instruments");
                     let refused = matches!(error, RestError::Refused { .. }).then(|| error.to_string());
                     self.shared.board(|board| board.bar(venue, refused));
                 }
             }
             tokio::select! {
                 () = shutdown.requested() => return Ok(None),
-                () = tokio::time::sleep(self.clock.wall(ASK_AGAIN)) => {}
+                () = tokio::time::sleep(self.clock.wall(wait)) => {}
             }
         }
     }

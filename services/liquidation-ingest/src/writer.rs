@@ -8,8 +8,8 @@ use std::time::Duration;
 use cascade_bus::{Bus, BusError, Stored, StreamBounds};
 use cascade_domain::{Event, EventTime, Gap, GapStream, Shard, Venue};
 use cascade_pace::Clock;
-use cascade_service::{Metric, Shutdown};
-use cascade_wire::encode_event;
+use cascade_service::{Metric, Shutdown, Throttle};
+use cascade_wire::{decode_event, encode_event};
 
 use crate::intake::Shared;
 
@@ -30,11 +30,12 @@ pub(crate) struct Writer {
     pub(crate) clock: std::sync::Arc<dyn Clock>,
     pub(crate) venues: Vec<Venue>,
     pub(crate) shared: Shared,
+    pub(crate) throttle: Throttle,
 }
 
 impl Writer {
-    /// Writes until it is asked to stop and the queue is empty.
-    pub(crate) async fn run(self, shutdown: Shutdown) {
+    /// Writes until it is asked to stop and the queue is empty; to be asked when nobody puts anything in any more.
+    pub(crate) async fn run(mut self, shutdown: Shutdown) {
         let mut server = None;
         loop {
             let events = tokio::select! {
@@ -46,14 +47,12 @@ impl Writer {
                 },
             };
             self.write(events, &mut server).await;
-            #[expect(clippy::cast_precision_loss, reason = "a gauge")]
-            self.shared.metrics.set(Metric::Queue, &[], self.shared.outbox.len() as f64);
         }
     }
 
     /// Writes one flush, however long Redis is away. A Redis that came back as another one has forgotten what it
     /// held: that is a gap in everything.
-    async fn write(&self, events: Vec<Event>, server: &mut Option<String>) {
+    async fn write(&mut self, events: Vec<Event>, server: &mut Option<String>) {
         let mut batches = self.by_shard(events);
         let mut away_since: Option<EventTime> = None;
         while let Err(error) = self.store(&mut batches).await {
@@ -76,7 +75,7 @@ impl Writer {
     }
 
     /// Stores all shards' events; what is stored leaves `batches`, what Redis does not take for now stays.
-    async fn store(&self, batches: &mut BTreeMap<Shard, Vec<Stored>>) -> Result<(), BusError> {
+    async fn store(&mut self, batches: &mut BTreeMap<Shard, Vec<Stored>>) -> Result<(), BusError> {
         let slices: Vec<_> = batches.iter().map(|(shard, events)| (*shard, events.as_slice())).collect();
         let results = self.bus.store_many(&slices, self.bounds).await?;
         let shards: Vec<_> = batches.keys().copied().collect();
@@ -89,13 +88,27 @@ impl Writer {
                 }
                 Err(error) if error.is_transient() => waiting = Err(error),
                 Err(error) => {
-                    let lost = batches.remove(&shard).map_or(0, |events| events.len() as u64);
-                    tracing::error!(%shard, lost, %error, "Redis refuses these events");
-                    self.shared.metrics.add(Metric::Dropped, &["refused"], lost);
+                    let lost = batches.remove(&shard).unwrap_or_default();
+                    if let Some(suppressed) = self.throttle.admit(error.label(), self.clock.now()) {
+                        let events = lost.len();
+                        tracing::error!(%shard, events, %error, suppressed, "Redis refuses these events");
+                    }
+                    self.lose(&lost);
                 }
             }
         }
         waiting
+    }
+
+    /// Counts events that no Redis will ever take, and tells the gap that they leave; a gap that is refused itself is
+    /// only counted, or it would be told and refused for ever.
+    fn lose(&self, lost: &[Stored]) {
+        for event in lost.iter().filter_map(|stored| decode_event(&stored.bytes).ok()) {
+            self.shared.metrics.add(Metric::Dropped, &[event.kind()], 1);
+            if !matches!(event, Event::Gap(_)) {
+                self.shared.outbox.lost(&event, "redis");
+            }
+        }
     }
 
     fn tell_gaps(&self, since: EventTime) {

@@ -1,10 +1,12 @@
 //! What breaks is noticed, told as a gap, and survived: nothing ends.
 
-use cascade_domain::Venue;
+use cascade_domain::{Shard, Symbol, Venue};
 use cascade_testkit::{Observer, TestRedis, eventually};
+use cascade_wire::key;
 use serde_json::Value;
 
 use crate::harness::{DEADLINE, System, bitcoin_stream, feed, gaps};
+use crate::once::is_whole;
 
 /// What a gap may be in.
 const STREAMS: [&str; 4] = ["liquidations", "trades", "mark", "open_interest"];
@@ -52,19 +54,23 @@ async fn a_killed_redis_ends_nothing_and_what_it_forgot_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_comes_while_redis_hangs_waits_and_nothing_is_lost() {
-    let system = System::start(TestRedis::start().await.unwrap(), 4.0, &[]).await;
-    let observer = system.observer(&[]).await;
+async fn what_comes_while_redis_hangs_for_80_s_waits_and_is_taken_in_order() {
+    let system = System::start(TestRedis::start().await.unwrap(), 10.0, &[]).await;
+    let mut observer = system.observer(&["cascade:critical"]).await;
+    system.simulator.start();
+    let begun = system.now();
     system.redis.server.pause().await.unwrap();
-    assert!(eventually(DEADLINE, async || !system.ingest.is_ready()).await, "it says that Redis is away");
+    assert!(eventually(DEADLINE, async || system.now().since(begun) > 80_000).await);
+    assert!(!system.ingest.is_ready(), "it says that Redis is away");
     system.redis.server.resume().await.unwrap();
-    system.is_up().await;
-    assert!(goes_on(&observer, Venue::Bybit).await);
+    is_whole(&system, &observer).await;
     for venue in Venue::ALL {
         for stream in STREAMS {
             assert_eq!(gaps(&observer, venue, stream).await, [""; 0], "{venue} {stream}");
         }
     }
+    observer.wait_for(DEADLINE, |seen| seen.iter().any(|m| m.value["level"] == "EXTREME")).await.unwrap();
+    assert!(system.signals.counted(&["cascade_engine_refused_total", "from_the_future"]) < 1.0);
     system.stop().await;
 }
 
@@ -140,5 +146,79 @@ async fn a_feed_that_falls_silent_is_dead_by_name_and_comes_back() {
     assert!(delivers(&observer, Venue::Bybit).await);
     let told = gaps(&observer, Venue::Bybit, "liquidations").await;
     assert_eq!(told.first().map(String::as_str), Some("silent"), "{told:?}");
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_venue_that_let_nobody_in_for_a_while_is_live_again_when_it_does() {
+    let system = System::start(TestRedis::start().await.unwrap(), 10.0, &[]).await;
+    let observer = system.observer(&[]).await;
+    system.faults().refuse_connections(Venue::Bybit, true);
+    system.faults().close(Venue::Bybit);
+    assert!(eventually(DEADLINE, async || feed(&observer, Venue::Bybit).await != "live").await);
+    system.faults().refuse_connections(Venue::Bybit, false);
+    assert!(eventually(DEADLINE, async || feed(&observer, Venue::Bybit).await == "live").await);
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_between_two_ingests_is_a_gap() {
+    let mut system = System::start(TestRedis::start().await.unwrap(), 4.0, &[]).await;
+    let observer = system.observer(&[]).await;
+    let last_tick = async || {
+        let ticks = bitcoin_stream(&observer).await;
+        ticks
+            .iter()
+            .filter(|e| e["kind"] == "tick")
+            .filter_map(|e| e["event_time_ms"].as_i64())
+            .max()
+            .unwrap()
+    };
+    let before = last_tick().await;
+    system.restart_ingest().await;
+    assert!(eventually(DEADLINE, async || last_tick().await > before + 10_000).await, "it ticks again");
+    for venue in Venue::ALL {
+        let told = eventually(DEADLINE, async || {
+            bitcoin_stream(&observer).await.iter().any(|event| {
+                let of_start = event["kind"] == "gap" && event["reason"] == "start";
+                let spans =
+                    event["from_ms"].as_i64() <= Some(before) && event["to_ms"].as_i64() > Some(before);
+                of_start && event["venue"] == venue.as_str() && event["stream"] == "liquidations" && spans
+            })
+        });
+        assert!(told.await, "{venue}");
+    }
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_another_type_stops_no_other_shard() {
+    let redis = TestRedis::start().await.unwrap();
+    let bitcoin = Shard::of(&Symbol::parse("BTCUSDT").unwrap());
+    let other = Shard::all().find(|shard| *shard != bitcoin).unwrap();
+    let observer = Observer::connect(&redis.url(), &[]).await.unwrap();
+    let set: String = observer.command("SET", &[&key::market(other), "not a stream"]).await.unwrap();
+    assert_eq!(set, "OK");
+    let system = System::start(redis, 8.0, &[]).await;
+    let mut observer = system.observer(&["cascade:critical"]).await;
+    system.simulator.start();
+    observer.wait_for(DEADLINE, |seen| seen.iter().any(|m| m.value["symbol"] == "BTCUSDT")).await.unwrap();
+    assert!(system.ingest.counted(&["cascade_dropped_total"]) > 0.0, "what that shard lost is counted");
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ticks_carry_the_price_of_bitcoin_whatever_is_read() {
+    let symbols = [("ingest.symbols", "ETHUSDT")];
+    let system = System::start(TestRedis::start().await.unwrap(), 4.0, &symbols).await;
+    let observer = system.observer(&[]).await;
+    let priced = eventually(DEADLINE, async || {
+        bitcoin_stream(&observer).await.iter().any(|event| {
+            event["kind"] == "tick" && event["btc_price"].is_f64() && event["btc_usd_volume_1s"].is_f64()
+        })
+    });
+    assert!(priced.await);
+    let own = bitcoin_stream(&observer).await.into_iter().find(|event| event["symbol"] == "BTCUSDT");
+    assert_eq!(own, None, "but nobody asked for its events");
     system.stop().await;
 }

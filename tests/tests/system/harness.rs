@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cascade_domain::{Shard, Symbol, Venue};
+use cascade_domain::{EventTime, Shard, Symbol, Venue};
 use cascade_pace::Clock;
 use cascade_service::config::{Document, Mistakes, Override, Sources};
 use cascade_service::{BoxError, Context, Health, Metrics, Shutdown, SystemClock};
@@ -38,10 +38,10 @@ impl Service {
     }
 
     /// Asks it to stop, and waits; it must have run until now and end well.
-    pub(crate) async fn stop(self) {
+    pub(crate) async fn stop(&mut self) {
         assert!(self.lives(), "it ended by itself");
         self.shutdown.request();
-        self.task.await.unwrap().unwrap();
+        (&mut self.task).await.unwrap().unwrap();
     }
 
     /// The sum of a metric's lines that contain all of these.
@@ -98,19 +98,31 @@ impl System {
         Observer::connect(&self.redis.url(), channels).await.unwrap()
     }
 
+    /// The clock's time.
+    pub(crate) fn now(&self) -> EventTime {
+        self.clock.now()
+    }
+
     /// A handle by which the exchanges are broken.
     pub(crate) fn faults(&self) -> Faults {
         self.simulator.faults()
     }
 
-    /// Stops cascade-signals, and starts it again as another process.
+    /// Starts another cascade-signals, which must wait for the shards, and stops the first.
     pub(crate) async fn restart_signals(&mut self) {
-        let started = signals(&self.document, &self.clock, &self.redis.url());
-        std::mem::replace(&mut self.signals, started).stop().await;
+        let next = signals(&self.document, &self.clock, &self.redis.url());
+        self.signals.stop().await;
+        self.signals = next;
+    }
+
+    /// Stops liquidation-ingest, and starts it again as another process.
+    pub(crate) async fn restart_ingest(&mut self) {
+        self.ingest.stop().await;
+        self.ingest = ingest(&self.document, &self.clock, &self.redis.url(), &self.simulator);
     }
 
     /// Stops everything; it must have run until now.
-    pub(crate) async fn stop(self) {
+    pub(crate) async fn stop(mut self) {
         self.signals.stop().await;
         self.ingest.stop().await;
         self.exchanges.request();
@@ -152,7 +164,7 @@ fn ingest(document: &Document, clock: &Arc<SystemClock>, url: &str, simulator: &
     let mut mistakes = Mistakes::default();
     let mut config = liquidation_ingest::Config::read(document, &mut mistakes);
     assert!(mistakes.is_empty(), "{mistakes}");
-    url.clone_into(&mut config.redis_url);
+    config.redis_url = cascade_bus::RedisUrl::parse(url).unwrap();
     for (venue, section) in &mut config.venues {
         let endpoints = simulator.endpoints(*venue);
         section.ws_url = endpoints.ws_url;
@@ -166,7 +178,7 @@ fn signals(document: &Document, clock: &Arc<SystemClock>, url: &str) -> Service 
     let mut mistakes = Mistakes::default();
     let mut config = cascade_signals::Config::read(document, &mut mistakes);
     assert!(mistakes.is_empty(), "{mistakes}");
-    url.clone_into(&mut config.redis_url);
+    config.redis_url = cascade_bus::RedisUrl::parse(url).unwrap();
     service(cascade_signals::PROGRAM.name, clock, |context| cascade_signals::run(config, context))
 }
 
@@ -186,7 +198,6 @@ where
         metrics: metrics.clone(),
         shutdown: shutdown.clone(),
         deadline: DRAIN,
-        heartbeat: Duration::from_secs(3),
     };
     Service { health, metrics, shutdown, task: tokio::spawn(run(context)) }
 }

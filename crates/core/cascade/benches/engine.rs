@@ -16,9 +16,32 @@ use cascade_engine::Engine;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 
 const START: i64 = 1_790_000_040_000;
-/// Name, symbols, orders a second of each stream that is measured.
-const STREAMS: [(&str, usize, i64); 3] =
-    [("600_symbols_random", 600, 1_000), ("100_orders_in_window", 1, 2), ("50000_orders_in_window", 1, 834)];
+
+/// A stream that is measured.
+#[derive(Clone, Copy)]
+struct Stream {
+    name: &'static str,
+    symbols: usize,
+    per_second: i64,
+    late_ms: u64,
+}
+
+impl Stream {
+    const fn of(name: &'static str, symbols: usize, per_second: i64, late_ms: u64) -> Self {
+        Self { name, symbols, per_second, late_ms }
+    }
+}
+
+/// In order of what could be known, and with venues behind each other by up to half a second, one second, one and a
+/// half.
+const STREAMS: [Stream; 5] = [
+    Stream::of("600_symbols_random", 600, 1_000, 0),
+    Stream::of("100_orders_in_window", 1, 2, 0),
+    Stream::of("50000_orders_in_window", 1, 834, 0),
+    Stream::of("100_orders_out_of_order", 1, 2, 500),
+    Stream::of("50000_orders_out_of_order", 1, 834, 500),
+];
+
 /// Events whose cost is taken together in a distribution, and how many such costs make one.
 const BATCH: u32 = 64;
 const BATCHES: usize = 2_000;
@@ -42,23 +65,27 @@ struct Source {
     symbols: Vec<Symbol>,
     micros: i64,
     step_micros: i64,
+    /// How far behind the newest venue each of the others may be, milliseconds a venue.
+    late_ms: u64,
 }
 
 impl Source {
-    fn new(symbols: usize, per_second: i64) -> Self {
+    fn new(Stream { symbols, per_second, late_ms, .. }: Stream) -> Self {
         let name = |number| match number {
             0 => Symbol::parse("BTCUSDT").unwrap(),
             _ => Symbol::parse(&format!("S{number}USDT")).unwrap(),
         };
         let symbols = (0..symbols).map(name).collect();
-        Self { dice: Dice(7), symbols, micros: 0, step_micros: 1_000_000 / per_second }
+        Self { dice: Dice(7), symbols, micros: 0, step_micros: 1_000_000 / per_second, late_ms }
     }
 
     fn next(&mut self) -> Liquidation {
         self.micros += self.step_micros;
-        let at = EventTime::from_ms(START + self.micros / 1_000);
         let place = self.dice.roll(self.symbols.len() as u64);
-        let venue = Venue::ALL[usize::try_from(self.dice.roll(4)).unwrap()];
+        let number = self.dice.roll(4);
+        let venue = Venue::ALL[usize::try_from(number).unwrap()];
+        let late_ms = i64::try_from(self.dice.roll(number * self.late_ms + 1)).unwrap();
+        let at = EventTime::from_ms(START + self.micros / 1_000 - late_ms);
         Liquidation {
             id: Id::from_bits(self.dice.roll(u64::MAX)),
             venue,
@@ -86,7 +113,7 @@ impl Source {
             mark_price: Some(100_000.0),
             index_price: None,
             funding_rate: Some(0.0001),
-            funding_interval_h: None,
+            funding_interval_h: Some(8.0),
             next_funding_time_ms: None,
             event_time_ms: Some(at),
             known_at_ms: Some(at),
@@ -115,12 +142,12 @@ struct Run {
 
 impl Run {
     /// Runs the stream until the windows are full.
-    fn new(symbols: usize, per_second: i64) -> Self {
+    fn new(stream: Stream) -> Self {
         let config = Config::default();
         let label = config.engine_label();
         let engine = CascadeEngine::new(Arc::new(config), Shard::new(0).unwrap(), label);
-        let mut run = Self { source: Source::new(symbols, per_second), engine, out: Vec::new(), second: 0 };
-        for _ in 0..per_second * 65 {
+        let mut run = Self { source: Source::new(stream), engine, out: Vec::new(), second: 0 };
+        for _ in 0..stream.per_second * 65 {
             run.step();
             run.engine.take(&Event::Liquidation(run.source.next()), &mut run.out).unwrap();
         }
@@ -153,21 +180,21 @@ impl Run {
 }
 
 /// Mean cost of a liquidation.
-fn measure(criterion: &mut Criterion, name: &str, symbols: usize, per_second: i64) {
+fn measure(criterion: &mut Criterion, stream: Stream) {
     // A tenth of a second of the stream, at least ten events, is measured at once.
-    let batch = usize::try_from((per_second / 10).max(10)).unwrap();
-    let mut run = Run::new(symbols, per_second);
+    let batch = usize::try_from((stream.per_second / 10).max(10)).unwrap();
+    let mut run = Run::new(stream);
     criterion
         .benchmark_group("update")
         .throughput(criterion::Throughput::Elements(batch as u64))
-        .bench_function(name, |bencher| {
+        .bench_function(stream.name, |bencher| {
             bencher.iter_custom(|rounds| (0..rounds).map(|_| run.time(batch)).sum());
         });
 }
 
 /// How the cost of a liquidation is distributed: batches of 64 are timed, for a clock is too coarse for one.
-fn distribution(name: &str, symbols: usize, per_second: i64) {
-    let mut run = Run::new(symbols, per_second);
+fn distribution(stream: Stream) {
+    let (mut run, name) = (Run::new(stream), stream.name);
     let mut nanos: Vec<f64> =
         (0..BATCHES).map(|_| run.time(BATCH as usize).as_secs_f64() * 1e9 / f64::from(BATCH)).collect();
     nanos.sort_unstable_by(f64::total_cmp);
@@ -176,10 +203,10 @@ fn distribution(name: &str, symbols: usize, per_second: i64) {
 }
 
 /// The six windows of one symbol, computed afresh from a list at each event: what the engine does not do.
-fn baseline(criterion: &mut Criterion, name: &str, per_second: i64) {
-    let mut source = Source::new(1, per_second);
-    let mut held: Vec<Liquidation> = (0..per_second * 60).map(|_| source.next()).collect();
-    criterion.benchmark_group("fresh").bench_function(name, |bencher| {
+fn baseline(criterion: &mut Criterion, stream: Stream) {
+    let mut source = Source::new(stream);
+    let mut held: Vec<Liquidation> = (0..stream.per_second * 60).map(|_| source.next()).collect();
+    criterion.benchmark_group("fresh").bench_function(stream.name, |bencher| {
         bencher.iter_batched(
             || source.next(),
             |event| {
@@ -206,11 +233,12 @@ fn baseline(criterion: &mut Criterion, name: &str, per_second: i64) {
 }
 
 fn update(criterion: &mut Criterion) {
-    for (name, symbols, per_second) in STREAMS {
-        measure(criterion, name, symbols, per_second);
+    for stream in STREAMS {
+        measure(criterion, stream);
     }
-    baseline(criterion, "100_orders_in_window", 2);
-    baseline(criterion, "50000_orders_in_window", 834);
+    for stream in STREAMS.into_iter().filter(|stream| stream.symbols == 1 && stream.late_ms == 0) {
+        baseline(criterion, stream);
+    }
 }
 
 criterion_group! {
@@ -223,8 +251,8 @@ criterion_group! {
 }
 
 fn distributions(_: &mut Criterion) {
-    for (name, symbols, per_second) in STREAMS {
-        distribution(name, symbols, per_second);
+    for stream in STREAMS {
+        distribution(stream);
     }
 }
 

@@ -54,7 +54,7 @@ impl Board {
             if feeds.get(venue).is_some_and(|status: &FeedStatus| !status.delivers()) {
                 continue;
             }
-            if let Some(line) = lines.iter().find(|line| now.since(line.at) <= age_ms) {
+            if let Some(line) = lines.iter().find(|line| (0..=age_ms).contains(&now.since(line.at))) {
                 values[found] = line.value;
                 found += 1;
                 until = until.min(line.at.plus_ms(age_ms));

@@ -27,7 +27,7 @@ pub struct Memory {
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { future_s: 60, idle_s: 600, max_orders: 65_536, max_symbols: 512 }
+        Self { future_s: 60, idle_s: 600, max_orders: 65_536, max_symbols: 1_024 }
     }
 }
 

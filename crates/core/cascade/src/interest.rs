@@ -42,7 +42,7 @@ impl Interest {
         let age = age_ms(samples.open_interest_s);
         for line in &mut self.lines {
             for step in line.series.due(now) {
-                let fresh = line.series.moment(step).since(line.at) <= age;
+                let fresh = (0..=age).contains(&line.series.moment(step).since(line.at));
                 line.series.record(step, fresh.then_some(line.amount));
             }
         }

@@ -101,6 +101,35 @@ fn sampled(values: &[Option<f64>]) -> Series {
     series
 }
 
+proptest! {
+    #[test]
+    fn a_series_says_what_looking_through_its_samples_says(
+        samples in prop::collection::vec((prop::option::weighted(0.85, 0.0f64..9.0), 0u8..60, 0i64..1_000), 1..80),
+    ) {
+        const SPANS: [usize; 2] = [5, 12];
+        let mut series = Series::new(1_000, &SPANS);
+        let mut held: Vec<Option<f64>> = Vec::new();
+        let mut step = 1_790_000_040;
+        for (value, skip, ms) in samples {
+            step += 1;
+            if skip == 0 {
+                step += 1;
+                held.clear();
+            }
+            series.record(step, value);
+            held.push(value);
+            for (span, length) in SPANS.into_iter().enumerate() {
+                let known = held.iter().rev().take(length).filter(|value| value.is_some()).count();
+                let then = held.len().checked_sub(length + 1).and_then(|place| held[place]);
+                // 4 of 5 samples, 10 of 12.
+                let fresh = then.filter(|_| known >= [4, 10][span]);
+                let now = EventTime::from_ms(step * 1_000 + ms);
+                prop_assert_eq!(series.before(now, span, 0.8), fresh, "span {} of {:?}", length, held);
+            }
+        }
+    }
+}
+
 #[test]
 fn a_change_needs_a_known_end_and_four_fifths_of_its_samples() {
     let at = |ms| EventTime::from_ms(ms);

@@ -22,6 +22,9 @@ pub enum BusError {
     /// Redis does not let us in.
     #[error("Redis refuses the user or the password: {0}")]
     Credentials(String),
+    /// Redis takes no writes for now: out of memory, unable to save, or a replica.
+    #[error("Redis takes no writes: {0}")]
+    ReadOnly(String),
     /// Redis answered with an error.
     #[error("Redis refused the command: {0}")]
     Refused(String),
@@ -44,7 +47,7 @@ pub enum BusError {
 impl BusError {
     /// Whether the same call may succeed later without anybody changing anything.
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Timeout(_))
+        matches!(self, Self::Unreachable(_) | Self::Timeout(_) | Self::ReadOnly(_))
     }
 
     /// The word that labels the reason in metrics.
@@ -54,6 +57,7 @@ impl BusError {
             Self::Unreachable(_) => "unreachable",
             Self::Timeout(_) => "timeout",
             Self::Credentials(_) => "credentials",
+            Self::ReadOnly(_) => "read_only",
             Self::Refused(_) => "refused",
             Self::Reply(_) => "reply",
             Self::Unfit(_) => "unfit",
@@ -76,6 +80,9 @@ impl BusError {
             ErrorKind::AuthenticationFailed => Self::Credentials(text),
             ErrorKind::UnexpectedReturnType => Self::Reply(text),
             ErrorKind::RESP3NotSupported => Self::Unfit("older than version 6.2".to_owned()),
+            _ if matches!(error.code(), Some("OOM" | "MISCONF" | "READONLY" | "NOREPLICAS")) => {
+                Self::ReadOnly(text)
+            }
             _ if error.code() == Some("NOAUTH") || error.code() == Some("WRONGPASS") => {
                 Self::Credentials(text)
             }

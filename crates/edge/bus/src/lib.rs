@@ -15,6 +15,7 @@ mod settings;
 mod store;
 mod stream;
 mod subscriber;
+mod url;
 
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ pub use settings::{BusSettings, BusStats, StreamBounds};
 pub use store::{Stored, StoredCount};
 pub use stream::{Entry, StreamId, StreamReader};
 pub use subscriber::{Message, Subscriber};
+pub use url::RedisUrl;
 
 use link::Link;
 
@@ -75,10 +77,7 @@ impl Bus {
         };
         let limit = self.settings.response_timeout;
         let server: String = self.link.query(&ask("server"), limit).await?;
-        let version = field(&server, "redis_version").unwrap_or("unknown");
-        if !is_at_least_6_2(version) {
-            return Err(BusError::Unfit(format!("version {version} is older than 6.2")));
-        }
+        fit_version(&server)?;
         let replication: String = self.link.query(&ask("replication"), limit).await?;
         match field(&replication, "role") {
             Some("master") => Ok(()),
@@ -125,6 +124,16 @@ fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }
 
+/// Whether the server that says this of itself knows `XTRIM MINID`.
+fn fit_version(server: &str) -> Result<(), BusError> {
+    let version = field(server, "redis_version").unwrap_or("unknown");
+    if is_at_least_6_2(version) {
+        Ok(())
+    } else {
+        Err(BusError::Unfit(format!("version {version} is older than 6.2")))
+    }
+}
+
 fn is_at_least_6_2(version: &str) -> bool {
     let mut parts = version.split('.').map_while(|part| part.parse::<u32>().ok());
     let (major, minor) = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
@@ -146,11 +155,17 @@ mod tests {
         let error = Bus::open("http://ann:s3cret@host", BusSettings::default()).unwrap_err();
         assert!(matches!(error, BusError::Url { .. }));
         assert!(error.to_string().contains("http://***@host") && !error.to_string().contains("s3cret"));
+        assert_eq!(RedisUrl::parse("http://ann:s3cret@host"), Err(error));
     }
 
     #[test]
     fn a_bus_does_not_print_its_password() {
         let bus = Bus::open("redis://ann:s3cret@host", BusSettings::default()).unwrap();
         assert!(!format!("{bus:?}").contains("s3cret"), "{bus:?}");
+        let url = RedisUrl::parse("redis://ann:s3cret@host").unwrap();
+        assert_eq!(
+            (format!("{url} {url:?}").as_str(), url.as_str()),
+            ("redis://***@host redis://***@host", "redis://ann:s3cret@host")
+        );
     }
 }

@@ -18,6 +18,8 @@ pub struct Outbox {
     capacity: usize,
 }
 
+/// Why a gap is told when the queue drops something.
+const QUEUE_FULL: &str = "queue_full";
 /// How many ranks of value there are.
 const RANKS: usize = 4;
 /// A gap that concerns more symbols than this is told as concerning all.
@@ -81,6 +83,12 @@ impl Outbox {
         self.state().take(max)
     }
 
+    /// Has the gap told that an event leaves which was taken and could not be delivered.
+    pub fn lost(&self, event: &Event, reason: &str) {
+        self.state().lose(event, reason);
+        self.filled.notify_one();
+    }
+
     /// How many events wait.
     pub fn len(&self) -> usize {
         self.state().len()
@@ -109,10 +117,10 @@ impl State {
         if self.len() >= capacity {
             let cheapest = self.ranks.iter_mut().take(own + 1).find_map(VecDeque::pop_front);
             let Some((_, victim)) = cheapest else {
-                self.lose(&event);
+                self.lose(&event, QUEUE_FULL);
                 return Some(event);
             };
-            self.lose(&victim);
+            self.lose(&victim, QUEUE_FULL);
             dropped = Some(victim);
         }
         self.ranks[own].push_back((self.next, event));
@@ -136,7 +144,7 @@ impl State {
 
     /// Remembers the stretch that a dropped event leaves empty. A dropped gap is itself told later; a dropped feed
     /// state or tick leaves no hole in a stream.
-    fn lose(&mut self, event: &Event) {
+    fn lose(&mut self, event: &Event, reason: &str) {
         let (stream, from, to) = match event {
             Event::Liquidation(e) => {
                 let at = event.known_at().unwrap_or(e.event_time_ms);
@@ -154,8 +162,7 @@ impl State {
             Event::FeedHealth(_) | Event::Tick(_) => return,
         };
         let (Some(venue), Some(symbol)) = (event.venue(), event.symbol()) else { return };
-        let stretch =
-            Stretch { from, to, symbols: BTreeSet::from([*symbol]), reason: "queue_full".to_owned() };
+        let stretch = Stretch { from, to, symbols: BTreeSet::from([*symbol]), reason: reason.to_owned() };
         self.merge((venue, stream), stretch);
     }
 

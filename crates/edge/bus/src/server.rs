@@ -99,6 +99,17 @@ impl PrivateRedis {
         child.kill().await.map_err(|e| BusError::Server(e.to_string()))
     }
 
+    /// Waits until it ends by itself, and says how; for ever if it was stopped or killed through this handle.
+    pub async fn ended(&mut self) -> String {
+        match &mut self.child {
+            Some(child) => match child.wait().await {
+                Ok(status) => status.to_string(),
+                Err(error) => error.to_string(),
+            },
+            None => std::future::pending().await,
+        }
+    }
+
     /// Asks it to end (SIGTERM) and waits; kills it if it does not. A server that is not running is stopped already.
     ///
     /// # Errors
@@ -166,8 +177,9 @@ impl PrivateRedis {
                 if let Ok(Some(status)) = child.try_wait() {
                     return Err(BusError::Server(format!("it ended ({status}): {}", last_line(&log))));
                 }
-                if pid.is_some() && process_at(&self.url()).await == pid {
-                    return Ok(());
+                let info = info_at(&self.url()).await.unwrap_or_default();
+                if pid.is_some() && crate::field(&info, "process_id").and_then(|id| id.parse().ok()) == pid {
+                    return crate::fit_version(&info);
                 }
                 sleep(Duration::from_millis(10)).await;
             }
@@ -218,14 +230,13 @@ fn free_port() -> Result<u16, BusError> {
         .map_err(|e| BusError::Server(format!("no free port: {e}")))
 }
 
-/// The process id of the server that answers at `url`, if one does.
-async fn process_at(url: &str) -> Option<u32> {
+/// What the server that answers at `url`, if one does, says of itself.
+async fn info_at(url: &str) -> Option<String> {
     let second = Some(Duration::from_secs(1));
     let config = AsyncConnectionConfig::new().set_connection_timeout(second).set_response_timeout(second);
     let client = Client::open(url).ok()?;
     let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.ok()?;
-    let info: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await.ok()?;
-    crate::field(&info, "process_id")?.parse().ok()
+    redis::cmd("INFO").arg("server").query_async(&mut connection).await.ok()
 }
 
 /// What the server said last, for an error message.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use cascade_domain::{Event, Shard};
+use cascade_domain::{Event, EventTime, Shard};
 use cascade_wire::{ENTRY_ARRAY, ENTRY_ONE, WireError, decode_entry, key};
 use redis::{Cmd, Pipeline};
 
@@ -85,6 +85,8 @@ pub struct StreamReader {
     link: Link,
 }
 
+/// How many of the newest entries are looked through for a tick.
+const LATEST: usize = 100;
 /// How long beyond the agreed blocking a server may be silent before its connection is given up.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -134,22 +136,35 @@ impl StreamReader {
 
 impl Bus {
     /// The oldest entry of each shard's market stream; `None` = the stream is empty. A reader whose position is older
-    /// than that may have been overtaken by trimming.
+    /// than that may have been overtaken by trimming. Each shard has its own result: one may hold another type.
     ///
     /// # Errors
-    /// Redis is away or refuses.
-    pub async fn oldest(&self, shards: &[Shard]) -> Result<Vec<Option<StreamId>>, BusError> {
+    /// Redis is away.
+    pub async fn oldest(
+        &self,
+        shards: &[Shard],
+    ) -> Result<Vec<Result<Option<StreamId>, BusError>>, BusError> {
         let mut pipe = Pipeline::with_capacity(shards.len());
         for shard in shards {
             pipe.add_command(range(&key::market(*shard), "-", 1));
         }
         let answers = self.link.pipeline::<Vec<RawEntry>>(&mut pipe, self.settings.response_timeout).await?;
-        let mut oldest = Vec::with_capacity(shards.len());
-        for answer in answers {
-            let entries = answer.map_err(|e| BusError::of(&e))?;
-            oldest.push(entries.into_iter().next().map(|(id, _)| id.parse()).transpose()?);
-        }
-        Ok(oldest)
+        let first = |entries: Vec<RawEntry>| entries.into_iter().next().map(|(id, _)| id.parse()).transpose();
+        Ok(answers.into_iter().map(|answer| answer.map_err(|e| BusError::of(&e)).and_then(first)).collect())
+    }
+
+    /// The time of the newest tick in the streams (every shard has every tick); `None` where there is none yet.
+    ///
+    /// # Errors
+    /// Redis is away or refuses.
+    pub async fn newest_tick(&self) -> Result<Option<EventTime>, BusError> {
+        let Some(shard) = Shard::all().next() else { return Ok(None) };
+        let mut cmd = redis::cmd("XREVRANGE");
+        cmd.arg(key::market(shard)).arg("+").arg("-").arg("COUNT").arg(LATEST);
+        let latest: Vec<RawEntry> = self.link.query(&cmd, self.settings.response_timeout).await?;
+        let events = latest.into_iter().filter_map(|raw| Entry::of(raw).ok()?.events().ok()).flatten();
+        let tick = |event| if let Ok(Event::Tick(tick)) = event { Some(tick.event_time_ms) } else { None };
+        Ok(events.filter_map(tick).max())
     }
 
     /// At most `count` entries of the stream at `key` after `after`, oldest first; does not wait.

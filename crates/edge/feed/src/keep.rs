@@ -30,15 +30,17 @@ pub fn backoff(seed: u64) -> Result<Backoff, BackoffError> {
 /// For each stream that the route carries it tells `Event::Gap`s through [`Sink::events`]: on every end, from the
 /// last market data (or the last gap told) to now, with the end's word as the reason; and when a session goes live,
 /// from there to now, before that session's first events. So consecutive gaps meet, and a lasting outage is told
-/// while it lasts. Before the first session is live the reason is `start`. At shutdown nothing is told.
+/// while it lasts. Before the first session is live the reason is `start`, and the gap begins at `since`: the end of
+/// what is known from before. At shutdown nothing is told.
 pub async fn keep(
     plan: &Session,
+    since: EventTime,
     mut backoff: Backoff,
     sink: &mut dyn Sink,
     shutdown: impl Future<Output = ()>,
 ) {
     let mut shutdown = pin!(shutdown);
-    let mut gaps = Gaps::started(plan.clock.now());
+    let mut gaps = Gaps::started(since);
     loop {
         let mut telling = Telling { route: &plan.route, gaps: &mut gaps, sink };
         let ended = session(plan, &mut telling, shutdown.as_mut()).await;

@@ -5,8 +5,8 @@
 //! does not know.
 
 mod args;
-mod bus_counts;
 mod clock;
+mod common;
 pub mod config;
 pub mod health;
 pub mod healthcheck;
@@ -20,10 +20,11 @@ mod shutdown;
 mod signals;
 mod supervisor;
 mod throttle;
+mod watch;
 
 pub use args::CommonArgs;
-pub use bus_counts::BusCounts;
 pub use clock::{SpeedError, SystemClock};
+pub use common::{address, redis_url};
 pub use health::Health;
 pub use metric::{Kind, Metric, Spec};
 pub use metrics::Metrics;
@@ -33,3 +34,4 @@ pub use shutdown::Shutdown;
 pub use signals::ask_on_signal;
 pub use supervisor::{BoxError, Supervisor, TaskError};
 pub use throttle::Throttle;
+pub use watch::watch_redis;

@@ -8,8 +8,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cascade_bus::Write;
 use cascade_domain::Refusal;
 use cascade_pace::Clock;
+use cascade_wire::{Heartbeat, key};
 use clap::error::ErrorKind;
 use serde::Deserialize;
 
@@ -17,7 +19,9 @@ use crate::args::{Cli, Command};
 use crate::config::{Document, Mistakes};
 use crate::logs::{self, LogFormat};
 use crate::supervisor::{BoxError, Supervisor};
-use crate::{Health, Metrics, Shutdown, SystemClock, ask_on_signal, health, healthcheck, random_seed};
+use crate::{
+    Health, Metrics, Shutdown, SystemClock, address, ask_on_signal, health, healthcheck, random_seed,
+};
 
 /// Stopped as asked, or all is well.
 const DONE: u8 = 0;
@@ -65,8 +69,22 @@ pub struct Context {
     pub shutdown: Shutdown,
     /// How long it may take to stop, wall time.
     pub deadline: Duration,
-    /// Between two heartbeats.
-    pub heartbeat: Duration,
+}
+
+/// How long a heartbeat stands, seconds.
+const HEARTBEAT_TTL_S: u32 = 15;
+
+impl Context {
+    /// The heartbeat of this process, to be written at least every few seconds.
+    pub fn heartbeat(&self, shards_owned: Option<u64>, lag_ms: Option<i64>) -> Write {
+        let (version, uptime_s) = (self.version.to_owned(), self.metrics.uptime_s());
+        let heartbeat = Heartbeat { version, uptime_s, shards_owned, lag_ms };
+        Write::Json {
+            key: key::heartbeat(self.name, &self.instance),
+            json: serde_json::to_string(&heartbeat).unwrap_or_default(),
+            ttl_s: HEARTBEAT_TTL_S,
+        }
+    }
 }
 
 /// The section `[service]`.
@@ -79,14 +97,12 @@ pub struct ServiceSettings {
     pub log_format: LogFormat,
     /// The least severe level that is written, or levels by room.
     pub log_level: String,
-    /// Seconds between two heartbeats, in [1, 10]: they live 15.
-    pub heartbeat_s: u64,
 }
 
 impl Default for ServiceSettings {
     fn default() -> Self {
         let log_level = "info".to_owned();
-        Self { shutdown_deadline_s: 10, log_format: LogFormat::Text, log_level, heartbeat_s: 3 }
+        Self { shutdown_deadline_s: 10, log_format: LogFormat::Text, log_level }
     }
 }
 
@@ -98,13 +114,11 @@ impl ServiceSettings {
 
     fn refusals(&self) -> Vec<Refusal> {
         let mut refusals = Vec::new();
-        let mut bounded = |key: &str, value: u64, most: u64| {
-            if !(1..=most).contains(&value) {
-                refusals.push(Refusal::new(key, format!("must be from 1 to {most} seconds, not {value}")));
-            }
-        };
-        bounded("shutdown_deadline_s", self.shutdown_deadline_s, 300);
-        bounded("heartbeat_s", self.heartbeat_s, 10);
+        let deadline = self.shutdown_deadline_s;
+        if !(1..=300).contains(&deadline) {
+            let reason = format!("must be from 1 to 300 seconds, not {deadline}");
+            refusals.push(Refusal::new("shutdown_deadline_s", reason));
+        }
         if let Err(reason) = logs::level(&self.log_level) {
             refusals.push(Refusal::new("log_level", reason));
         }
@@ -190,13 +204,7 @@ where
 fn settings<C>(program: &Program<C>, document: &Document, mistakes: &mut Mistakes) -> Settings<C> {
     let service = ServiceSettings::read(document, mistakes);
     let own = (program.settings)(document, mistakes);
-    let key = format!("{}.health_addr", program.section);
-    let health_addr = document.text(&key).unwrap_or_default().to_owned();
-    let port = health_addr.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
-    if !matches!(port, Some(Ok(_))) {
-        let reason = format!("expected HOST:PORT, e.g. 127.0.0.1:9101, found `{health_addr}`");
-        mistakes.push(key.clone(), document.origin(&key), reason);
-    }
+    let health_addr = address(document, mistakes, &format!("{}.health_addr", program.section));
     Settings { own, service, health_addr }
 }
 
@@ -273,7 +281,6 @@ where
         metrics,
         shutdown: supervisor.shutdown(),
         deadline,
-        heartbeat: Duration::from_secs(settings.service.heartbeat_s),
     };
     supervisor.spawn(program.name, run(settings.own, context));
     Ok(supervisor)

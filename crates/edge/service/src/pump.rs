@@ -7,16 +7,16 @@
 //! A shard is loaded from the beginning of its stream: the engine hears what Redis still holds, and what was told
 //! before (up to the cursor) is not told again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use cascade_bus::{Batch, Bus, BusError, Claim, Commit, Entry, StreamId, StreamReader, Write};
 use cascade_domain::{Event, EventTime, Finding, Shard};
 use cascade_engine::Engine;
-use cascade_wire::{Channel, Heartbeat, encode_finding, finding_to_json, key};
+use cascade_wire::{Channel, encode_finding, finding_to_json};
 
-use crate::{BusCounts, Context, Metric, Shutdown, Throttle};
+use crate::{Context, Metric, Shutdown, Throttle};
 
 /// How long a lease holds without being renewed, wall time.
 const LEASE_MS: u64 = 10_000;
@@ -32,8 +32,8 @@ const IDLE_COMMIT: Duration = Duration::from_secs(2);
 const SHOW: Duration = Duration::from_millis(200);
 /// Between two tries while Redis does not answer, wall time.
 const RETRY: Duration = Duration::from_millis(200);
-/// How long a heartbeat stands, seconds.
-const HEARTBEAT_TTL_S: u32 = 15;
+/// Streams that are further ahead of the clock make the engines deaf, milliseconds.
+const MOST_AHEAD_MS: i64 = 60_000;
 /// How many refusals of one kind are logged in a minute of the clock; all are counted.
 const LOGGED_A_MINUTE: u32 = 3;
 
@@ -77,6 +77,8 @@ struct Loaded<E> {
     /// Up to where the stream is read.
     position: StreamId,
     last_commit: Instant,
+    /// The newest tick that was read.
+    last_tick: EventTime,
     /// What has been said since the cursor.
     said: Vec<Finding>,
 }
@@ -91,8 +93,6 @@ pub struct Pump<D: Detector> {
     claim: Claim,
     shards: BTreeMap<Shard, Loaded<D::Engine>>,
     throttle: Throttle,
-    counts: BusCounts,
-    last_tick: EventTime,
 }
 
 #[expect(clippy::disallowed_methods, reason = "leases and idle commits are wall time, and this is `service`")]
@@ -113,8 +113,6 @@ impl<D: Detector> Pump<D> {
             claim,
             shards: BTreeMap::new(),
             throttle: Throttle::new(LOGGED_A_MINUTE, 60_000),
-            counts: BusCounts::default(),
-            last_tick: EventTime::default(),
         }
     }
 
@@ -124,8 +122,9 @@ impl<D: Detector> Pump<D> {
         let (mut renewed, mut shown) = (None::<Instant>, wall());
         while !shutdown.is_requested() {
             if renewed.is_none_or(|at| at.elapsed() >= RENEW) {
-                let done = self.renew().await;
-                self.context.health.set("redis", done.as_ref().copied().map_err(ToString::to_string));
+                if let Err(error) = self.renew().await {
+                    tracing::warn!(%error, "leases not renewed");
+                }
                 self.beat().await;
                 renewed = Some(wall());
             }
@@ -168,14 +167,27 @@ impl<D: Detector> Pump<D> {
                 self.give_up(*shard, "lease_lost");
             }
         }
-        let ours: Vec<_> = self.shards.keys().copied().collect();
-        for (shard, oldest) in ours.iter().zip(self.bus.oldest(&ours).await?) {
+        let all: Vec<_> = Shard::all().collect();
+        let mut broken = BTreeSet::new();
+        for (shard, oldest) in all.iter().zip(self.bus.oldest(&all).await?) {
             let position = self.shards.get(shard).map(|loaded| loaded.position);
-            if position.is_some_and(|at| at != StreamId::ZERO && oldest.is_some_and(|oldest| oldest > at)) {
-                self.give_up(*shard, "trimmed");
+            match oldest {
+                Ok(Some(oldest)) if position.is_some_and(|at| at != StreamId::ZERO && oldest > at) => {
+                    self.give_up(*shard, "trimmed");
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    // Asked for together with the others, it would keep them all from being read.
+                    tracing::warn!(%shard, %error, "no stream to read");
+                    broken.insert(*shard);
+                    if position.is_some() {
+                        self.give_up(*shard, "unreadable");
+                    }
+                }
             }
         }
-        let free: Vec<_> = Shard::all().filter(|shard| !self.shards.contains_key(shard)).collect();
+        let is_free = |shard: &Shard| !self.shards.contains_key(shard) && !broken.contains(shard);
+        let free: Vec<_> = all.into_iter().filter(is_free).collect();
         for (shard, owned) in free.iter().zip(self.bus.take(&self.claim, &free).await?) {
             if let Some(owned) = owned {
                 let loaded = Loaded {
@@ -184,6 +196,7 @@ impl<D: Detector> Pump<D> {
                     cursor: owned.cursor.unwrap_or(StreamId::ZERO),
                     position: StreamId::ZERO,
                     last_commit: wall(),
+                    last_tick: EventTime::default(),
                     said: Vec::new(),
                 };
                 self.shards.insert(*shard, loaded);
@@ -220,7 +233,7 @@ impl<D: Detector> Pump<D> {
                 Ok(event) => {
                     self.context.metrics.add(Metric::EngineEvents, &[event.kind()], 1);
                     if let Event::Tick(tick) = &event {
-                        self.last_tick = self.last_tick.max(tick.event_time_ms);
+                        loaded.last_tick = loaded.last_tick.max(tick.event_time_ms);
                     }
                     if let Err(refused) = loaded.engine.take(&event, &mut loaded.said) {
                         self.context.metrics.add(Metric::EngineRefused, &[refused.as_str()], 1);
@@ -265,7 +278,6 @@ impl<D: Detector> Pump<D> {
                 }
                 Err(error) => {
                     tracing::warn!(%error, "Redis does not take findings; they wait");
-                    self.context.health.set("redis", Err(error.to_string()));
                     tokio::time::sleep(RETRY).await;
                 }
             }
@@ -275,6 +287,9 @@ impl<D: Detector> Pump<D> {
             match result {
                 Ok(Commit::Done | Commit::AlreadyDone) => history.extend(self.committed(batch)),
                 Ok(refused) => self.give_up(batch.shard, refused.label()),
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(shard = %batch.shard, %error, "a batch waits");
+                }
                 Err(error) => {
                     tracing::warn!(shard = %batch.shard, %error, "Redis refuses a batch");
                     self.give_up(batch.shard, "error");
@@ -318,27 +333,33 @@ impl<D: Detector> Pump<D> {
         }
     }
 
-    /// How far the newest tick lies behind the clock; unknown before the first.
+    /// How far the newest tick lies behind the clock, in the shard where it lies furthest; negative if it lies ahead.
+    /// Unknown before the first.
     fn lag_ms(&self) -> Option<i64> {
-        (self.last_tick > EventTime::default()).then(|| self.context.clock.now().since(self.last_tick).max(0))
+        let now = self.context.clock.now();
+        let ticks = self.shards.values().map(|loaded| loaded.last_tick);
+        ticks.filter(|tick| *tick > EventTime::default()).map(|tick| now.since(tick)).max()
     }
 
-    async fn beat(&mut self) {
+    async fn beat(&self) {
         let lag_ms = self.lag_ms();
+        let ahead = lag_ms.filter(|lag_ms| *lag_ms < -MOST_AHEAD_MS).map(|lag_ms| -lag_ms / 1000);
+        let time = ahead.map_or(Ok(()), |ahead_s| {
+            Err(format!(
+                "the streams are {ahead_s} s ahead of this clock: until it gets there every tick is refused as old; \
+                 another clock wrote them (a demo at speed?)"
+            ))
+        });
+        if let Err(reason) = &time {
+            tracing::warn!(reason, "deaf");
+        }
+        self.context.health.set("time", time);
+        let lag_ms = lag_ms.map(|lag_ms| lag_ms.max(0));
         #[expect(clippy::cast_precision_loss, reason = "a delay in milliseconds")]
         if let Some(lag_ms) = lag_ms {
             self.context.metrics.set(Metric::ShardLag, &[], lag_ms as f64 / 1e3);
         }
-        let heartbeat = Heartbeat {
-            version: self.context.version.to_owned(),
-            uptime_s: self.context.metrics.uptime_s(),
-            shards_owned: Some(self.shards.len() as u64),
-            lag_ms,
-        };
-        self.counts.fold(self.bus.stats(), &self.context.metrics);
-        let json = serde_json::to_string(&heartbeat).unwrap_or_default();
-        let key = key::heartbeat(self.context.name, &self.context.instance);
-        self.write(&[Write::Json { key, json, ttl_s: HEARTBEAT_TTL_S }]).await;
+        self.write(&[self.context.heartbeat(Some(self.shards.len() as u64), lag_ms)]).await;
     }
 }
 

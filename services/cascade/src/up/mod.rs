@@ -4,9 +4,12 @@ mod demo;
 mod lines;
 mod redis;
 mod table;
+mod verdict;
 mod view;
 
+use std::fmt::Display;
 use std::io::IsTerminal;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,18 +17,20 @@ use cascade_bus::{Bus, BusSettings};
 use cascade_pace::Clock;
 use cascade_service::config::{Document, Mistakes};
 use cascade_service::{
-    BoxError, Context, Health, Metrics, ServiceSettings, Shutdown, Supervisor, SystemClock, ask_on_signal,
-    health, random_seed,
+    BoxError, Context, Health, Metrics, ServiceSettings, Shutdown, Supervisor, SystemClock, address,
+    ask_on_signal, health, random_seed,
 };
 use cascade_simulator::{Scenario, Simulator};
 
 use crate::args::UpArgs;
-use crate::{DONE, FAILED, complain, say};
+use crate::{DONE, FAILED, complain};
 use redis::{Redis, Wish};
 use view::View;
 
 /// What the process has left, after the services' own deadline.
 const GRACE: Duration = Duration::from_secs(2);
+/// How long a terminal that does not read may hold up the end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// The settings of everything that runs.
 #[derive(Debug)]
@@ -39,11 +44,12 @@ pub(crate) struct Settings {
 impl Settings {
     /// Reads every section, adding what is wrong with them to the mistakes.
     pub(crate) fn read(document: &Document, mistakes: &mut Mistakes) -> Self {
+        let ingest = liquidation_ingest::Config::read(document, mistakes);
         Self {
-            ingest: liquidation_ingest::Config::read(document, mistakes),
             signals: cascade_signals::Config::read(document, mistakes),
-            redis: Wish::read(document),
-            health_addr: document.text("up.health_addr").unwrap_or_default().to_owned(),
+            redis: Wish::new(ingest.redis_url.clone(), document),
+            health_addr: address(document, mistakes, "up.health_addr"),
+            ingest,
         }
     }
 }
@@ -55,29 +61,62 @@ pub(crate) fn shows_table(args: &UpArgs) -> bool {
 
 /// Runs until Ctrl-C, or with `--once` until the scenario is over; gives the exit code.
 pub(crate) async fn run(args: UpArgs, settings: Settings, service: ServiceSettings) -> u8 {
-    let redis = match settings.redis.clone().fulfil(args.demo.is_some()).await {
-        Ok(redis) => redis,
-        Err(error) => {
-            complain(&format!("cascade: {error}"));
-            return FAILED;
-        }
+    let clock = match SystemClock::try_new(args.speed) {
+        Ok(clock) => Arc::new(clock),
+        Err(error) => return fail(&error).await,
     };
-    let ended = assemble(&args, settings, &service, &redis).await;
-    let code = match ended {
-        Ok((supervisor, view)) => match supervisor.run().await {
-            Ok(()) => view.verdict().map_or(DONE, |agreed| if agreed { DONE } else { FAILED }),
-            Err(error) => {
-                complain(&format!("cascade: {error}"));
-                FAILED
-            }
-        },
-        Err(error) => {
-            complain(&format!("cascade: {error}"));
-            FAILED
-        }
+    let mut redis = match settings.redis.clone().fulfil(args.demo.is_some(), clock.now()).await {
+        Ok(redis) => redis,
+        Err(error) => return fail(&error).await,
+    };
+    let ended = match assemble(&args, settings, &service, &redis, clock).await {
+        Ok(system) => system.run(&mut redis).await,
+        Err(error) => Err(error),
     };
     redis.stop().await;
-    code
+    match ended {
+        Ok(code) => code,
+        Err(error) => fail(&error).await,
+    }
+}
+
+/// Everything that runs.
+struct System {
+    supervisor: Supervisor,
+    shutdown: Shutdown,
+    view: View,
+}
+
+impl System {
+    /// Runs to the end; gives the exit code. Without its private Redis nothing can go on, or be finished.
+    async fn run(self, redis: &mut Redis) -> Result<u8, BoxError> {
+        let mut running = pin!(self.supervisor.run());
+        tokio::select! {
+            biased;
+            how = redis.ended() => {
+                self.shutdown.request();
+                tokio::time::timeout(GRACE, running).await.ok();
+                let url = &redis.url;
+                Err(format!("the private Redis {url} ended by itself ({how}); start anew, or name one: --redis-url URL").into())
+            }
+            ended = &mut running => {
+                ended?;
+                Ok(if self.view.verdict() == Some(false) { FAILED } else { DONE })
+            }
+        }
+    }
+}
+
+/// Prints, and lets nobody but the caller wait for a terminal or a pipe that is not read.
+async fn say(text: String) {
+    tokio::task::spawn_blocking(move || crate::say(&text)).await.ok();
+}
+
+async fn fail(error: &(impl Display + ?Sized)) -> u8 {
+    let text = format!("cascade: {error}");
+    let told = tokio::task::spawn_blocking(move || complain(&text));
+    tokio::time::timeout(LAST_WORDS, told).await.ok();
+    FAILED
 }
 
 /// Puts all services, the simulated exchanges and the screen together, all of them running.
@@ -86,8 +125,8 @@ async fn assemble(
     mut settings: Settings,
     service: &ServiceSettings,
     redis: &Redis,
-) -> Result<(Supervisor, View), BoxError> {
-    let clock = Arc::new(SystemClock::try_new(args.speed)?);
+    clock: Arc<SystemClock>,
+) -> Result<System, BoxError> {
     let seed = random_seed()?;
     let deadline = Duration::from_secs(service.shutdown_deadline_s);
     let shutdown = Shutdown::new();
@@ -101,7 +140,10 @@ async fn assemble(
     supervisor.spawn("health", server);
 
     let simulator = simulator(args, &clock, &mut settings).await?;
-    greet(args, &settings, redis, address);
+    tokio::select! {
+        () = say(greeting(args, &settings, redis, address)) => {}
+        () = stop.requested() => {}
+    }
     settings.ingest.redis_url.clone_from(&redis.url);
     settings.signals.redis_url.clone_from(&redis.url);
     settings.signals.demo = simulator.is_some();
@@ -116,10 +158,11 @@ async fn assemble(
         metrics: metrics.clone(),
         shutdown: stop.clone(),
         deadline,
-        heartbeat: Duration::from_secs(service.heartbeat_s),
     };
-    let bus =
-        Bus::open(&redis.url, BusSettings { instance: "up".to_owned(), seed, ..BusSettings::default() })?;
+    let bus = Bus::open(
+        redis.url.as_str(),
+        BusSettings { instance: "up".to_owned(), seed, ..BusSettings::default() },
+    )?;
     let view = View::new(&settings.ingest.ingest.exchanges);
     if let Some(simulator) = &simulator {
         let (running, asked) = (Arc::clone(simulator), stop.clone());
@@ -146,9 +189,9 @@ async fn assemble(
     }
     if let Some(simulator) = simulator {
         let demo = demo::Demo { simulator, bus, view: view.clone(), clock, exchanges, once: args.once };
-        supervisor.spawn("demo", demo.run(shutdown, stop));
+        supervisor.spawn("demo", demo.run(shutdown.clone(), stop));
     }
-    Ok((supervisor, view))
+    Ok(System { supervisor, shutdown, view })
 }
 
 /// The simulated exchanges of a demo; the venues' addresses become theirs.
@@ -169,8 +212,9 @@ async fn simulator(
     Ok(Some(Arc::new(simulator)))
 }
 
-fn greet(args: &UpArgs, settings: &Settings, redis: &Redis, health: std::net::SocketAddr) {
+fn greeting(args: &UpArgs, settings: &Settings, redis: &Redis, health: std::net::SocketAddr) -> String {
     let exchanges: Vec<_> = settings.ingest.ingest.exchanges.iter().map(|venue| venue.as_str()).collect();
+    let exchanges = exchanges.join(", ");
     let source = match &args.demo {
         Some(name) => {
             format!("DEMO: simulated exchanges play `{name}` (seed {}, speed {})", args.seed, args.speed)
@@ -178,10 +222,10 @@ fn greet(args: &UpArgs, settings: &Settings, redis: &Redis, health: std::net::So
         None => "live exchanges".to_owned(),
     };
     let private = if redis.is_private() { " (private, ends with this process)" } else { "" };
-    say(&format!("{source}: {}", exchanges.join(", ")));
-    say(&format!(
-        "Redis: {}{private}    health and metrics: http://{health}",
-        cascade_bus::redacted(&redis.url)
-    ));
-    say(&format!("listen with: {} SUBSCRIBE cascade:critical:json", redis.hint()));
+    format!(
+        "{source}: {exchanges}\nRedis: {}{private}    health and metrics: http://{health}\n\
+         listen with: {} SUBSCRIBE cascade:critical:json",
+        redis.url,
+        redis.hint()
+    )
 }

@@ -1,12 +1,19 @@
 //! The Redis of `up`: the one that was named or answers, else a private one that ends with the process.
 
-use cascade_bus::{Bus, BusError, BusSettings, PortChoice, PrivateRedis};
+use cascade_bus::{Bus, BusError, BusSettings, PortChoice, PrivateRedis, RedisUrl};
+use cascade_domain::EventTime;
+use cascade_service::BoxError;
 use cascade_service::config::{Document, Origin};
+
+use crate::words;
+
+/// An engine refuses ticks that are older than the last it heard. So much may clocks differ.
+const MOST_AHEAD_MS: i64 = 60_000;
 
 /// Which Redis was asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Wish {
-    url: String,
+    url: RedisUrl,
     named: bool,
     named_by_flag: bool,
 }
@@ -14,32 +21,60 @@ pub(crate) struct Wish {
 /// The Redis that is used.
 #[derive(Debug)]
 pub(crate) struct Redis {
-    pub(crate) url: String,
+    pub(crate) url: RedisUrl,
     server: Option<PrivateRedis>,
 }
 
 impl Wish {
-    pub(crate) fn read(document: &Document) -> Self {
+    pub(crate) fn new(url: RedisUrl, document: &Document) -> Self {
         let origin = document.origin("redis.url");
-        Self {
-            url: document.text("redis.url").unwrap_or_default().to_owned(),
-            named: origin != Origin::Default,
-            named_by_flag: matches!(origin, Origin::Flag(_)),
-        }
+        Self { url, named: origin != Origin::Default, named_by_flag: matches!(origin, Origin::Flag(_)) }
     }
 
     /// Finds or starts it. A demo never writes into a Redis that was not given to it by flag.
     ///
     /// # Errors
-    /// The URL is none, or no private server can be started.
-    pub(crate) async fn fulfil(self, demo: bool) -> Result<Redis, BusError> {
+    /// The one that was named does not answer; one that answers can't be used, or was used by a faster clock; or no
+    /// private one can be started.
+    pub(crate) async fn fulfil(self, demo: bool, now: EventTime) -> Result<Redis, BoxError> {
         let named = if demo { self.named_by_flag } else { self.named };
-        let bus = Bus::open(&self.url, BusSettings::default())?;
-        if named || (!demo && bus.ping().await.is_ok()) {
-            return Ok(Redis { url: self.url, server: None });
+        if named || !demo {
+            let bus = Bus::open(self.url.as_str(), BusSettings::default())?;
+            match bus.ready().await {
+                Ok(()) => {
+                    self.refuse_the_future(bus.newest_tick().await?, now)?;
+                    return Ok(Redis { url: self.url, server: None });
+                }
+                Err(error) if !named && error.is_transient() => {}
+                Err(error) => {
+                    return Err(format!("{}: {error}; {}", self.url, way_out(&error, named)).into());
+                }
+            }
         }
         let server = PrivateRedis::start(PortChoice::Default6379IfFree).await?;
-        Ok(Redis { url: server.url(), server: Some(server) })
+        Ok(Redis { url: RedisUrl::parse(&server.url())?, server: Some(server) })
+    }
+
+    fn refuse_the_future(&self, newest_tick: Option<EventTime>, now: EventTime) -> Result<(), String> {
+        let ahead_ms = newest_tick.map_or(0, |tick| tick.since(now));
+        if ahead_ms <= MOST_AHEAD_MS {
+            return Ok(());
+        }
+        let ahead = words::duration(ahead_ms.unsigned_abs() / 1000);
+        Err(format!(
+            "{} holds ticks that are {ahead} ahead of the clock, left by a demo with --speed: what comes now would be \
+             refused as old. Name another Redis with --redis-url, let a demo have a private one by leaving that out, \
+             or delete the streams `{{sNN}}:market` there",
+            self.url
+        ))
+    }
+}
+
+const fn way_out(error: &BusError, named: bool) -> &'static str {
+    match (error.is_transient(), named) {
+        (true, _) => "start it, or leave it out to get a private one",
+        (false, true) => "name another, or leave it out to get a private one",
+        (false, false) => "name another: --redis-url URL",
     }
 }
 
@@ -49,13 +84,21 @@ impl Redis {
         match &self.server {
             Some(server) if server.port() == 6379 => "redis-cli".to_owned(),
             Some(server) => format!("redis-cli -p {}", server.port()),
-            None => format!("redis-cli -u {}", cascade_bus::redacted(&self.url)),
+            None => format!("redis-cli -u {}", self.url),
         }
     }
 
     /// Whether it ends with this process.
     pub(crate) const fn is_private(&self) -> bool {
         self.server.is_some()
+    }
+
+    /// Waits until a private server ends by itself, and says how; for ever if it is not ours.
+    pub(crate) async fn ended(&mut self) -> String {
+        match &mut self.server {
+            Some(server) => server.ended().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Ends a private server.

@@ -2,20 +2,23 @@
 
 use std::time::Duration;
 
-use cascade_domain::{FeedStatus, Finding, Level, Symbol, Usd};
+use cascade_domain::{FeedStatus, Level, Symbol, Usd};
 use cascade_service::{BoxError, Shutdown};
-use ratatui::Frame;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyModifiers};
+use ratatui::crossterm::terminal::disable_raw_mode;
 use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::{Block, Cell, Paragraph, Row, Table};
+use ratatui::{DefaultTerminal, Frame};
 
 use super::view::{Flow, Known, View};
-use crate::words;
+use crate::{colour, words};
 
 /// Between two drawings, wall time.
 const FRAME: Duration = Duration::from_millis(150);
+/// How long the last frame may take, wall time.
+const LAST_FRAME: Duration = Duration::from_secs(1);
 
 /// Draws until asked to stop; `q` and Ctrl-C ask.
 pub(crate) async fn draw(
@@ -25,37 +28,62 @@ pub(crate) async fn draw(
     shutdown: Shutdown,
     stop: Shutdown,
 ) -> Result<(), BoxError> {
-    let mut terminal = ratatui::try_init()?;
     let footer = format!(" q quits    {hint} SUBSCRIBE cascade:critical:json");
-    let drawn = loop {
-        let frame = view.with(|known| terminal.draw(|frame| screen(frame, known, &title, &footer)).map(drop));
-        if let Err(error) = frame {
-            break Err(error.into());
-        }
-        match asked_to_quit() {
-            Ok(false) => {}
-            Ok(true) => shutdown.request(),
-            Err(error) => break Err(error.into()),
-        }
-        tokio::select! {
-            () = stop.requested() => break Ok(()),
-            () = tokio::time::sleep(FRAME) => {}
-        }
+    let asked = stop.clone();
+    let drawing = move || {
+        let mut terminal = ratatui::try_init()?;
+        let drawn = draw_frames(&mut terminal, &view, (&title, &footer), (&shutdown, &asked));
+        ratatui::try_restore()?;
+        drawn
     };
-    ratatui::try_restore()?;
-    drawn
+    if !beside(drawing, &stop).await? {
+        // It does not read, so it can't be told to show the lines from before; but keys can be echoed again.
+        disable_raw_mode()?;
+    }
+    Ok(())
 }
 
-/// The terminal is raw: Ctrl-C comes as a key.
-fn asked_to_quit() -> std::io::Result<bool> {
-    let mut quit = false;
-    while event::poll(Duration::ZERO)? {
-        if let Event::Key(key) = event::read()? {
-            let interrupt = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
-            quit |= interrupt || key.code == KeyCode::Char('q');
+/// Draws on a thread of its own, until asked to stop: a terminal that does not read (a stalled connection, a paused
+/// multiplexer) makes that thread wait and nobody else. Whether it ended; it is left behind where it does not.
+async fn beside(
+    drawing: impl FnOnce() -> std::io::Result<()> + Send + 'static,
+    stop: &Shutdown,
+) -> Result<bool, BoxError> {
+    let mut thread = tokio::task::spawn_blocking(drawing);
+    let ended = tokio::select! {
+        ended = &mut thread => Some(ended),
+        () = stop.requested() => tokio::time::timeout(LAST_FRAME, thread).await.ok(),
+    };
+    match ended {
+        Some(ended) => Ok(ended?.map(|()| true)?),
+        None => Ok(false),
+    }
+}
+
+fn draw_frames(
+    terminal: &mut DefaultTerminal,
+    view: &View,
+    (title, footer): (&str, &str),
+    (shutdown, stop): (&Shutdown, &Shutdown),
+) -> std::io::Result<()> {
+    while !stop.is_requested() {
+        let known = view.with(|known| known.clone());
+        terminal.draw(|frame| screen(frame, &known, title, footer))?;
+        if asked_to_quit()? {
+            shutdown.request();
         }
     }
-    Ok(quit)
+    Ok(())
+}
+
+/// Waits for the time of the next frame, or a key. The terminal is raw: Ctrl-C comes as one.
+fn asked_to_quit() -> std::io::Result<bool> {
+    if !event::poll(FRAME)? {
+        return Ok(false);
+    }
+    let Event::Key(key) = event::read()? else { return Ok(false) };
+    let interrupt = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
+    Ok(interrupt || key.code == KeyCode::Char('q'))
 }
 
 fn screen(frame: &mut Frame<'_>, known: &Known, title: &str, footer: &str) {
@@ -70,7 +98,8 @@ fn screen(frame: &mut Frame<'_>, known: &Known, title: &str, footer: &str) {
     .areas(frame.area());
     frame.render_widget(feed_table(known, title), top);
     frame.render_widget(market_table(known), middle);
-    let lines: Vec<_> = known.latest.iter().map(finding_line).collect();
+    let lines: Vec<_> =
+        known.latest.iter().map(|f| Line::styled(words::line(f), colour::finding(f))).collect();
     frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(" latest findings ")), bottom);
     frame.render_widget(Paragraph::new(footer).style(Style::new().add_modifier(Modifier::DIM)), foot);
 }
@@ -119,7 +148,7 @@ fn market_table(known: &Known) -> Table<'_> {
         let usd = |usd: Usd| Cell::from(format!("{usd:>9}"));
         Row::new([
             Cell::from(symbol.as_str()),
-            Cell::from(level.as_str()).style(level_style(level)),
+            Cell::from(level.as_str()).style(colour::level(level)),
             usd(flow.usd_30s_long),
             usd(flow.usd_30s_short),
             Cell::from(format!("{:>6}  {:>5.1}", flow.count_30s, flow.risk_score)),
@@ -137,29 +166,37 @@ fn market_table(known: &Known) -> Table<'_> {
         .block(Block::bordered().title(" markets "))
 }
 
-fn finding_line(finding: &Finding) -> Line<'static> {
-    let level = match finding {
-        Finding::Cascade(signal) => signal.level,
-        Finding::LargeLiquidation(_) => Level::None,
-    };
-    Line::styled(words::line(finding), level_style(level))
-}
-
-fn level_style(level: Level) -> Style {
-    match level {
-        Level::None => Style::new(),
-        Level::Watch => Style::new().fg(Color::Cyan),
-        Level::Alert => Style::new().fg(Color::Yellow),
-        Level::Critical => Style::new().fg(Color::Red),
-        Level::Extreme => Style::new().fg(Color::Red).add_modifier(Modifier::BOLD),
-    }
-}
-
 fn feed_style(status: FeedStatus) -> Style {
     match status {
         FeedStatus::Live | FeedStatus::Sampled => Style::new().fg(Color::Green),
         FeedStatus::Partial => Style::new().fg(Color::Cyan),
         FeedStatus::Suspect | FeedStatus::Stale => Style::new().fg(Color::Yellow),
         FeedStatus::Dead | FeedStatus::Refused => Style::new().fg(Color::Red),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_terminal_that_does_not_read_is_left_behind() {
+        let (reader, terminal) = mpsc::channel::<()>();
+        let stop = Shutdown::new();
+        stop.request();
+        let ended = beside(move || terminal.recv().map_err(std::io::Error::other), &stop).await;
+        assert!(!ended.unwrap(), "somebody waited for the terminal");
+        drop(reader); // the test's runtime waits for its threads
+    }
+
+    #[tokio::test]
+    async fn a_terminal_that_fails_is_told_and_one_that_reads_is_waited_for() {
+        let stop = Shutdown::new();
+        let failed = beside(|| Err(std::io::Error::other("no terminal")), &stop).await;
+        assert_eq!(failed.unwrap_err().to_string(), "no terminal");
+        stop.request();
+        assert!(beside(|| Ok(()), &stop).await.unwrap());
     }
 }

@@ -10,7 +10,8 @@ use cascade_service::{BoxError, Shutdown};
 use cascade_wire::{Channel, FeedHealthReading, decode_finding, key};
 use serde::Deserialize;
 
-use super::lines;
+use super::lines::Lines;
+use super::say;
 
 /// How often read-models are looked at, wall time.
 const LOOK: Duration = Duration::from_millis(300);
@@ -29,6 +30,7 @@ pub(crate) enum Screen {
 /// The part of `velocity:SYMBOL:current` that is shown.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Flow {
+    pub(crate) event_time_ms: EventTime,
     pub(crate) usd_30s_long: Usd,
     pub(crate) usd_30s_short: Usd,
     pub(crate) count_30s: u64,
@@ -46,13 +48,13 @@ pub(crate) struct Seen {
 }
 
 /// Everything that is shown.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Known {
     pub(crate) feeds: BTreeMap<Venue, Option<FeedHealthReading>>,
     pub(crate) flows: BTreeMap<Symbol, Flow>,
     pub(crate) seen: BTreeMap<Symbol, Seen>,
     pub(crate) latest: VecDeque<Finding>,
-    verdict: Option<bool>,
+    pub(crate) verdict: Option<bool>,
 }
 
 /// A shared view; clones show the same.
@@ -65,12 +67,12 @@ impl View {
         Self(Arc::new(Mutex::new(Known { feeds, ..Known::default() })))
     }
 
-    /// Looks at the state, or changes it, for a moment.
+    /// Looks at the state, or changes it, for a moment: everybody else waits meanwhile, so nothing is printed in it.
     pub(crate) fn with<T>(&self, look: impl FnOnce(&mut Known) -> T) -> T {
         look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether expected and seen levels agreed; `None` where nothing was to be judged.
+    /// Whether what was expected and what was seen agreed; `None` where nothing was to be judged.
     pub(crate) fn verdict(&self) -> Option<bool> {
         self.with(|state| state.verdict)
     }
@@ -107,39 +109,51 @@ impl Seen {
 
 /// Listens and looks until asked to stop; with [`Screen::Lines`] prints what happens.
 pub(crate) async fn watch(bus: Bus, view: View, screen: Screen, shutdown: Shutdown) -> Result<(), BoxError> {
+    tokio::select! {
+        () = shutdown.requested() => Ok(()),
+        ended = look(&bus, &view, screen) => ended,
+    }
+}
+
+async fn look(bus: &Bus, view: &View, screen: Screen) -> Result<(), BoxError> {
     let channels = [Channel::Signals, Channel::Large].map(|channel| channel.as_str().to_owned());
     let mut subscriber = bus.subscriber(&channels)?;
-    let mut look = tokio::time::interval(LOOK);
-    let mut printer = (screen == Screen::Lines).then(lines::Printer::default);
+    let mut looks = tokio::time::interval(LOOK);
+    let mut lines = (screen == Screen::Lines).then(Lines::default);
     loop {
-        tokio::select! {
-            () = shutdown.requested() => return Ok(()),
-            message = subscriber.next() => hear(&view, printer.as_mut(), &message),
-            _ = look.tick() => {
-                if let Err(error) = read(&bus, &view).await {
+        let news = tokio::select! {
+            message = subscriber.next() => hear(view, lines.as_ref(), &message).into_iter().collect(),
+            _ = looks.tick() => {
+                if let Err(error) = read(bus, view).await {
                     tracing::warn!(%error, "can't look at the read-models");
                 }
-                if let Some(printer) = &mut printer {
-                    view.with(|state| printer.feeds(&state.feeds));
-                }
+                let feeds = |lines: &mut Lines| view.with(|known| lines.feeds(&known.feeds));
+                lines.as_mut().map(feeds).unwrap_or_default()
             }
+        };
+        if !news.is_empty() {
+            say(news.join("\n")).await;
         }
     }
 }
 
-fn hear(view: &View, printer: Option<&mut lines::Printer>, message: &Message) {
+/// Takes in a finding; gives its line.
+fn hear(view: &View, lines: Option<&Lines>, message: &Message) -> Option<String> {
     match decode_finding(&message.bytes) {
         Ok(finding) => {
-            if let Some(printer) = printer {
-                printer.finding(&finding);
-            }
+            let line = lines.and_then(|lines| lines.finding(&finding));
             view.hear(finding);
+            line
         }
-        Err(error) => tracing::warn!(channel = message.channel, %error, "unreadable finding"),
+        Err(error) => {
+            tracing::warn!(channel = message.channel, %error, "unreadable finding");
+            None
+        }
     }
 }
 
-async fn read(bus: &Bus, view: &View) -> Result<(), BoxError> {
+/// Looks at the read-models, now.
+pub(crate) async fn read(bus: &Bus, view: &View) -> Result<(), BoxError> {
     let venues: Vec<_> = view.with(|state| state.feeds.keys().copied().collect());
     let feeds =
         bus.get_many(&venues.iter().map(|venue| key::feed_health(*venue)).collect::<Vec<_>>()).await?;

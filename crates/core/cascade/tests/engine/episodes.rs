@@ -188,32 +188,6 @@ fn a_price_is_unknown_once_its_marks_are_old() {
 }
 
 #[test]
-fn the_reference_price_is_the_median_of_live_venues_linear_marks() {
-    let mut stream = Stream::warm();
-    let venues = [(Venue::Binance, 100_000.0), (Venue::Bybit, 100_100.0), (Venue::Okx, 90_000.0)];
-    for (venue, _) in venues {
-        stream.feeds.push((venue, FeedStatus::Live));
-    }
-    stream.feeds.push((Venue::Okx, FeedStatus::Stale));
-    stream.feeds.remove(0);
-    for second in 0..70 {
-        for (venue, price) in venues {
-            let price = if second < 5 { 100_000.0 } else { price };
-            let own = cascade_domain::Mark { venue, ..mark(second * 1_000, price) };
-            stream.hear(&Event::Mark(own.clone())).unwrap();
-            let inverse = cascade_domain::Instrument::parse("BTCUSD").unwrap();
-            let inverse = cascade_domain::Mark { instrument: inverse, mark_price: Some(1.0), ..own };
-            stream.hear(&Event::Mark(inverse)).unwrap();
-        }
-        stream.ticks(second, second + 1);
-    }
-    stream.liquidate(liquidation(64_000, 4_000_000));
-    stream.liquidate(liquidation(69_500, 4_000_000));
-    // At 9.5 s: binance 100,000, bybit 100,100; okx is stale and left out.
-    assert_eq!(stream.last().flow.price_change_60s, Some(0.0));
-}
-
-#[test]
 fn open_interest_that_falls_scores_and_a_gap_forgets_it() {
     let mut stream = Stream::warm();
     for second in 0..70 {

@@ -2,6 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "helpers outside test functions")]
 
 mod episodes;
+mod fresh;
+mod gaps;
+mod interest;
+mod memory;
+mod prices;
 mod properties;
 mod start;
 mod stream;
+mod together;
+mod velocity;

@@ -2,7 +2,7 @@
 
 use crate::stream::{Stream, at, interest, liquidation, symbol};
 use cascade_detector::Config;
-use cascade_domain::{Event, Liquidation, Side, State, Usd};
+use cascade_domain::{Event, Level, Liquidation, Side, State, Usd};
 
 #[test]
 fn an_event_from_the_future_before_the_first_tick_does_not_stop_its_symbol() {
@@ -70,4 +70,34 @@ fn the_largest_order_is_one_of_those_that_are_held() {
         "it was dropped for want of room"
     );
     assert!(stream.last().known_at_ms > at(0));
+}
+
+/// An order at once, then what a second brings a third of a second into it, then a large order at 60.1 s.
+fn from_the_first_third_of_a_second(bring: impl Fn(&mut Stream, i64)) -> Stream {
+    let mut stream = Stream::warm();
+    stream.ticks(0, 1);
+    stream.liquidate(liquidation(0, 1_000));
+    for second in 0..60 {
+        bring(&mut stream, second);
+        stream.ticks(second + 1, second + 2);
+    }
+    stream.liquidate(liquidation(60_100, 9_000_000));
+    stream
+}
+
+#[test]
+fn a_price_first_heard_within_a_second_was_not_known_when_it_began() {
+    let stream = from_the_first_third_of_a_second(|stream, second| {
+        stream.mark(second * 1_000 + 300, if second == 0 { 100_000.0 } else { 99_000.0 });
+    });
+    assert_eq!((stream.last().flow.price_change_60s, stream.last().level), (None, Level::Alert));
+}
+
+#[test]
+fn open_interest_first_heard_within_a_second_was_not_known_when_it_began() {
+    let stream = from_the_first_third_of_a_second(|stream, second| {
+        let coins = if second == 0 { 1_000.0 } else { 990.0 };
+        stream.hear(&Event::OpenInterest(interest(second * 1_000 + 300, coins))).unwrap();
+    });
+    assert_eq!(stream.last().context.oi_change_1m, None);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::support::{BOUNDS, redis, shard};
-use cascade_bus::{Bus, Entry, Stored, StoredCount, StreamBounds, StreamId};
+use cascade_bus::{Bus, BusError, Entry, PrivateRedis, Stored, StoredCount, StreamBounds, StreamId};
 use cascade_domain::{Event, EventTime, Id, Instrument, Shard, Symbol, Tick, TradeBar, Usd, Venue};
 use cascade_wire::{encode_event, key};
 
@@ -149,7 +149,62 @@ async fn a_stream_is_trimmed_by_length_and_by_age() {
     let left = entries(&bus, shard(2)).await.len();
     assert!(left <= 101, "{left} entries");
     let oldest = bus.oldest(&[shard(2), shard(3)]).await.unwrap();
-    assert!(oldest[0].is_some() && oldest[1].is_none());
+    assert!(matches!(oldest[..], [Ok(Some(_)), Ok(None)]), "{oldest:?}");
+}
+
+#[tokio::test]
+async fn a_key_of_another_type_is_the_error_of_its_own_shard() {
+    let (server, bus) = redis().await;
+    ask(&server, redis::cmd("SET").arg("{s02}:market").arg("x")).await;
+    let oldest = bus.oldest(&[shard(1), shard(2)]).await.unwrap();
+    assert!(matches!(oldest[..], [Ok(None), Err(BusError::Refused(_))]), "{oldest:?}");
+}
+
+#[tokio::test]
+async fn a_full_redis_is_one_to_wait_for() {
+    let (server, bus) = redis().await;
+    bus.store(shard(1), &stored([1]), BOUNDS).await.unwrap();
+    ask(&server, redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg("1")).await;
+    let error = bus.store(shard(1), &stored([2]), BOUNDS).await.unwrap_err();
+    assert!(matches!(error, BusError::ReadOnly(_)) && error.is_transient(), "{error:?}");
+    ask(&server, redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg("0")).await;
+    let count = bus.store(shard(1), &stored([2]), BOUNDS).await.unwrap();
+    assert_eq!(count, StoredCount { stored: 1, duplicates: 0 });
+}
+
+#[tokio::test]
+async fn the_newest_tick_is_found_behind_other_events() {
+    let (_server, bus) = redis().await;
+    assert_eq!(bus.newest_tick().await, Ok(None));
+    let tick = Event::Tick(Tick {
+        event_time_ms: EventTime::from_ms(1_791_565_600_000),
+        btc_price: None,
+        btc_usd_volume_1s: None,
+        btc_venues_changed: false,
+        feeds: [].into(),
+    });
+    let tick = Stored { key: None, keep_s: 0, bytes: encode_event(&tick).unwrap() };
+    bus.store(shard(0), &[tick], BOUNDS).await.unwrap();
+    bus.store(shard(0), &stored(1..20), BOUNDS).await.unwrap();
+    assert_eq!(bus.newest_tick().await, Ok(Some(EventTime::from_ms(1_791_565_600_000))));
+}
+
+#[tokio::test]
+async fn a_private_server_that_ends_by_itself_is_noticed() {
+    let (mut server, _bus) = redis().await;
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    // It answers with its end.
+    redis::cmd("SHUTDOWN").arg("NOSAVE").exec_async(&mut connection).await.ok();
+    let told = tokio::time::timeout(Duration::from_secs(10), server.ended()).await.unwrap();
+    assert!(told.contains("exit status"), "{told}");
+}
+
+/// Sends a command as somebody else would.
+async fn ask(server: &PrivateRedis, cmd: &redis::Cmd) {
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    cmd.exec_async(&mut connection).await.unwrap();
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ async fn kept(plan: &Session, ear: &Ear, script: impl Future<Output = ()>) -> Du
         drop(stop);
         wall()
     };
-    let keeping = keep(plan, backoff(7).unwrap(), &mut sink, async { drop(stopped.await) });
+    let keeping = keep(plan, plan.clock.now(), backoff(7).unwrap(), &mut sink, async { drop(stopped.await) });
     let ((), asked) = tokio::join!(keeping, scripted);
     asked.elapsed()
 }
@@ -133,7 +133,7 @@ async fn a_kept_route_can_be_a_task() {
     let (exchange, clock) = (Exchange::open().await, Fast::new(1));
     let plan = Arc::new(plan(route(&exchange), &clock));
     let mut ear = Ear::new(clock);
-    may_move(keep(&plan, backoff(7).unwrap(), &mut ear, async {})).await;
+    may_move(keep(&plan, plan.clock.now(), backoff(7).unwrap(), &mut ear, async {})).await;
     assert_eq!(ear.ends().iter().map(|(_, word)| *word).collect::<Vec<_>>(), ["shutdown"]);
     assert!(ear.gaps().is_empty());
 }

@@ -114,7 +114,10 @@ async fn a_venue_that_wants_to_be_left_alone_is_left_alone() {
         ear.until("the second end", |ear| ear.ends().len() == 2).await;
         drop(stop);
     };
-    tokio::join!(keep(&plan, backoff(7).unwrap(), &mut sink, async { drop(stopped.await) }), script);
+    tokio::join!(
+        keep(&plan, plan.clock.now(), backoff(7).unwrap(), &mut sink, async { drop(stopped.await) }),
+        script
+    );
     let ends = ear.ends();
     assert_eq!((ends[0].1, ends[1].1), ("unreachable", "closed"));
     assert!(ends[1].0.since(ends[0].0) >= 40_000, "{ends:?}");

@@ -64,9 +64,12 @@ impl fmt::Display for Mistake {
 pub struct Mistakes(Vec<Mistake>);
 
 impl Mistakes {
-    /// Adds one.
+    /// Adds one, unless it is there: several sections may have read the same key.
     pub fn push(&mut self, key: impl Into<String>, origin: Origin, reason: impl Into<String>) {
-        self.0.push(Mistake { key: key.into(), origin, reason: reason.into() });
+        let mistake = Mistake { key: key.into(), origin, reason: reason.into() };
+        if !self.0.contains(&mistake) {
+            self.0.push(mistake);
+        }
     }
 
     /// Whether nothing is wrong.

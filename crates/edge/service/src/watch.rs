@@ -1,0 +1,44 @@
+//! Whether the Redis of a service is there and can serve us, in its health.
+
+use std::time::Duration;
+
+use cascade_bus::{Bus, BusError};
+
+use crate::{BoxError, Context, Metric, Shutdown};
+
+/// How often it is asked, wall time.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Asks until `shutdown`, and says in the health condition `redis` what came back. A Redis that is away is waited for.
+///
+/// # Errors
+/// The first Redis that answered can't serve us, however long we wait: too old, or a replica.
+pub async fn watch_redis(bus: Bus, context: Context, shutdown: Shutdown) -> Result<(), BoxError> {
+    let (mut served, mut reconnects, mut errors) = (false, 0, 0);
+    while !shutdown.is_requested() {
+        let answer = tokio::select! {
+            answer = bus.ready() => answer,
+            () = shutdown.requested() => return Ok(()),
+        };
+        match answer {
+            Err(error @ BusError::Unfit(_)) if !served => return Err(error.into()),
+            answer => {
+                served |= answer.is_ok();
+                context.health.set("redis", answer.map_err(|error| error.to_string()));
+            }
+        }
+        let stats = bus.stats();
+        for (metric, now, told) in [
+            (Metric::RedisReconnects, stats.reconnects(), &mut reconnects),
+            (Metric::RedisErrors, stats.errors(), &mut errors),
+        ] {
+            context.metrics.add(metric, &[], now.saturating_sub(*told));
+            *told = now;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(EVERY) => {}
+            () = shutdown.requested() => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! The colours of the levels, the same wherever findings are shown; here and nowhere else.
+
+use std::io::IsTerminal;
+
+use cascade_domain::{Finding, Level};
+use cascade_service::environment;
+use ratatui::style::{Color, Modifier, Style};
+
+use crate::words;
+
+/// Whether lines on stdout are to be coloured: on a terminal, unless `NO_COLOR` is set (no-color.org).
+pub(crate) fn is_wanted() -> bool {
+    let refused = |(name, value): &(String, String)| name == "NO_COLOR" && !value.is_empty();
+    std::io::stdout().is_terminal() && !environment().iter().any(refused)
+}
+
+/// A finding's line in the colour of its level.
+pub(crate) fn painted(finding: &Finding) -> String {
+    let line = words::line(finding);
+    match of(shown_as(finding)).0 {
+        "" => line,
+        code => format!("\u{1b}[{code}m{line}\u{1b}[0m"),
+    }
+}
+
+/// How the table shows a finding.
+pub(crate) fn finding(finding: &Finding) -> Style {
+    level(shown_as(finding))
+}
+
+/// How the table shows a level.
+pub(crate) const fn level(level: Level) -> Style {
+    of(level).1
+}
+
+/// A level's colour: as the number of an ANSI sequence, and as the table takes it.
+const fn of(level: Level) -> (&'static str, Style) {
+    match level {
+        Level::None => ("", Style::new()),
+        Level::Watch => ("36", Style::new().fg(Color::Cyan)),
+        Level::Alert => ("33", Style::new().fg(Color::Yellow)),
+        Level::Critical => ("31", Style::new().fg(Color::Red)),
+        Level::Extreme => ("1;31", Style::new().fg(Color::Red).add_modifier(Modifier::BOLD)),
+    }
+}
+
+/// A single large liquidation has no level.
+const fn shown_as(finding: &Finding) -> Level {
+    match finding {
+        Finding::Cascade(signal) => signal.level,
+        Finding::LargeLiquidation(_) => Level::None,
+    }
+}
