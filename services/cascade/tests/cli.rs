@@ -180,7 +180,10 @@ async fn a_url_that_names_no_redis_is_a_mistake_in_the_configuration() {
         let output = ended(&[command], "http://ann:s3cret@db.example").await;
         let err = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{command}: {err}");
-        assert!(err.contains("1 mistake in the configuration") && err.contains("redis.url"), "{command}: {err}");
+        assert!(
+            err.contains("1 mistake in the configuration") && err.contains("redis.url"),
+            "{command}: {err}"
+        );
         assert!(err.contains("--redis-url") && !err.contains("s3cret"), "{command}: {err}");
     }
 }
