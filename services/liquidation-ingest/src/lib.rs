@@ -57,6 +57,7 @@ pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
         outbox: Arc::new(Outbox::new(config.ingest.queue_events)),
         metrics: context.metrics.clone(),
     };
+    context.health.set("feeds", Err("none connected yet".to_owned()));
     let since = known_to(&bus, now, config.ingest.stream_max_age_s).await;
     let mut supervisor = Supervisor::new(&context.shutdown, context.deadline);
     let shutdown = supervisor.shutdown();

@@ -21,7 +21,7 @@ pub(crate) struct Together {
     seconds: Box<[[i64; VENUES]; SLOTS]>,
     /// The latest second for which there is a slot.
     horizon: Option<i64>,
-    /// The last answer: the end of the span it is of, and since when nothing is missing.
+    /// The last answer, until a late print changes what it is of: the end of its span, and since when nothing is missing.
     answer: Option<(i64, EventTime, Option<f64>)>,
 }
 
@@ -43,10 +43,13 @@ impl Together {
         }
         let sum = &mut self.seconds[slot(second)][venue as usize];
         *sum = sum.saturating_add(usd.micros());
+        if self.answer.is_some_and(|(end, ..)| second < end) {
+            self.answer = None;
+        }
     }
 
     /// The mean coefficient over venue pairs; a constant series makes no pair, and no pair is unknown. Unknown too
-    /// if the span reaches back before `void`. Computed once a second.
+    /// if the span reaches back before `void`. Computed once a second, and after a print that came late.
     pub(crate) fn coefficient(&mut self, now: EventTime, void: EventTime) -> Option<f64> {
         self.advance(now);
         let end = end(now);

@@ -104,6 +104,7 @@ impl<D: Detector> Pump<D> {
     /// A pump that owns nothing yet.
     pub fn new(detector: D, output: Output, context: Context, bus: Bus) -> Self {
         let owner = format!("{} {}", context.instance, detector.label());
+        context.health.set("shards", Err("none taken yet".to_owned()));
         let claim = Claim { engine: detector.name().to_owned(), owner, ttl_ms: LEASE_MS };
         Self {
             detector,

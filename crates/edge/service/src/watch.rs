@@ -1,5 +1,6 @@
 //! Whether the Redis of a service is there and can serve us, in its health.
 
+use std::future::Future;
 use std::time::Duration;
 
 use cascade_bus::{Bus, BusError};
@@ -9,11 +10,21 @@ use crate::{BoxError, Context, Metric, Shutdown};
 /// How often it is asked, wall time.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Asks until `shutdown`, and says in the health condition `redis` what came back. A Redis that is away is waited for.
+/// Asks until `shutdown`, and says in the health condition `redis` what came back; until something does, that nothing
+/// has. A Redis that is away is waited for.
 ///
 /// # Errors
 /// The first Redis that answered can't serve us, however long we wait: too old, or a replica.
-pub async fn watch_redis(bus: Bus, context: Context, shutdown: Shutdown) -> Result<(), BoxError> {
+pub fn watch_redis(
+    bus: Bus,
+    context: Context,
+    shutdown: Shutdown,
+) -> impl Future<Output = Result<(), BoxError>> + Send + 'static {
+    context.health.set("redis", Err("not reached yet".to_owned()));
+    watch(bus, context, shutdown)
+}
+
+async fn watch(bus: Bus, context: Context, shutdown: Shutdown) -> Result<(), BoxError> {
     let (mut served, mut reconnects, mut errors) = (false, 0, 0);
     while !shutdown.is_requested() {
         let answer = tokio::select! {

@@ -3,7 +3,7 @@
 //! All amounts are the same, so that a series is which seconds it has: of two with n seconds of 60 each, k of them in
 //! common, the coefficient is (60 k - n n) / (n (60 - n)); for n = 10: (60 k - 100) / 500.
 
-use crate::stream::{Stream, at, gap, liquidation, mark};
+use crate::stream::{Stream, at, gap, liquidation, mark, symbol};
 use cascade_domain::{Event, GapStream, Level, Liquidation, Mark, Reason, State, Venue};
 
 /// A thousand dollars of a venue in the middle of each of these seconds, known so much later.
@@ -111,4 +111,27 @@ fn the_boost_of_correlation_may_decide() {
     let apart = [series(Venue::Binance, 20..30, 0), series(Venue::Bybit, 23..33, 0)];
     // 7 seconds in common: .64.
     assert_eq!(a_fast_watch(heard(&apart)).story(), [(State::Open, Level::Watch)]);
+}
+
+#[test]
+fn late_prints_change_the_correlation_at_once_and_everywhere() {
+    let mut stream = Stream::warm();
+    for second in 0..=62 {
+        stream.ticks(second, second + 1);
+        if (20..30).contains(&second) {
+            for venue in [Venue::Binance, Venue::Bybit] {
+                stream.liquidate(Liquidation { venue, ..liquidation(second * 1_000 + 500, 1_000) });
+            }
+        }
+    }
+    stream.liquidate(liquidation(62_100, 4_000_000));
+    assert_eq!(stream.last().context.venue_correlation, Some(1.0));
+    for second in 40..50 {
+        stream.liquidate(Liquidation { event_time_ms: at(second * 1_000), ..liquidation(62_200, 1_000) });
+    }
+    stream.liquidate(liquidation(62_300, 14_000_000));
+    let told = stream.last();
+    assert!(told.context.venue_correlation.unwrap() < 0.7, "{:?}", told.context.venue_correlation);
+    let shown = stream.engine.velocity(&symbol("BTCUSDT")).unwrap();
+    assert!((told.risk.score - shown.risk_score).abs() < 1e-9, "a finding and its read-model agree");
 }
