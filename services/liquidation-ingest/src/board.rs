@@ -1,11 +1,11 @@
 //! The state of every venue's feed, from when its routes last delivered (signals.md 7), and the BTC reference that the ticks carry.
 //!
-//! Liquidations alone are legitimately silent and never judge a feed; marks and tickers flow all the time. Pure: time
-//! is handed in. `suspect` is not judged here yet: it needs the other venues' figures.
+//! Liquidations alone are legitimately silent and never judge a feed: marks and tickers do, which flow all the time; and
+//! the other venues, where many of the same markets' liquidations come. Pure: time is handed in.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use cascade_domain::{EventTime, FeedHealth, FeedStatus, Feeds, TradeBar, Usd, Venue};
+use cascade_domain::{EventTime, FeedHealth, FeedStatus, Feeds, Symbol, TradeBar, Usd, Venue};
 use cascade_engine::median;
 use cascade_wire::FeedHealthReading;
 
@@ -13,6 +13,11 @@ use cascade_wire::FeedHealthReading;
 const STALE_MS: i64 = 10_000;
 /// A route without data for so long is dead.
 const DEAD_MS: i64 = 30_000;
+/// A venue without a liquidation for so long is suspect, if meanwhile the others showed so many of its markets.
+const SUSPECT_MS: i64 = 60_000;
+const SUSPECT_LIQUIDATIONS: usize = 20;
+/// Liquidations of the last minute that are held; the oldest go.
+const MOST_RECENT: usize = 10_000;
 /// A BTC mark older than this is no reference.
 const MARK_FRESH_MS: i64 = 5_000;
 /// A second's bars are complete by two seconds after it began: one second of trading, and the bars' grace.
@@ -31,9 +36,12 @@ struct RouteState {
 struct VenueState {
     healthy: FeedStatus,
     routes: BTreeMap<String, RouteState>,
+    symbols: BTreeSet<Symbol>,
     barred: Option<String>,
     told: FeedHealth,
     last_event: Option<EventTime>,
+    /// Since when its liquidations are silent: the last of them, or when it began to deliver.
+    silent_since: EventTime,
     reconnects: u64,
     liquidations: u64,
     btc_mark: Option<(f64, EventTime)>,
@@ -43,6 +51,8 @@ struct VenueState {
 #[derive(Clone, Debug)]
 pub(crate) struct Board {
     venues: BTreeMap<Venue, VenueState>,
+    /// The liquidations of the last minute, as they came.
+    recent: VecDeque<(EventTime, Venue, Symbol)>,
     btc_volume: VecDeque<(EventTime, Usd)>,
     btc_venues: Vec<Venue>,
 }
@@ -53,6 +63,7 @@ impl Board {
         let state = |venue, healthy| VenueState {
             healthy,
             routes: BTreeMap::new(),
+            symbols: BTreeSet::new(),
             barred: None,
             told: FeedHealth {
                 venue,
@@ -61,21 +72,24 @@ impl Board {
                 reason: "not connected yet".to_owned(),
             },
             last_event: None,
+            silent_since: now,
             reconnects: 0,
             liquidations: 0,
             btc_mark: None,
         };
         Self {
             venues: venues.into_iter().map(|(venue, healthy)| (venue, state(venue, healthy))).collect(),
+            recent: VecDeque::new(),
             btc_volume: VecDeque::new(),
             btc_venues: Vec::new(),
         }
     }
 
-    /// A route that this process will hold.
-    pub(crate) fn expect(&mut self, venue: Venue, route: &str) {
+    /// A route that this process will hold, and its symbols.
+    pub(crate) fn expect(&mut self, venue: Venue, route: &str, symbols: &[Symbol]) {
         if let Some(state) = self.venues.get_mut(&venue) {
             state.routes.insert(route.to_owned(), RouteState::default());
+            state.symbols.extend(symbols);
         }
     }
 
@@ -94,11 +108,22 @@ impl Board {
     }
 
     /// An event of one of the wanted symbols came.
-    pub(crate) fn event(&mut self, venue: Venue, at: EventTime, liquidation: bool) {
+    pub(crate) fn event(&mut self, venue: Venue, at: EventTime) {
         if let Some(state) = self.venues.get_mut(&venue) {
             state.last_event = state.last_event.max(Some(at));
-            state.liquidations += u64::from(liquidation);
         }
+    }
+
+    /// A liquidation of one of the wanted symbols came.
+    pub(crate) fn liquidation(&mut self, venue: Venue, at: EventTime, symbol: Symbol) {
+        if let Some(state) = self.venues.get_mut(&venue) {
+            state.liquidations += 1;
+            state.silent_since = state.silent_since.max(at);
+        }
+        if self.recent.len() >= MOST_RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((at, venue, symbol));
     }
 
     /// A session goes on without these topics, or cannot go on (`None`: nothing is refused any more).
@@ -139,9 +164,16 @@ impl Board {
 
     /// Judges every feed anew; gives the changes.
     pub(crate) fn judge(&mut self, now: EventTime) -> Vec<FeedHealth> {
+        while self.recent.front().is_some_and(|(at, ..)| now.since(*at) >= SUSPECT_MS) {
+            self.recent.pop_front();
+        }
         let mut changes = Vec::new();
-        for state in self.venues.values_mut() {
-            let (status, reason) = state.judge(now);
+        for (venue, state) in &mut self.venues {
+            let elsewhere = |(_, other, symbol): &&(EventTime, Venue, Symbol)| {
+                other != venue && state.symbols.contains(symbol)
+            };
+            let elsewhere = self.recent.iter().filter(elsewhere).count();
+            let (status, reason) = state.judge(now, elsewhere);
             if status != state.told.status {
                 state.told = FeedHealth { status, since_ms: now, reason, ..state.told.clone() };
                 changes.push(state.told.clone());
@@ -192,8 +224,9 @@ impl Board {
 }
 
 impl VenueState {
-    /// The worst of its routes decides.
-    fn judge(&self, now: EventTime) -> (FeedStatus, String) {
+    /// The worst of its routes decides; if all are well, whether its liquidations are as silent as the others', which
+    /// told `elsewhere` of its markets in the last minute. Once suspected, it must tell one.
+    fn judge(&mut self, now: EventTime, elsewhere: usize) -> (FeedStatus, String) {
         if let Some(why) = &self.barred {
             return (FeedStatus::Refused, why.clone());
         }
@@ -201,8 +234,18 @@ impl VenueState {
             return (FeedStatus::Dead, "not connected yet".to_owned());
         }
         let routes = self.routes.iter().map(|(name, route)| route.judge(name, now));
-        let (status, reason) = routes.max_by_key(|(status, _)| *status).unwrap_or_default();
-        (status.unwrap_or(self.healthy), reason)
+        if let (Some(status), reason) = routes.max_by_key(|(status, _)| *status).unwrap_or_default() {
+            self.silent_since = now;
+            return (status, reason);
+        }
+        let silent_ms = now.since(self.silent_since);
+        let suspected = self.told.status == FeedStatus::Suspect;
+        let many = elsewhere >= SUSPECT_LIQUIDATIONS || suspected;
+        if self.healthy != FeedStatus::Partial && silent_ms >= SUSPECT_MS && many {
+            let silent = format!("no liquidation for {} s", silent_ms / 1000);
+            return (FeedStatus::Suspect, format!("{silent}, {elsewhere} of its markets elsewhere in 60 s"));
+        }
+        (self.healthy, String::new())
     }
 }
 
@@ -234,9 +277,10 @@ mod tests {
     fn board() -> Board {
         let mut board =
             Board::new([(Venue::Binance, FeedStatus::Sampled), (Venue::Bybit, FeedStatus::Live)], T);
-        board.expect(Venue::Binance, "market-0");
-        board.expect(Venue::Bybit, "linear-0");
-        board.expect(Venue::Bybit, "inverse-0");
+        let btc = [Symbol::parse("BTCUSDT").unwrap()];
+        board.expect(Venue::Binance, "market-0", &btc);
+        board.expect(Venue::Bybit, "linear-0", &btc);
+        board.expect(Venue::Bybit, "inverse-0", &btc);
         board
     }
 
@@ -264,6 +308,44 @@ mod tests {
         assert_eq!(told(&mut board, T.plus_ms(30_000)), [(Venue::Bybit, FeedStatus::Dead)]);
         let reason = &board.readings()[1].1.reason;
         assert_eq!(reason, "inverse-0: silent");
+    }
+
+    /// A board of which all routes have delivered at this time.
+    fn delivering(board: &mut Board, at: EventTime) -> Vec<(Venue, FeedStatus)> {
+        board.delivered(Venue::Binance, "market-0", at);
+        board.delivered(Venue::Bybit, "linear-0", at);
+        board.delivered(Venue::Bybit, "inverse-0", at);
+        told(board, at)
+    }
+
+    #[test]
+    fn a_venue_whose_liquidations_alone_are_silent_is_suspect_until_it_tells_one() {
+        let (mut board, btc) = (board(), Symbol::parse("BTCUSDT").unwrap());
+        assert_eq!(delivering(&mut board, T).len(), 2);
+        for second in 1..=30 {
+            board.liquidation(Venue::Bybit, T.plus_ms(second * 1000), btc);
+        }
+        assert_eq!(delivering(&mut board, T.plus_ms(59_999)), []);
+        assert_eq!(delivering(&mut board, T.plus_ms(60_000)), [(Venue::Binance, FeedStatus::Suspect)]);
+        let reason = board.readings()[0].1.reason.clone();
+        assert_eq!(reason, "no liquidation for 60 s, 30 of its markets elsewhere in 60 s");
+        assert_eq!(delivering(&mut board, T.plus_ms(300_000)), [], "quiet elsewhere clears nothing");
+        board.liquidation(Venue::Binance, T.plus_ms(300_500), btc);
+        assert_eq!(delivering(&mut board, T.plus_ms(301_000)), [(Venue::Binance, FeedStatus::Sampled)]);
+    }
+
+    #[test]
+    fn few_liquidations_elsewhere_or_of_other_markets_make_no_suspect() {
+        let (mut board, btc) = (board(), Symbol::parse("BTCUSDT").unwrap());
+        delivering(&mut board, T);
+        for second in 1..=300 {
+            let at = T.plus_ms(second * 1000);
+            if second % 4 == 0 {
+                board.liquidation(Venue::Bybit, at, btc);
+            }
+            board.liquidation(Venue::Bybit, at, Symbol::parse("DOGEUSDT").unwrap());
+            assert_eq!(delivering(&mut board, at), [], "15 a minute of its markets");
+        }
     }
 
     #[test]

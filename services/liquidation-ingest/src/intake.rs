@@ -113,8 +113,7 @@ impl Intake {
             return self.count(Metric::Filtered);
         }
         self.shared.metrics.add(Metric::Events, &[self.venue.as_str(), event.kind()], 1);
-        let liquidation = matches!(event, Event::Liquidation(_));
-        self.shared.board(|board| board.event(self.venue, received, liquidation));
+        self.shared.board(|board| board.event(self.venue, received));
         match event {
             Event::Trade(trade) => self.trade(&trade, received),
             Event::Mark(mark) => {
@@ -123,6 +122,7 @@ impl Intake {
                 }
             }
             Event::Liquidation(liquidation) => {
+                self.shared.board(|board| board.liquidation(self.venue, received, liquidation.symbol));
                 let delay_ms = received.since(liquidation.event_time_ms);
                 #[expect(clippy::cast_precision_loss, reason = "a delay in milliseconds")]
                 self.shared.metrics.record(

@@ -67,7 +67,7 @@ impl Reader {
         let mut intakes = Vec::new();
         let mut sessions = Vec::new();
         for (route, seed) in routes.into_iter().zip(self.seed..) {
-            self.shared.board(|board| board.expect(venue, &route.name));
+            self.shared.board(|board| board.expect(venue, &route.name, &route.symbols));
             let intake = Intake::new(
                 self.protocol,
                 &route.name,

@@ -1,7 +1,7 @@
 //! What breaks is noticed, told as a gap, and survived: nothing ends.
 
 use cascade_domain::{Shard, Symbol, Venue};
-use cascade_testkit::{Observer, TestRedis, eventually};
+use cascade_testkit::{Observed, Observer, TestRedis, eventually};
 use cascade_wire::key;
 use serde_json::Value;
 
@@ -146,6 +146,20 @@ async fn a_feed_that_falls_silent_is_dead_by_name_and_comes_back() {
     assert!(delivers(&observer, Venue::Bybit).await);
     let told = gaps(&observer, Venue::Bybit, "liquidations").await;
     assert_eq!(told.first().map(String::as_str), Some("silent"), "{told:?}");
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_venue_that_acknowledges_liquidations_and_sends_none_is_suspect_by_name() {
+    let system = System::start(TestRedis::start().await.unwrap(), 8.0, &[]).await;
+    let mut observer = system.observer(&["cascade:signals"]).await;
+    system.faults().silence_topic(Venue::Bybit, "allLiquidation");
+    system.simulator.start();
+    assert!(eventually(DEADLINE, async || feed(&observer, Venue::Bybit).await == "suspect").await);
+    let named = |seen: &[Observed]| seen.iter().any(|m| m.value["feeds"]["bybit"] == "suspect");
+    observer.wait_for(DEADLINE, named).await.unwrap();
+    system.faults().unsilence_topics(Venue::Bybit);
+    assert!(eventually(DEADLINE, async || feed(&observer, Venue::Bybit).await == "live").await);
     system.stop().await;
 }
 

@@ -179,6 +179,8 @@ pub(crate) struct Fault {
     pub(crate) refuses_connections: bool,
     pub(crate) ignores_subscribe: bool,
     pub(crate) refused_topics: Vec<String>,
+    /// Acknowledged, and never sent.
+    pub(crate) silent_topics: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -311,6 +313,9 @@ impl Exchange {
         let mut out = Outbox { wanted: topics.collect(), frames: Vec::new() };
         self.wire.tell(&Moment { world, step, origin, publications: &publications }, &mut out);
         if !self.fault.muted {
+            let silent =
+                |topic: &str| self.fault.silent_topics.iter().any(|part| topic.contains(part.as_str()));
+            out.frames.retain(|(topic, _)| !silent(topic));
             self.connections.retain(|_, connection| connection.take(&out.frames));
         }
     }

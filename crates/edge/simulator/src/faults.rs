@@ -49,6 +49,17 @@ impl Faults {
         self.floor.exchange(venue).fault.refused_topics.push(part.to_owned());
     }
 
+    /// Acknowledges subscriptions to topics with this text in them, and never sends anything of them; what happens
+    /// meanwhile is lost. Topics are matched as by [`Faults::refuse_topic`].
+    pub fn silence_topic(&self, venue: Venue, part: &str) {
+        self.floor.exchange(venue).fault.silent_topics.push(part.to_owned());
+    }
+
+    /// Has silenced topics sent again.
+    pub fn unsilence_topics(&self, venue: Venue) {
+        self.floor.exchange(venue).fault.silent_topics.clear();
+    }
+
     /// Neither acknowledges subscriptions nor follows them, while it is on.
     pub fn ignore_subscribe(&self, venue: Venue, on: bool) {
         self.floor.exchange(venue).fault.ignores_subscribe = on;
