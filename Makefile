@@ -32,9 +32,9 @@ bench: ## Benchmarks, each with its baseline in the same run (docs/benchmarks.md
 	$(CARGO) bench --locked -p cascade-detector --bench engine -- $(ARGS)
 	$(CARGO) bench --locked -p cascade-wire --bench encode -- $(ARGS)
 
-fuzz: ## The decoders' property tests for longer (PROPTEST_CASES=200000)
-	PROPTEST_CASES=$${PROPTEST_CASES:-200000} $(CARGO) test --locked --release -p cascade-venues --test fuzz
-	PROPTEST_CASES=$${PROPTEST_CASES:-200000} $(CARGO) test --locked --release -p cascade-wire
+fuzz: ## The decoders' property tests for longer (PROPTEST_CASES=2000000)
+	PROPTEST_CASES=$${PROPTEST_CASES:-2000000} $(CARGO) test --locked --release -p cascade-venues --test fuzz
+	PROPTEST_CASES=$${PROPTEST_CASES:-2000000} $(CARGO) test --locked --release -p cascade-wire
 
 fmt: ## Format the code
 	$(CARGO) fmt --all

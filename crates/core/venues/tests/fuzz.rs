@@ -231,7 +231,7 @@ proptest! {
         let digits = format!("{mantissa:020}");
         let text = format!("{}.{}", &digits[..20 - point], &digits[20 - point..]);
         let text = text.trim_end_matches('.');
-        let frame = FRAMES[14].1.replace("105056.0", text).replace("0.00219", "0.000001");
+        let frame = FRAMES[14].1.replace("0.00219", "0.000001").replace("105056.0", text);
         let mut out = Decoded::default();
         let _meaning = protocol(Venue::Hyperliquid).decode(&frame, &Instruments::new(), &mut out);
         for event in &out.events {
