@@ -37,7 +37,8 @@ struct VenueState {
     healthy: FeedStatus,
     routes: BTreeMap<String, RouteState>,
     symbols: BTreeSet<Symbol>,
-    barred: Option<String>,
+    /// Why there can be no session at all, and what that makes of the feed.
+    barred: Option<(FeedStatus, String)>,
     told: FeedHealth,
     last_event: Option<EventTime>,
     /// Since when its liquidations are silent: the last of them, or when it began to deliver.
@@ -93,8 +94,8 @@ impl Board {
         }
     }
 
-    /// The venue does not let us in at all (or does again: `None`).
-    pub(crate) fn bar(&mut self, venue: Venue, why: Option<String>) {
+    /// There can be no session with the venue for now (or can again: `None`).
+    pub(crate) fn bar(&mut self, venue: Venue, why: Option<(FeedStatus, String)>) {
         if let Some(state) = self.venues.get_mut(&venue) {
             state.barred = why;
         }
@@ -228,7 +229,7 @@ impl VenueState {
     /// told `elsewhere` of its markets in the last minute. Once suspected, it must tell one.
     fn judge(&mut self, now: EventTime, elsewhere: usize) -> (FeedStatus, String) {
         if let Some(why) = &self.barred {
-            return (FeedStatus::Refused, why.clone());
+            return why.clone();
         }
         if self.routes.is_empty() {
             return (FeedStatus::Dead, "not connected yet".to_owned());
@@ -346,6 +347,17 @@ mod tests {
             board.liquidation(Venue::Bybit, at, Symbol::parse("DOGEUSDT").unwrap());
             assert_eq!(delivering(&mut board, at), [], "15 a minute of its markets");
         }
+    }
+
+    #[test]
+    fn a_venue_without_a_session_says_why() {
+        let mut board = board();
+        let why = "does not answer: no such host".to_owned();
+        board.bar(Venue::Binance, Some((FeedStatus::Dead, why.clone())));
+        assert_eq!(told(&mut board, T), [], "it was dead before");
+        assert_eq!(board.readings()[0].1.reason, why);
+        board.bar(Venue::Binance, None);
+        assert_eq!(delivering(&mut board, T)[0], (Venue::Binance, FeedStatus::Sampled));
     }
 
     #[test]

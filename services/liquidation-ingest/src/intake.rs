@@ -54,6 +54,8 @@ pub(crate) struct Intake {
     marks: Marks,
     throttle: Throttle,
     last_received: EventTime,
+    /// Whether this session was refused liquidations.
+    is_refused: bool,
     shared: Shared,
 }
 
@@ -75,6 +77,7 @@ impl Intake {
             marks: Marks::default(),
             throttle: Throttle::new(LOGGED_A_MINUTE, 60_000),
             last_received: EventTime::default(),
+            is_refused: false,
             shared,
         }
     }
@@ -210,17 +213,23 @@ impl Intake {
         match note {
             Note::Connected { .. } => {
                 tracing::debug!(venue = venue.as_str(), route, "connected");
-                self.shared.board(|board| board.refused(venue, route, None));
+                self.is_refused = false;
             }
             Note::Live { at, .. } => {
                 tracing::info!(venue = venue.as_str(), route, "feed is live");
-                self.shared.board(|board| board.delivered(venue, route, at));
+                self.shared.board(|board| {
+                    board.delivered(venue, route, at);
+                    if !self.is_refused {
+                        board.refused(venue, route, None);
+                    }
+                });
             }
             Note::RefusedTopics { topics, reason, .. } => {
                 tracing::warn!(venue = venue.as_str(), route, ?topics, reason, "subscriptions refused");
                 let liquidations =
                     topics.is_empty() || topics.iter().any(|t| self.protocol.is_liquidations(t));
                 if liquidations {
+                    self.is_refused = true;
                     let why = format!("{}: {reason}", topics.join(", "));
                     self.shared.board(|board| board.refused(venue, route, Some(why)));
                 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cascade_domain::{EventTime, Symbol, Usd};
+use cascade_domain::{EventTime, FeedStatus, Symbol, Usd};
 use cascade_feed::rest::{Client, RestError};
 use cascade_feed::{Session, SessionLimits, backoff, keep};
 use cascade_pace::Clock;
@@ -59,11 +59,11 @@ impl Reader {
         if routes.is_empty() {
             let why = "lists none of the wanted symbols".to_owned();
             tracing::warn!(venue = venue.as_str(), why, "nothing to read");
-            self.shared.board(|board| board.bar(venue, Some(why)));
+            self.shared.board(|board| board.bar(venue, Some((FeedStatus::Refused, why))));
             shutdown.requested().await;
             return Ok(());
         }
-        self.name_left_out(&instruments, &routes);
+        self.warn_of_unread(&instruments, &routes);
         let mut intakes = Vec::new();
         let mut sessions = Vec::new();
         for (route, seed) in routes.into_iter().zip(self.seed..) {
@@ -91,16 +91,22 @@ impl Reader {
         Ok(())
     }
 
-    /// Says of which wanted symbols this venue's trades and marks are not read: the venue's limits leave no room, or
-    /// it has them only where we do not read (coin-margined on Binance).
-    fn name_left_out(&self, instruments: &Instruments, routes: &[Route]) {
+    /// Names the wanted symbols that this venue does not list, and those of which only liquidations are read: the
+    /// venue's limits leave no room for more, or it has them where we do not read (coin-margined on Binance).
+    fn warn_of_unread(&self, instruments: &Instruments, routes: &[Route]) {
+        let listed: BTreeSet<_> = instruments.iter().map(|listing| &listing.symbol).collect();
         let read: BTreeSet<_> = routes.iter().flat_map(|route| &route.symbols).collect();
-        let wanted = instruments.iter().map(|listing| &listing.symbol).filter(|s| self.wanted.wants(s));
-        let left_out: BTreeSet<_> = wanted.filter(|symbol| !read.contains(symbol)).collect();
-        if !left_out.is_empty() {
-            let (venue, count) = (self.protocol.venue().as_str(), left_out.len());
-            let symbols = left_out.iter().map(|symbol| symbol.as_str()).collect::<Vec<_>>().join(", ");
-            tracing::warn!(venue, count, symbols, "trades and marks of these symbols are not read");
+        let unlisted = self.wanted.symbols.iter().flatten().filter(|symbol| !listed.contains(symbol));
+        let unread = listed.iter().copied().filter(|s| self.wanted.wants(s) && !read.contains(s));
+        for (symbols, what) in [
+            (unlisted.collect::<Vec<_>>(), "these symbols are not listed here"),
+            (unread.collect(), "trades and marks of these symbols are not read"),
+        ] {
+            if !symbols.is_empty() {
+                let (venue, count) = (self.protocol.venue().as_str(), symbols.len());
+                let symbols = symbols.into_iter().map(Symbol::as_str).collect::<Vec<_>>().join(", ");
+                tracing::warn!(venue, count, symbols, "{what}");
+            }
         }
     }
 
@@ -126,8 +132,9 @@ impl Reader {
                         wait = wait.max(*retry_after).min(LONGEST_AWAY);
                     }
                     tracing::warn!(venue = venue.as_str(), %error, retry_in_s = wait.as_secs(), "no instruments");
-                    let refused = matches!(error, RestError::Refused { .. }).then(|| error.to_string());
-                    self.shared.board(|board| board.bar(venue, refused));
+                    let refused = matches!(error, RestError::Refused { .. } | RestError::Limited { .. });
+                    let status = if refused { FeedStatus::Refused } else { FeedStatus::Dead };
+                    self.shared.board(|board| board.bar(venue, Some((status, error.to_string()))));
                 }
             }
             tokio::select! {

@@ -68,7 +68,7 @@ impl Writer {
                 tracing::warn!("Redis was restarted: what it held since {since} ms may be lost");
                 self.tell_gaps(since);
             } else if away_since.is_some() {
-                tracing::info!("Redis takes events again; none were lost");
+                tracing::info!("Redis takes events again");
             }
             *server = now_server.or(server.take());
         }

@@ -176,6 +176,18 @@ async fn a_venue_that_let_nobody_in_for_a_while_is_live_again_when_it_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_venue_that_refuses_its_liquidations_is_refused_although_its_marks_flow() {
+    let system = System::start(TestRedis::start().await.unwrap(), 10.0, &[]).await;
+    let observer = system.observer(&[]).await;
+    system.faults().refuse_topic(Venue::Okx, "liquidation-orders");
+    system.faults().close(Venue::Okx);
+    assert!(eventually(DEADLINE, async || feed(&observer, Venue::Okx).await == "refused").await);
+    assert!(goes_on(&observer, Venue::Okx).await, "the rest of the session goes on");
+    assert_eq!(feed(&observer, Venue::Okx).await, "refused");
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_time_between_two_ingests_is_a_gap() {
     let mut system = System::start(TestRedis::start().await.unwrap(), 4.0, &[]).await;
     let observer = system.observer(&[]).await;

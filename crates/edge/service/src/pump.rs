@@ -137,7 +137,7 @@ impl<D: Detector> Pump<D> {
             match read {
                 Ok(entries) => self.take(entries),
                 Err(error) => {
-                    tracing::warn!(%error, "can't read the streams");
+                    self.warn(&error, "can't read the streams");
                     tokio::time::sleep(RETRY).await;
                     continue;
                 }
@@ -278,7 +278,7 @@ impl<D: Detector> Pump<D> {
                     return;
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "Redis does not take findings; they wait");
+                    self.warn(&error, "Redis does not take findings; they wait");
                     tokio::time::sleep(RETRY).await;
                 }
             }
@@ -289,7 +289,7 @@ impl<D: Detector> Pump<D> {
                 Ok(Commit::Done | Commit::AlreadyDone) => history.extend(self.committed(batch)),
                 Ok(refused) => self.give_up(batch.shard, refused.label()),
                 Err(error) if error.is_transient() => {
-                    tracing::warn!(shard = %batch.shard, %error, "a batch waits");
+                    self.warn(&error, "Redis does not take findings; they wait");
                 }
                 Err(error) => {
                     tracing::warn!(shard = %batch.shard, %error, "Redis refuses a batch");
@@ -298,6 +298,13 @@ impl<D: Detector> Pump<D> {
             }
         }
         self.write(&history).await;
+    }
+
+    /// Warns of what is tried again and again, now and then.
+    fn warn(&mut self, error: &BusError, what: &'static str) {
+        if let Some(suppressed) = self.throttle.admit(what, self.context.clock.now()) {
+            tracing::warn!(%error, suppressed, "{what}");
+        }
     }
 
     /// What a committed batch leaves in metrics and history.
