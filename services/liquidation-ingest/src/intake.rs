@@ -14,7 +14,7 @@ use crate::board::Board;
 use crate::marks::Marks;
 
 /// How many refusals of one kind are logged in a minute of the clock; all are counted.
-const LOGGED_A_MINUTE: u32 = 3;
+pub(crate) const LOGGED_A_MINUTE: u32 = 3;
 
 /// What all connections of the process share.
 #[derive(Clone, Debug)]

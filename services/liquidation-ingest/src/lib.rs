@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex};
 
 use cascade_bus::{Bus, BusSettings, Outbox};
 use cascade_domain::EventTime;
-use cascade_service::{BoxError, Context, Program, Shutdown, Supervisor, Throttle, watch_redis};
+use cascade_service::{BoxError, Context, Program, Shutdown, Supervisor, watch_redis};
 use cascade_venues::protocol;
 
 pub use config::{All, Config, Ingest, Symbols, VenueSettings};
@@ -104,14 +104,8 @@ pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
         readings.await;
         Ok(())
     });
-    let writer = Writer {
-        bus: bus.clone(),
-        bounds: config.ingest.bounds(),
-        clock: Arc::clone(&context.clock),
-        venues: exchanges.clone(),
-        shared,
-        throttle: Throttle::new(3, 60_000),
-    };
+    let clock = Arc::clone(&context.clock);
+    let writer = Writer::new(bus.clone(), config.ingest.bounds(), clock, exchanges.clone(), shared);
     supervisor.spawn("writer", async move {
         writer.run(drain).await;
         Ok(())

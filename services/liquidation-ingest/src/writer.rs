@@ -3,6 +3,7 @@
 //! Waits for Redis as long as it takes; meanwhile the queue drops what it must, and tells it. Knows no venue.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cascade_bus::{Bus, BusError, Stored, StreamBounds};
@@ -11,7 +12,7 @@ use cascade_pace::Clock;
 use cascade_service::{Metric, Shutdown, Throttle};
 use cascade_wire::{decode_event, encode_event};
 
-use crate::intake::Shared;
+use crate::intake::{LOGGED_A_MINUTE, Shared};
 
 /// How many events one flush takes.
 const FLUSH_EVENTS: usize = 2_000;
@@ -25,18 +26,33 @@ const REMEMBER_SAMPLES_S: u32 = 120;
 /// The way into the streams.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    pub(crate) bus: Bus,
-    pub(crate) bounds: StreamBounds,
-    pub(crate) clock: std::sync::Arc<dyn Clock>,
-    pub(crate) venues: Vec<Venue>,
-    pub(crate) shared: Shared,
-    pub(crate) throttle: Throttle,
+    bus: Bus,
+    bounds: StreamBounds,
+    clock: Arc<dyn Clock>,
+    venues: Vec<Venue>,
+    shared: Shared,
+    throttle: Throttle,
+    /// What names the run of the Redis that was last written to.
+    server: Option<String>,
+    reconnects: u64,
+    written_at: EventTime,
 }
 
 impl Writer {
+    /// A writer that has written nothing yet.
+    pub(crate) fn new(
+        bus: Bus,
+        bounds: StreamBounds,
+        clock: Arc<dyn Clock>,
+        venues: Vec<Venue>,
+        shared: Shared,
+    ) -> Self {
+        let (throttle, written_at) = (Throttle::new(LOGGED_A_MINUTE, 60_000), clock.now());
+        Self { bus, bounds, clock, venues, shared, throttle, server: None, reconnects: 0, written_at }
+    }
+
     /// Writes until it is asked to stop and the queue is empty; to be asked when nobody puts anything in any more.
     pub(crate) async fn run(mut self, shutdown: Shutdown) {
-        let mut server = None;
         loop {
             let events = tokio::select! {
                 biased;
@@ -46,32 +62,42 @@ impl Writer {
                     events => events,
                 },
             };
-            self.write(events, &mut server).await;
+            self.write(events).await;
         }
     }
 
     /// Writes one flush, however long Redis is away. A Redis that came back as another one has forgotten what it
     /// held: that is a gap in everything.
-    async fn write(&mut self, events: Vec<Event>, server: &mut Option<String>) {
+    async fn write(&mut self, events: Vec<Event>) {
         let mut batches = self.by_shard(events);
-        let mut away_since: Option<EventTime> = None;
+        let mut is_away = false;
         while let Err(error) = self.store(&mut batches).await {
-            if away_since.is_none() {
+            if !is_away {
                 tracing::warn!(%error, "Redis does not take events; they wait");
-                away_since = Some(self.clock.now());
+                is_away = true;
             }
             tokio::time::sleep(RETRY).await;
         }
-        if server.is_none() || away_since.is_some() {
-            let now_server = self.bus.run_id().await.ok();
-            if let (Some(since), true) = (away_since, server.is_some() && now_server != *server) {
-                tracing::warn!("Redis was restarted: what it held since {since} ms may be lost");
-                self.tell_gaps(since);
-            } else if away_since.is_some() {
-                tracing::info!("Redis takes events again");
-            }
-            *server = now_server.or(server.take());
+        if is_away {
+            tracing::info!("Redis takes events again");
         }
+        let since = std::mem::replace(&mut self.written_at, self.clock.now());
+        if self.is_another_server().await {
+            tracing::warn!("Redis was restarted: what it held since {since} ms may be lost");
+            self.tell_gaps(since);
+        }
+    }
+
+    /// Whether Redis was restarted since this was last known. Asked after every reconnect: a fast restart makes no
+    /// write fail.
+    async fn is_another_server(&mut self) -> bool {
+        let reconnects = self.bus.stats().reconnects();
+        if self.server.is_some() && reconnects == self.reconnects {
+            return false;
+        }
+        let Ok(id) = self.bus.run_id().await else { return false };
+        self.reconnects = reconnects;
+        self.server.replace(id.clone()).is_some_and(|before| before != id)
     }
 
     /// Stores all shards' events; what is stored leaves `batches`, what Redis does not take for now stays.
