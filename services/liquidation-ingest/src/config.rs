@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cascade_bus::{RedisUrl, StreamBounds};
 use cascade_domain::{Refusal, Symbol, Usd, Venue};
 use cascade_service::config::{Document, Mistakes};
-use cascade_service::redis_url;
+use cascade_service::{Output, redis_url};
 use cascade_venues::{Endpoints, Wanted};
 use serde::Deserialize;
 
@@ -18,6 +18,8 @@ pub struct Config {
     pub ingest: Ingest,
     /// Where each exchange is reached.
     pub venues: BTreeMap<Venue, VenueSettings>,
+    /// How feed findings go out.
+    pub output: Output,
 }
 
 /// Section `[ingest]`.
@@ -175,9 +177,15 @@ impl Config {
         };
         Self {
             redis_url: redis_url(document, mistakes),
+            output: Output::read(document, mistakes),
             venues: Venue::ALL.into_iter().map(|venue| (venue, section(venue, mistakes))).collect(),
             ingest,
         }
+    }
+
+    /// Where a venue is reached.
+    pub(crate) fn endpoints(&self, venue: Venue) -> Endpoints {
+        self.venues.get(&venue).cloned().unwrap_or_default().endpoints()
     }
 
     /// What shall be read from a venue.

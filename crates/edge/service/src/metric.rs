@@ -55,6 +55,8 @@ pub enum Metric {
     FeedUp,
     /// From an event's own time to its receipt.
     VenueDelay,
+    /// A venue's clock against ours, at least; negative = behind, or slow.
+    ClockOffset,
     /// Events that wait for Redis.
     Queue,
     /// Ticks written to the shards.
@@ -85,7 +87,7 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::BuildInfo,
         Self::Uptime,
         Self::Frames,
@@ -99,6 +101,7 @@ impl Metric {
         Self::Sessions,
         Self::FeedUp,
         Self::VenueDelay,
+        Self::ClockOffset,
         Self::Queue,
         Self::Ticks,
         Self::TickLag,
@@ -135,6 +138,7 @@ impl Metric {
             Self::Sessions => (Kind::Counter, "cascade_sessions_total"),
             Self::FeedUp => (Kind::Gauge, "cascade_feed_up"),
             Self::VenueDelay => (Kind::Histogram, "cascade_venue_delay_seconds"),
+            Self::ClockOffset => (Kind::Gauge, "cascade_clock_offset_seconds"),
             Self::Queue => (Kind::Gauge, "cascade_queue_events"),
             Self::Ticks => (Kind::Counter, "cascade_ticks_total"),
             Self::TickLag => (Kind::Gauge, "cascade_tick_lag_seconds"),
@@ -163,7 +167,12 @@ impl Metric {
             | Self::RedisErrors
             | Self::ShardLag
             | Self::Pipeline => &[],
-            Self::Frames | Self::Filtered | Self::LateTrades | Self::FeedUp | Self::VenueDelay => &["venue"],
+            Self::Frames
+            | Self::Filtered
+            | Self::LateTrades
+            | Self::FeedUp
+            | Self::VenueDelay
+            | Self::ClockOffset => &["venue"],
             Self::Events => &["venue", "kind"],
             Self::Refused => &["venue", "reason"],
             Self::Dropped | Self::EngineEvents => &["kind"],
@@ -190,6 +199,7 @@ impl Metric {
             Self::Sessions => "Sessions with a venue that ended, and why.",
             Self::FeedUp => "1 while the venue delivers, else 0.",
             Self::VenueDelay => "From an event's own time to its receipt.",
+            Self::ClockOffset => "A venue's clock against ours, at least; negative = behind, or slow.",
             Self::Queue => "Events that wait for Redis.",
             Self::Ticks => "Ticks written to the shards.",
             Self::TickLag => "How late the last tick was written.",

@@ -116,7 +116,8 @@ pub(crate) async fn watch(bus: Bus, view: View, screen: Screen, shutdown: Shutdo
 }
 
 async fn look(bus: &Bus, view: &View, screen: Screen) -> Result<(), BoxError> {
-    let channels = [Channel::Signals, Channel::Large].map(|channel| channel.as_str().to_owned());
+    let channels =
+        [Channel::Signals, Channel::Large, Channel::Ops].map(|channel| channel.as_str().to_owned());
     let mut subscriber = bus.subscriber(&channels)?;
     let mut looks = tokio::time::interval(LOOK);
     let mut lines = (screen == Screen::Lines).then(Lines::default);
