@@ -120,6 +120,12 @@ mod tests {
     }
 
     #[test]
+    fn only_binance_ends_a_connection_for_its_age_unasked() {
+        let ages = Venue::ALL.map(|venue| Broken::of(venue).connection_age);
+        assert_eq!(ages, [Some(Duration::from_secs(86_400)), None, None, None]);
+    }
+
+    #[test]
     fn what_is_delayed_leaves_at_its_time_also_when_new_ones_are_not_delayed_any_more() {
         let mut broken = Broken { delays: vec![("l".to_owned(), 480_000)], ..Broken::default() };
         let at = EventTime::from_ms;

@@ -145,12 +145,6 @@ fn without_binance_the_others_still_carry_a_cascade_to_critical() {
 }
 
 #[test]
-fn a_storm_is_load_and_no_cascade() {
-    let btc = &watch("storm", 1)["BTC"];
-    assert!((1..=600).all(|second| btc.level("BTC", second) < Level::Alert));
-}
-
-#[test]
 fn a_cascade_is_over_early_enough_to_be_told_as_resolved() {
     for (name, seed) in (0..12).flat_map(|seed| [("cascade", seed), ("dead-feed", seed)]) {
         let end = i64::try_from(Scenario::named(name).unwrap().duration_s()).unwrap();
