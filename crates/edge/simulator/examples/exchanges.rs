@@ -59,22 +59,22 @@ struct Arguments {
 impl Arguments {
     fn read(mut words: impl Iterator<Item = String>) -> Result<Self, Box<dyn Error>> {
         let mut name = "storm".to_owned();
-        let (mut seed, mut speed, mut start_after_s) = (7, 1, 10);
+        let (mut seed, mut times, mut start_after_s) = (7, 1, 10);
         while let Some(flag) = words.next() {
             let value = words.next().ok_or_else(|| format!("{flag} needs a value"))?;
             match flag.as_str() {
                 "--scenario" => name = value,
                 "--seed" => seed = value.parse()?,
-                "--speed" => speed = value.parse()?,
+                "--speed" => times = value.parse()?,
                 "--start-after-s" => start_after_s = value.parse()?,
                 _ => return Err(format!("unknown flag {flag}").into()),
             }
         }
-        if speed == 0 {
+        if times == 0 {
             return Err("--speed is 0".into());
         }
         let scenario = Scenario::named(&name).ok_or_else(|| format!("no scenario `{name}`"))?;
-        Ok(Self { scenario, seed, speed, start_after_s })
+        Ok(Self { scenario, seed, speed: times, start_after_s })
     }
 }
 
@@ -118,7 +118,7 @@ fn addresses(simulator: &Simulator, arguments: &Arguments) -> Value {
 /// What happened so far.
 fn so_far(simulator: &Simulator, clock: &WallClock) -> Value {
     let truth = simulator.truth();
-    let tally = |t: Tally| json!({"orders": t.orders, "usd": t.usd.to_string()});
+    let tally = |t: Tally| json!({"orders": t.orders, "usd": t.usd});
     let venues = by_venue(|venue| {
         let shown = truth.venues.get(&venue).copied().unwrap_or_default();
         json!({

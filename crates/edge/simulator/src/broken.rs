@@ -14,6 +14,7 @@ pub(crate) type HttpAnswer = (u16, Option<u32>);
 
 /// Faults that stand, and the frames that they hold back.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Broken {
     pub(crate) muted: bool,
     pub(crate) ignores_subscribe: bool,
@@ -122,7 +123,7 @@ mod tests {
     #[test]
     fn only_binance_ends_a_connection_for_its_age_unasked() {
         let ages = Venue::ALL.map(|venue| Broken::of(venue).connection_age);
-        assert_eq!(ages, [Some(Duration::from_secs(86_400)), None, None, None]);
+        assert_eq!(ages, [Some(Duration::from_hours(24)), None, None, None]);
     }
 
     #[test]

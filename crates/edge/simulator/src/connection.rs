@@ -21,7 +21,7 @@ pub(crate) struct Connection {
     pub(crate) session: Session,
     pub(crate) opened_at: EventTime,
     queue: mpsc::Sender<Frame>,
-    /// The last text that it was sent.
+    /// The last text that the venue itself had to say.
     last: Option<Utf8Bytes>,
     /// Dropped with the connection: that is what cuts the socket.
     _cut: watch::Sender<()>,
@@ -53,10 +53,15 @@ impl Connection {
             return true;
         }
         self.session.closing = matches!(frame, Frame::Close(..) | Frame::Torn(_));
+        self.queue.try_send(frame).is_ok()
+    }
+
+    /// The same with what no fault made up: it is what later faults are made of.
+    pub(crate) fn tell(&mut self, frame: Frame) -> bool {
         if let Frame::Text(text) = &frame {
             self.last = Some(text.clone());
         }
-        self.queue.try_send(frame).is_ok()
+        self.take(frame)
     }
 
     /// The first half of the last text, if there was one.

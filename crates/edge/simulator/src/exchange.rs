@@ -127,8 +127,9 @@ impl Exchange {
 
     /// Lets a connection in. Hyperliquid closes at once one that is too many.
     pub(crate) fn open(&mut self, route: Route, now: EventTime) -> Opened {
-        let crowded = self.venue == Venue::Hyperliquid
-            && (self.connections.len() >= HYPERLIQUID_CONNECTIONS || !self.connects.admit(now));
+        let limited = self.venue == Venue::Hyperliquid;
+        let too_fast = limited && !self.connects.admit(now);
+        let crowded = too_fast || limited && self.connections.len() >= HYPERLIQUID_CONNECTIONS;
         self.counts.opened += 1;
         let session = Session::new(self.counts.opened, route);
         let (mut connection, opened) = Connection::open(session, now, self.stalled.subscribe());
@@ -245,8 +246,9 @@ impl Exchange {
     pub(crate) fn shout_each(&mut self, frame: impl Fn(&Connection) -> Option<Frame>) {
         let ids: Vec<u64> = self.connections.keys().copied().collect();
         for id in ids {
-            if let Some(frame) = self.connections.get(&id).and_then(&frame) {
-                self.answer(id, vec![frame]);
+            let Some(connection) = self.connections.get_mut(&id) else { continue };
+            if frame(connection).is_some_and(|frame| !connection.take(frame)) {
+                self.cut_slow_one(id);
             }
         }
     }
@@ -298,13 +300,15 @@ impl Exchange {
         let mut slow = BTreeSet::new();
         for told in frames {
             for id in self.subscribers.get(&told.topic).into_iter().flatten() {
-                let taken = self.connections.get_mut(id).map(|c| c.take(Frame::Text(told.text.clone())));
+                let taken = self.connections.get_mut(id).map(|c| c.tell(Frame::Text(told.text.clone())));
                 if taken == Some(false) {
                     slow.insert(*id);
                 }
             }
         }
-        slow.into_iter().for_each(|id| self.cut_slow_one(id));
+        for id in slow {
+            self.cut_slow_one(id);
+        }
     }
 
     fn cut_slow_one(&mut self, id: u64) {
@@ -320,7 +324,7 @@ impl Exchange {
 
     fn answer(&mut self, id: u64, frames: Vec<Frame>) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
-        if !frames.into_iter().all(|frame| connection.take(frame)) {
+        if !frames.into_iter().all(|frame| connection.tell(frame)) {
             self.cut_slow_one(id);
         }
     }

@@ -28,8 +28,11 @@ fn thresholds(base: &str) -> (f64, f64, f64, (usize, f64)) {
 }
 
 fn watch(name: &str, seed: u64) -> BTreeMap<&'static str, Seen> {
-    let scenario = Scenario::named(name).unwrap();
-    let mut world = World::new(&scenario, seed);
+    watch_all(&Scenario::named(name).unwrap(), seed)
+}
+
+fn watch_all(scenario: &Scenario, seed: u64) -> BTreeMap<&'static str, Seen> {
+    let mut world = World::new(scenario, seed);
     let mut samplers = Venue::ALL.map(|venue| (venue, Sampler::of(venue)));
     let mut all: BTreeMap<&'static str, Seen> = BTreeMap::new();
     for base in ["BTC", "ETH", "SOL"] {
@@ -49,8 +52,8 @@ fn watch(name: &str, seed: u64) -> BTreeMap<&'static str, Seen> {
                     continue;
                 }
                 for order in publication.orders {
-                    let Some(seen) = all.get_mut(order.listing.base().name) else { continue };
-                    seen.orders.push((publication.at_ms, order));
+                    let Some(market) = all.get_mut(order.listing.base().name) else { continue };
+                    market.orders.push((publication.at_ms, order));
                 }
             }
         }
@@ -60,7 +63,7 @@ fn watch(name: &str, seed: u64) -> BTreeMap<&'static str, Seen> {
                 seen.marks.push(world.mark(main));
             }
         }
-        step.end_ms < duration_ms(&scenario)
+        step.end_ms < duration_ms(scenario)
     } {}
     all
 }
@@ -141,6 +144,17 @@ fn without_binance_the_others_still_carry_a_cascade_to_critical() {
             let alone = (silent..=last).map(|s| seen[base].level(base, s)).max();
             assert!(alone >= expected.at_least, "seed {seed}: {base} reaches {alone:?} without Binance");
         }
+    }
+}
+
+#[test]
+fn a_storm_is_load_and_no_cascade() {
+    // One of the generated markets: they have nothing to do with the real ones, nor with each other.
+    let storm = include_str!("../scenarios/storm.toml").replace("bases = 300", "bases = 1");
+    let scenario = Scenario::parse(&storm).unwrap();
+    for seed in 0..3 {
+        let btc = &watch_all(&scenario, seed)["BTC"];
+        assert_eq!((1..=600).map(|s| btc.level("BTC", s)).max(), Some(Level::None), "seed {seed}");
     }
 }
 

@@ -110,7 +110,7 @@ async fn page(simulator: &Simulator, tail: &str) -> Value {
 
 fn times(rows: &[(String, String)]) -> Vec<i64> {
     let detail = |(_, text): &(String, String)| serde_json::from_str::<Value>(text).unwrap();
-    rows.iter().map(|row| client::number(&detail(row)["ts"]) as i64).collect()
+    rows.iter().map(|row| detail(row)["ts"].as_str().unwrap().parse().unwrap()).collect()
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Who is let in and who is thrown out: limits of the venues, closes, HTTP refusals, age, and what is counted of it.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod client;
 
