@@ -77,6 +77,7 @@ pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
             clock: Arc::clone(&context.clock),
             since,
             seed,
+            refresh: config.ingest.instruments_refresh(),
             shared: shared.clone(),
         };
         let (shutdown, drained) = (shutdown.clone(), Arc::clone(&drained));

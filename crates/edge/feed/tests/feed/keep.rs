@@ -108,24 +108,6 @@ async fn stopping_is_prompt_while_the_route_backs_off() {
 }
 
 #[tokio::test]
-async fn a_wait_on_the_venues_request_to_reconnect_is_short() {
-    let (exchange, clock) = (Exchange::open().await, Fast::new(1));
-    let mut route = route(&exchange);
-    route.venue = Venue::Okx;
-    route.subscriptions.clear();
-    let ear = Ear::new(clock.clone());
-    kept(&plan(route, &clock), &ear, async {
-        let mut peer = exchange.accept().await;
-        peer.say(r#"{"event":"notice","code":"64008","msg":"The connection will soon be closed for a service upgrade. Please reconnect.","connId":"a4d3ae55"}"#)
-            .await;
-        ear.until("the end", |ear| ear.ends().len() == 1).await;
-        drop(exchange.accept().await);
-    })
-    .await;
-    assert_eq!(ear.ends()[0].1, "asked");
-}
-
-#[tokio::test]
 async fn a_kept_route_can_be_a_task() {
     fn may_move<T: Send>(future: T) -> T {
         future

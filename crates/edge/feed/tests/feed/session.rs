@@ -149,7 +149,7 @@ async fn garbage_and_binary_frames_are_refused_and_their_neighbours_live() {
     assert_eq!(labels.len(), 5, "{:?}", ear.refused());
     assert_eq!(labels[..3], ["malformed", "malformed", "malformed"]);
     assert_eq!(labels[3..], ["unknown_side", "bad_number"]);
-    assert!(ear.refused()[1].to_string().contains("a binary frame of 3 bytes"));
+    assert!(ear.refused()[1].to_string().contains("a compressed frame of 3 bytes"), "gzip is named");
 }
 
 #[tokio::test]
