@@ -183,9 +183,11 @@ impl Sink for Part<'_, '_> {
     }
 
     fn note(&mut self, note: Note) {
+        // From the connection on there is a time at which it is too old.
+        let is_dated = matches!(note, Note::Connected { .. });
         let mut stage = lock(self.stage);
         stage.note(self.number, note);
-        if !stage.news.is_empty() {
+        if is_dated || !stage.news.is_empty() {
             self.rung.notify_one();
         }
     }

@@ -11,7 +11,7 @@ use crate::ear::{Ear, Fast, Told, wall};
 use crate::exchange::{Exchange, plan, route, ticker};
 
 /// Keeps a route up beside a script; gives how long stopping took on the wall.
-async fn kept(plan: &Session, ear: &Ear, script: impl Future<Output = ()>) -> Duration {
+pub(crate) async fn kept(plan: &Session, ear: &Ear, script: impl Future<Output = ()>) -> Duration {
     let (stop, stopped) = oneshot::channel::<()>();
     let mut sink = ear.clone();
     let scripted = async {
