@@ -3,6 +3,8 @@
 mod feeds;
 mod listing;
 mod missed;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

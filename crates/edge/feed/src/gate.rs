@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use cascade_domain::Venue;
 use cascade_pace::{Budget, Clock, Rate, Turn};
 use cascade_venues::{Limits, Quota};
 use tokio::sync::Notify;
@@ -14,6 +15,8 @@ use crate::{Ended, away};
 
 /// How long one who waits for a place looks away, on the wall, however well he is called.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// A wait longer than this, of the clock, is worth a word.
+const LONG: Duration = Duration::from_secs(5);
 
 /// The limits of one venue, counted. All routes of a venue share one, also when they come and go.
 #[derive(Debug)]
@@ -58,14 +61,23 @@ impl Gate {
         Self { passing: Mutex::new(Passing { budget, bans: 0 }), freed: Notify::new() }
     }
 
-    /// Waits for a place.
-    pub(crate) async fn admit(self: &Arc<Self>, clock: &dyn Clock) -> Pass {
+    /// Waits for a place; `who` is named in the log if that takes long.
+    pub(crate) async fn admit(self: &Arc<Self>, clock: &dyn Clock, (venue, who): (Venue, &str)) -> Pass {
+        let mut is_told = false;
         loop {
             let turn = self.passing().budget.take(clock.now_ns());
-            match turn {
+            let is_long = match turn {
                 Turn::Now => return Pass { gate: Arc::clone(self) },
+                Turn::In(wait) => wait > LONG,
+                Turn::Full => true,
+            };
+            if is_long && !is_told {
+                tracing::info!(venue = venue.as_str(), who, ?turn, "waits: the venue takes no more for now");
+                is_told = true;
+            }
+            match turn {
                 Turn::In(wait) => sleep(clock.wall(wait)).await,
-                Turn::Full => tokio::select! {
+                _ => tokio::select! {
                     () = self.freed.notified() => {}
                     () = sleep(LOOK_AGAIN) => {}
                 },

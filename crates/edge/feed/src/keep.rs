@@ -233,10 +233,11 @@ impl<'s, 'a: 's> Keeper<'s, 'a> {
 async fn run(plan: &Session, mut sink: Part<'_, '_>, stop: oneshot::Receiver<()>) -> (u64, Ended) {
     let number = sink.number;
     let mut stopped = pin!(async { drop(stop.await) });
+    let route = plan.newest_route();
     let pass = tokio::select! {
         biased;
         () = stopped.as_mut() => return (number, Ended::before_it_began(End::Shutdown)),
-        pass = plan.gate.admit(&*plan.clock) => pass,
+        pass = plan.gate.admit(&*plan.clock, (route.venue, &route.name)) => pass,
     };
     let ended = session(plan, &mut sink, stopped).await;
     drop(pass);

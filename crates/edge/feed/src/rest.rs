@@ -233,7 +233,7 @@ impl Client {
         let mut backoff =
             Backoff::try_new(Duration::from_millis(500), LONGEST_BACKOFF, Duration::MAX, self.seed)?;
         loop {
-            let pass = gate.admit(&*self.clock).await;
+            let pass = gate.admit(&*self.clock, (venue, "rest")).await;
             let answer = self.ask(venue, request).await;
             drop(pass);
             let (status, reason, retry_after) = match answer {

@@ -35,6 +35,17 @@ pub(crate) struct Feed {
     sink: Hearing,
 }
 
+#[cfg(test)]
+impl Feed {
+    pub(crate) fn newest_route(&self) -> Arc<Route> {
+        self.plan.newest_route()
+    }
+
+    pub(crate) const fn since(&self) -> EventTime {
+        self.since
+    }
+}
+
 /// What is listed, and the connections on which it is read.
 #[derive(Debug)]
 pub(crate) struct Feeds<'r> {
@@ -75,12 +86,8 @@ impl<'r> Feeds<'r> {
             tracing::warn!(venue = venue.as_str(), before, now, "a list of instruments that can't be whole");
             return Vec::new();
         }
-        let known = together(&self.listed, &instruments);
-        self.table.send_if_modified(|table| {
-            let is_new = **table != known;
-            *table = Arc::new(known);
-            is_new
-        });
+        let known = together(&self.table.borrow(), &instruments);
+        self.table.send_replace(Arc::new(known));
         if !self.listed.is_empty() {
             Change::between(&self.listed, &instruments, &self.reader.wanted).log(venue);
         }
