@@ -256,6 +256,14 @@ impl Intake {
                     self.shared.board(|board| board.refused(venue, route, Some(why)));
                 }
             }
+            Note::Asked { reason, .. } => {
+                tracing::info!(venue = venue.as_str(), route, reason, "the venue asks for a reconnect");
+            }
+            Note::Renewed { .. } => {
+                self.shared.metrics.add(Metric::Sessions, &[venue.as_str(), "renewed"], 1);
+                tracing::info!(venue = venue.as_str(), route, "another session took over");
+            }
+            Note::NotRenewed { .. } | Note::Recovered { .. } => {}
             Note::Ended { end, .. } => {
                 self.shared.metrics.add(Metric::Sessions, &[venue.as_str(), end.word()], 1);
                 self.marks.clear();

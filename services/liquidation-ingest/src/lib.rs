@@ -124,6 +124,7 @@ impl Tasks {
                         clock: Arc::clone(&clock),
                         since,
                         seed,
+                        refresh: config.ingest.instruments_refresh(),
                         shared: shared.clone(),
                     };
                     reader.run(mine)

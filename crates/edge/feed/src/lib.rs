@@ -7,19 +7,26 @@
 //!
 //! All times are the [`cascade_pace::Clock`]'s; see [`Session`] for the one exception.
 
+mod away;
+mod backfill;
 mod end;
 mod gaps;
+mod gate;
 mod keep;
 pub mod rest;
 mod roll;
 mod session;
 mod sink;
 mod socket;
+mod stage;
 mod status;
+mod swap;
 mod timing;
 mod tls;
 
+pub use backfill::Backfilled;
 pub use end::{End, Ended};
+pub use gate::Gate;
 pub use keep::{backoff, keep};
 pub use session::{Session, SessionLimits, session};
 pub use sink::{Frame, Note, Sink};

@@ -51,6 +51,8 @@ pub enum Metric {
     Gaps,
     /// Sessions with a venue that ended, and why.
     Sessions,
+    /// What came of asking a venue again for what was missed.
+    Backfills,
     /// 1 while the venue delivers, else 0.
     FeedUp,
     /// From an event's own time to its receipt.
@@ -99,6 +101,7 @@ impl Metric {
         Self::LateTrades,
         Self::Gaps,
         Self::Sessions,
+        Self::Backfills,
         Self::FeedUp,
         Self::VenueDelay,
         Self::ClockOffset,
@@ -136,6 +139,7 @@ impl Metric {
             Self::LateTrades => (Kind::Counter, "cascade_late_trades_total"),
             Self::Gaps => (Kind::Counter, "cascade_gaps_total"),
             Self::Sessions => (Kind::Counter, "cascade_sessions_total"),
+            Self::Backfills => (Kind::Counter, "cascade_backfills_total"),
             Self::FeedUp => (Kind::Gauge, "cascade_feed_up"),
             Self::VenueDelay => (Kind::Histogram, "cascade_venue_delay_seconds"),
             Self::ClockOffset => (Kind::Gauge, "cascade_clock_offset_seconds"),
@@ -178,6 +182,7 @@ impl Metric {
             Self::Dropped | Self::EngineEvents => &["kind"],
             Self::Gaps => &["venue", "stream"],
             Self::Sessions => &["venue", "end"],
+            Self::Backfills => &["venue", "outcome"],
             Self::Published => &["channel"],
             Self::EngineRefused | Self::EntriesRefused | Self::CommitRefused => &["reason"],
             Self::Findings => &["finding", "level"],
@@ -197,6 +202,7 @@ impl Metric {
             Self::LateTrades => "Trades that came after their second was told.",
             Self::Gaps => "Gaps told about a venue's stream.",
             Self::Sessions => "Sessions with a venue that ended, and why.",
+            Self::Backfills => "What came of asking a venue again for what was missed.",
             Self::FeedUp => "1 while the venue delivers, else 0.",
             Self::VenueDelay => "From an event's own time to its receipt.",
             Self::ClockOffset => "A venue's clock against ours, at least; negative = behind, or slow.",
