@@ -3,6 +3,7 @@
 
 mod ear;
 mod exchange;
+mod follow;
 mod keep;
 mod rest;
 mod session;
