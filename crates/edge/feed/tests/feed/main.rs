@@ -6,6 +6,7 @@ mod ear;
 mod exchange;
 mod frames;
 mod grow;
+mod follow;
 mod keep;
 mod limits;
 mod renew;
