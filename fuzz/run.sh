@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Fuzzes with stable Rust and nothing to install: libFuzzer comes with a crate, its counters with flags of rustc.
+#
+#   fuzz/run.sh SECONDS               every target in turn, each for so long
+#   fuzz/run.sh TARGET SECONDS        one target
+#   fuzz/run.sh TARGET FILE           one input again: how a crash is reproduced
+#   fuzz/run.sh TARGET minimise       what was found so far, as few small files, into fuzz/corpus/TARGET
+#
+# Inputs that were found grow in the target folder and stay out of the repository; seeds are in fuzz/corpus/TARGET.
+# FUZZ_WORK names another place for what was found and for crashes.
+set -euo pipefail
+
+usage() {
+    sed -n '2,11s/^# \{0,1\}//p' "$0"
+    echo "targets: $(targets | xargs)"
+    exit 2
+}
+
+targets() { basename -s .rs "$fuzz"/fuzz_targets/*.rs; }
+
+fuzz="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$fuzz/target}"
+work="${FUZZ_WORK:-$fuzz}"
+host="$(rustc -vV | sed -n 's/^host: //p')"
+
+# What cargo-fuzz passes for `--sanitizer none`. A --target keeps it away from build scripts.
+coverage=(
+    --cfg fuzzing
+    -Cpasses=sancov-module
+    -Cllvm-args=-sanitizer-coverage-level=4
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters
+    -Cllvm-args=-sanitizer-coverage-pc-table
+    -Cllvm-args=-sanitizer-coverage-trace-compares
+)
+
+build() {
+    cp "$fuzz/../Cargo.lock" "$fuzz/Cargo.lock" # what is fuzzed is what is shipped
+    RUSTFLAGS="${coverage[*]}" cargo build --manifest-path "$fuzz/Cargo.toml" --release --target "$host" --bins
+}
+
+# fuzzer TARGET ARGUMENTS...
+fuzzer() {
+    local target="$1" options=(-timeout=10 -rss_limit_mb=1024 -max_len=8192)
+    if [ -f "$fuzz/dictionaries/$target" ]; then options+=("-dict=$fuzz/dictionaries/$target"); fi
+    mkdir -p "$work/artifacts/$target" "$work/target/found/$target"
+    "$CARGO_TARGET_DIR/$host/release/$target" "${options[@]}" \
+        "-artifact_prefix=$work/artifacts/$target/" "${@:2}"
+}
+
+fuzz_for() {
+    local target="$1" seconds="$2" log crash
+    log="$work/artifacts/$target/log"
+    mkdir -p "$(dirname "$log")"
+    echo "fuzz: $target for $seconds s"
+    if fuzzer "$target" "-max_total_time=$seconds" -print_final_stats=1 \
+        "$work/target/found/$target" "$fuzz/corpus/$target" >"$log" 2>&1; then
+        echo "fuzz: $target: $(sed -n 's/^Done \(.*\)/\1/p' "$log" | tail -1), no crash"
+        return
+    fi
+    tail -40 "$log"
+    crash="$(sed -n 's/.*Test unit written to //p' "$log" | tail -1)"
+    echo "fuzz: $target FAILED on the input ${crash:-(see $log)}"
+    echo "fuzz: again:    fuzz/run.sh $target $crash"
+    echo "fuzz: then mend it, and keep the input as a file of fuzz/corpus/$target: \`make test\` reads it for ever"
+    return 1
+}
+
+case "$#:${1:-}:${2:-}" in
+1:*[!0-9]*:) usage ;;
+1:*:)
+    build
+    failed=0
+    for target in $(targets); do fuzz_for "$target" "$1" || failed=1; done
+    exit "$failed"
+    ;;
+2:*) ;;
+*) usage ;;
+esac
+
+target="$1"
+[ -f "$fuzz/fuzz_targets/$target.rs" ] || usage
+build
+if [ "$2" = minimise ]; then
+    small="$(mktemp -d)"
+    fuzzer "$target" -merge=1 "$small" "$fuzz/corpus/$target" "$work/target/found/$target"
+    cp "$small"/* "$fuzz/corpus/$target/"
+    rm -r "$small"
+elif [[ "$2" =~ ^[0-9]+$ ]]; then
+    fuzz_for "$target" "$2"
+else
+    fuzzer "$target" "$2"
+fi
