@@ -98,6 +98,7 @@ pub fn wire_finding(bytes: &[u8]) -> Verdict {
 }
 
 fn retold(finding: &Finding) -> Verdict {
+    finding.check().map_err(|unusable| format!("{unusable}: {finding:?}"))?;
     let failed = |what: &str, error: WireError| format!("{what}: {error}: {finding:?}");
     let packed = encode_finding(finding).map_err(|e| failed("not packed", e))?;
     let json = finding_to_json(finding).map_err(|e| failed("no JSON", e))?;

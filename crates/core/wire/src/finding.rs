@@ -16,7 +16,7 @@ pub fn encode_finding(finding: &Finding) -> Result<Vec<u8>, WireError> {
 /// Reads a MessagePack finding of this or an older version; fields it does not know are passed over.
 ///
 /// # Errors
-/// Not such a map, or of a newer version.
+/// Not such a map, of a newer version, or figures that make no sense.
 pub fn decode_finding(bytes: &[u8]) -> Result<Finding, WireError> {
     readable(unpacked(bytes)?)
 }
@@ -42,5 +42,6 @@ fn readable(finding: Finding) -> Result<Finding, WireError> {
     if found > Finding::VERSION {
         return Err(WireError::TooNew { found, known: Finding::VERSION });
     }
+    finding.check()?;
     Ok(finding)
 }
