@@ -4,7 +4,7 @@
 #   fuzz/run.sh SECONDS               every target in turn, each for so long
 #   fuzz/run.sh TARGET SECONDS        one target
 #   fuzz/run.sh TARGET FILE           one input again: how a crash is reproduced
-#   fuzz/run.sh TARGET minimise       what was found so far, as few small files, into fuzz/corpus/TARGET
+#   fuzz/run.sh TARGET minimise       the fewest of what was found that reach all that was reached, into fuzz/corpus/TARGET
 #
 # Inputs that were found grow in the target folder and stay out of the repository; seeds are in fuzz/corpus/TARGET.
 # FUZZ_WORK names another place for what was found and for crashes.
@@ -34,8 +34,9 @@ coverage=(
 )
 
 build() {
+    echo "fuzz: building (a few minutes the first time)"
     cp "$fuzz/../Cargo.lock" "$fuzz/Cargo.lock" # what is fuzzed is what is shipped
-    RUSTFLAGS="${coverage[*]}" cargo build --manifest-path "$fuzz/Cargo.toml" --release --target "$host" --bins
+    RUSTFLAGS="${coverage[*]}" cargo build --quiet --manifest-path "$fuzz/Cargo.toml" --release --target "$host"
 }
 
 # fuzzer TARGET ARGUMENTS...
@@ -82,7 +83,7 @@ target="$1"
 build
 if [ "$2" = minimise ]; then
     small="$(mktemp -d)"
-    fuzzer "$target" -merge=1 "$small" "$fuzz/corpus/$target" "$work/target/found/$target"
+    fuzzer "$target" -set_cover_merge=1 -use_counters=0 "$small" "$fuzz/corpus/$target" "$work/target/found/$target"
     cp "$small"/* "$fuzz/corpus/$target/"
     rm -r "$small"
 elif [[ "$2" =~ ^[0-9]+$ ]]; then

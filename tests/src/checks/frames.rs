@@ -1,7 +1,10 @@
-//! What exchanges say: frames, with and without the instruments of the venue.
+//! What exchanges say: frames, and a node's lines, with and without the instruments of the venue.
 
 use cascade_domain::Venue;
-use cascade_venues::{Decoded, Instruments, Listing, Quote, Sizing, protocol};
+use cascade_venues::{
+    DecodeError, Decoded, Instruments, Listing, Meaning, Quote, Sizing, decode_node_line, is_node_line,
+    protocol,
+};
 
 use super::wire::sound;
 use super::{Verdict, ensure, told};
@@ -45,13 +48,38 @@ fn frame(venue: Venue, bytes: &[u8]) -> Verdict {
     decoded(venue, text, &listed(venue))
 }
 
-/// Decodes a frame twice, and looks at all that comes out.
+/// The bytes as a line that a node of Hyperliquid writes.
+///
+/// # Errors
+/// As [`binance`].
+pub fn node_fills(bytes: &[u8]) -> Verdict {
+    let Ok(text) = std::str::from_utf8(bytes) else { return Ok(()) };
+    for table in [Instruments::new(), listed(Venue::Hyperliquid)] {
+        twice(Venue::Hyperliquid, |out| decode_node_line(text, &table, out))?;
+        let mut out = Decoded::default();
+        let read = decode_node_line(text, &table, &mut out);
+        let frame = protocol(Venue::Hyperliquid).decode(text, &table, &mut out);
+        let both = read.is_ok() && frame.is_ok() && is_node_line(text);
+        ensure!(!both, "a node's line that is a frame too: {text}");
+    }
+    Ok(())
+}
+
+/// Decodes a frame, and looks at all that comes out.
 pub(super) fn decoded(venue: Venue, text: &str, table: &Instruments) -> Verdict {
+    twice(venue, |out| protocol(venue).decode(text, table, out))
+}
+
+/// Decodes three times, into a new place and into a used one, and looks at all that comes out.
+fn twice(venue: Venue, decode: impl Fn(&mut Decoded) -> Result<Meaning, DecodeError>) -> Verdict {
     let (mut first, mut again) = (Decoded::default(), Decoded::default());
-    let meaning = protocol(venue).decode(text, table, &mut first);
+    let meaning = decode(&mut first);
     for _ in 0..2 {
-        let second = protocol(venue).decode(text, table, &mut again);
-        let same = meaning == second && first.events == again.events && first.refused == again.refused;
+        let second = decode(&mut again);
+        let same = meaning == second
+            && first.events == again.events
+            && first.refused == again.refused
+            && first.auto_deleveraged == again.auto_deleveraged;
         ensure!(same, "{meaning:?} {first:?} and then {second:?} {again:?}");
     }
     if let Err(refusal) = &meaning {

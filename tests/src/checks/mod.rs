@@ -9,7 +9,7 @@ mod instruments;
 mod wire;
 
 pub use config::config;
-pub use frames::{binance, bybit, hyperliquid, okx};
+pub use frames::{binance, bybit, hyperliquid, node_fills, okx};
 pub use instruments::instruments;
 pub use wire::{wire_event, wire_finding};
 
@@ -23,6 +23,7 @@ pub const ALL: &[(&str, fn(&[u8]) -> Verdict)] = &[
     ("config", config),
     ("hyperliquid", hyperliquid),
     ("instruments", instruments),
+    ("node_fills", node_fills),
     ("okx", okx),
     ("wire_event", wire_event),
     ("wire_finding", wire_finding),
