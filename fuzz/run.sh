@@ -35,7 +35,13 @@ coverage=(
 
 build() {
     echo "fuzz: building (a few minutes the first time)"
-    cp "$fuzz/../Cargo.lock" "$fuzz/Cargo.lock" # what is fuzzed is what is shipped
+    # What is fuzzed is what is shipped; cargo adds libFuzzer's own crate to the copy.
+    local shipped="$fuzz/target/shipped.lock"
+    if ! [ -f "$fuzz/Cargo.lock" ] || ! cmp -s "$fuzz/../Cargo.lock" "$shipped"; then
+        mkdir -p "$fuzz/target"
+        cp "$fuzz/../Cargo.lock" "$fuzz/Cargo.lock"
+        cp "$fuzz/../Cargo.lock" "$shipped"
+    fi
     RUSTFLAGS="${coverage[*]}" cargo build --quiet --manifest-path "$fuzz/Cargo.toml" --release --target "$host"
 }
 

@@ -100,7 +100,8 @@ pub fn wire_finding(bytes: &[u8]) -> Verdict {
     }
 }
 
-fn retold(finding: &Finding) -> Verdict {
+/// Written and read, in both encodings, a finding is what it was.
+pub(super) fn retold(finding: &Finding) -> Verdict {
     finding.check().map_err(|unusable| format!("{unusable}: {finding:?}"))?;
     let failed = |what: &str, error: WireError| format!("{what}: {error}: {finding:?}");
     let packed = encode_finding(finding).map_err(|e| failed("not packed", e))?;
