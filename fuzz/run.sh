@@ -4,7 +4,7 @@
 #   fuzz/run.sh SECONDS               every target in turn, each for so long
 #   fuzz/run.sh TARGET SECONDS        one target
 #   fuzz/run.sh TARGET FILE           one input again: how a crash is reproduced
-#   fuzz/run.sh TARGET minimise       the fewest of what was found that reach all that was reached, into fuzz/corpus/TARGET
+#   fuzz/run.sh TARGET keep           what reaches most that the corpus does not, out of what was found, into fuzz/corpus/TARGET
 #
 # Inputs that were found grow in the target folder and stay out of the repository; seeds are in fuzz/corpus/TARGET.
 # FUZZ_WORK names another place for what was found and for crashes.
@@ -72,6 +72,19 @@ fuzz_for() {
     return 1
 }
 
+# Smallest first, the inputs that reach at least 8 edges which no seed and no smaller input reaches.
+keep() {
+    local target="$1" merged control
+    merged="$(mktemp -d)" control="$(mktemp -u)"
+    cp "$fuzz/corpus/$target"/* "$merged/"
+    fuzzer "$target" -merge=1 "-merge_control_file=$control" "$merged" "$work/target/found/$target" >/dev/null 2>&1
+    awk 'NR == 1 { files = $1 } NR == 2 { seeds = $1 } NR > 2 && NR <= files + 2 { name[NR - 3] = $0 }
+        $1 == "COV" && $2 >= seeds && NF >= 10 { print name[$2] }' "$control" |
+        xargs -r -d '\n' cp -t "$fuzz/corpus/$target"
+    rm -r "$merged" "$control"
+    echo "fuzz: fuzz/corpus/$target has $(find "$fuzz/corpus/$target" -type f | wc -l) files"
+}
+
 case "$#:${1:-}:${2:-}" in
 1:*[!0-9]*:) usage ;;
 1:*:)
@@ -87,11 +100,8 @@ esac
 target="$1"
 [ -f "$fuzz/fuzz_targets/$target.rs" ] || usage
 build
-if [ "$2" = minimise ]; then
-    small="$(mktemp -d)"
-    fuzzer "$target" -set_cover_merge=1 -use_counters=0 "$small" "$fuzz/corpus/$target" "$work/target/found/$target"
-    cp "$small"/* "$fuzz/corpus/$target/"
-    rm -r "$small"
+if [ "$2" = keep ]; then
+    keep "$target"
 elif [[ "$2" =~ ^[0-9]+$ ]]; then
     fuzz_for "$target" "$2"
 else

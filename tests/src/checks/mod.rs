@@ -16,8 +16,11 @@ pub use wire::{wire_event, wire_finding};
 /// `Err` says what is wrong.
 pub type Verdict = Result<(), String>;
 
+/// What looks at the bytes.
+pub type Check = fn(&[u8]) -> Verdict;
+
 /// Every check, with the name of its target and of its folder in `fuzz/corpus`.
-pub const ALL: &[(&str, fn(&[u8]) -> Verdict)] = &[
+pub const ALL: &[(&str, Check)] = &[
     ("binance", binance),
     ("bybit", bybit),
     ("config", config),
