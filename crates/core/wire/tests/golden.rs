@@ -363,6 +363,16 @@ fn nonsense_is_refused_with_its_reason() {
 }
 
 #[test]
+fn a_refusal_is_short_however_long_what_it_quotes() {
+    let long = "é".repeat(1_000_000);
+    let good = event_to_json(&events()[0]).unwrap();
+    for bad in [good.replacen("\"liquidation\"", &format!("\"{long}\""), 1), good.replacen("okx", &long, 1)] {
+        let told = event_from_json(&bad).unwrap_err().to_string();
+        assert!(told.contains("unknown variant `é") && told.ends_with("é...") && told.len() < 400, "{told}");
+    }
+}
+
+#[test]
 fn a_bad_event_in_an_array_is_refused_alone() {
     let good = encode_event(&events()[0]).unwrap();
     let mut array = vec![0x93];
