@@ -329,6 +329,26 @@ fn a_newer_version_is_refused_and_an_unknown_field_is_passed_over() {
 }
 
 #[test]
+fn a_finding_whose_figures_make_no_sense_is_refused() {
+    let refused = |change: fn(&mut CascadeFinding)| {
+        let mut finding = findings()[1].clone();
+        if let Finding::Cascade(f) = &mut finding {
+            change(f);
+        }
+        decode_finding(&encode_finding(&finding).unwrap()).unwrap_err()
+    };
+    assert_eq!(refused(|f| f.risk.factors.jerk = f64::NAN).to_string(), "risk.factors is not usable: NaN");
+    assert_eq!(refused(|f| f.scores.funding = f64::INFINITY).to_string(), "scores is not usable: inf");
+    assert_eq!(refused(|f| f.flow.share = Some(f64::NAN)).label(), "bad_number");
+    assert_eq!(refused(|f| f.metrics.largest_usd = Usd::from_dollars(-1)).label(), "bad_number");
+    assert_eq!(refused(|f| f.known_at_ms = EventTime::from_ms(1_791_565_601)).label(), "bad_time");
+    let Finding::LargeLiquidation(large) = &findings()[2] else { unreachable!() };
+    let freebie = Finding::LargeLiquidation(LargeLiquidation { price: 0.0, ..large.clone() });
+    let refusal = decode_finding(&encode_finding(&freebie).unwrap()).unwrap_err();
+    assert_eq!(refusal.to_string(), "price is not usable: 0");
+}
+
+#[test]
 fn an_event_without_the_optional_fields_is_read() {
     let text = r#"{"kind":"liquidation","id":"6f1c9a2e4b7d0358","venue":"bybit","symbol":"BTCUSDT","instrument":"BTCUSDT","side":"long",
         "price":82396.9,"price_kind":"bankruptcy","quantity":0.006,"notional_usd":494.3814,"event_time_ms":1791565600992,"coverage":"complete"}"#;
@@ -361,6 +381,16 @@ fn nonsense_is_refused_with_its_reason() {
         e.price = f64::NAN;
     }
     assert_eq!(decode_event(&encode_event(&not_a_number).unwrap()).unwrap_err().label(), "bad_number");
+}
+
+#[test]
+fn a_refusal_is_short_however_long_what_it_quotes() {
+    let long = "é".repeat(1_000_000);
+    let good = event_to_json(&events()[0]).unwrap();
+    for bad in [good.replacen("\"liquidation\"", &format!("\"{long}\""), 1), good.replacen("okx", &long, 1)] {
+        let told = event_from_json(&bad).unwrap_err().to_string();
+        assert!(told.contains("unknown variant `é") && told.ends_with("é...") && told.len() < 400, "{told}");
+    }
 }
 
 #[test]
