@@ -10,6 +10,7 @@
 mod end;
 mod gaps;
 mod keep;
+pub mod probe;
 pub mod rest;
 mod roll;
 mod session;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use cascade_domain::Venue;
 use cascade_pace::{Backoff, BackoffError, Clock};
 use cascade_venues::{DecodeError, Endpoints, Instruments, Method, Protocol, RestRequest};
-use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
 use tokio::time::{sleep, timeout};
 
 use crate::{install_tls, status, timing};
@@ -108,6 +108,9 @@ impl RestError {
     }
 }
 
+/// Hears an answer: what was asked, and the body, unpacked.
+pub type Heard<'a> = dyn FnMut(&RestRequest, &[u8]) + Send + 'a;
+
 /// An HTTP client for the venues' public answers. Cheap to clone: clones share their connections.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -153,10 +156,24 @@ impl Client {
         endpoints: &Endpoints,
         shutdown: impl Future<Output = ()>,
     ) -> Result<Instruments, RestError> {
+        self.instruments_heard(protocol, endpoints, &mut |_, _| {}, shutdown).await
+    }
+
+    /// As [`Client::instruments`]; and every answer goes to `heard` as it came, before it is understood.
+    ///
+    /// # Errors
+    /// See [`RestError`].
+    pub async fn instruments_heard(
+        &self,
+        protocol: &dyn Protocol,
+        endpoints: &Endpoints,
+        heard: &mut Heard<'_>,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<Instruments, RestError> {
         tokio::select! {
             biased;
             () = shutdown => Err(RestError::Shutdown),
-            read = self.read_all(protocol, endpoints) => read,
+            read = self.read_all(protocol, endpoints, heard) => read,
         }
     }
 
@@ -164,6 +181,7 @@ impl Client {
         &self,
         protocol: &dyn Protocol,
         endpoints: &Endpoints,
+        heard: &mut Heard<'_>,
     ) -> Result<Instruments, RestError> {
         let venue = protocol.venue();
         let mut instruments = Instruments::default();
@@ -176,6 +194,7 @@ impl Client {
                     return Err(RestError::TooManyPages { venue });
                 }
                 let body = self.page(venue, &request).await?;
+                heard(&request, &body);
                 next = protocol
                     .read_instruments(&request, &body, &mut instruments)
                     .map_err(|error| RestError::NotUnderstood { venue, url: request.url.clone(), error })?;
@@ -207,6 +226,34 @@ impl Client {
             tracing::debug!(venue = venue.as_str(), url = request.url, reason, "asking again");
             sleep(self.clock.wall(wait)).await;
         }
+    }
+
+    /// One try of one request, for whoever has no time to wait; gives the body.
+    pub(crate) async fn once(&self, venue: Venue, request: &RestRequest) -> Result<Vec<u8>, RestError> {
+        self.ask(venue, request).await.map_err(|failed| match failed {
+            Failed::Lasting(error) => error,
+            Failed::Again { status, reason, retry_after } => {
+                let url = request.url.clone();
+                let retry_after = retry_after.unwrap_or_default();
+                match status.filter(|status| status::asks_for_patience(*status)) {
+                    Some(status) => RestError::Limited { venue, status, retry_after },
+                    None => RestError::Unreachable { venue, url, reason },
+                }
+            }
+        })
+    }
+
+    /// When the host at `url` says that it is (`Date`, whole seconds since the epoch), whatever else it answers.
+    pub(crate) async fn date(&self, venue: Venue, url: &str) -> Result<i64, RestError> {
+        let unreachable = |reason| RestError::Unreachable { venue, url: url.to_owned(), reason };
+        let response = self.http.get(url).send().await.map_err(|e| unreachable(root_cause(&e)))?;
+        let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
+        let date = date.and_then(|date| httpdate::parse_http_date(date).ok());
+        let since = date.and_then(|date| date.duration_since(std::time::UNIX_EPOCH).ok());
+        let second = since.and_then(|since| i64::try_from(since.as_secs()).ok());
+        // What is read to its end leaves the connection to the next question.
+        drop(response.bytes().await);
+        second.ok_or_else(|| unreachable("its answer says no date".to_owned()))
     }
 
     /// One try.

@@ -4,6 +4,7 @@
 mod ear;
 mod exchange;
 mod keep;
+mod probe;
 mod rest;
 mod session;
 mod shutdown;
