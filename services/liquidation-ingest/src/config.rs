@@ -157,7 +157,7 @@ impl VenueSettings {
     }
 
     /// Where the venue is reached.
-    pub(crate) fn endpoints(&self) -> Endpoints {
+    pub fn endpoints(&self) -> Endpoints {
         Endpoints {
             ws_url: self.ws_url.clone(),
             rest_url: self.rest_url.clone(),
@@ -181,7 +181,7 @@ impl Config {
     }
 
     /// What shall be read from a venue.
-    pub(crate) fn wanted(&self, venue: Venue) -> Wanted {
+    pub fn wanted(&self, venue: Venue) -> Wanted {
         let symbols = match &self.ingest.symbols {
             Symbols::Named(symbols) => Some(symbols.clone()),
             Symbols::All(_) => None,
