@@ -27,7 +27,7 @@ pub(super) fn configuration(mistakes: &Mistakes) -> Vec<Check> {
         Check::fail(
             "configuration",
             format!("{mistake}"),
-            "correct it; its default is looked at below. config/cascade.toml shows every setting",
+            "correct it; config/cascade.toml shows every setting with its default",
         )
     };
     mistakes.iter().map(wrong).collect()

@@ -17,7 +17,7 @@ use cascade_feed::probe::Probe;
 use cascade_pace::Clock;
 use cascade_service::config::{Document, Mistakes, Origin};
 use cascade_service::{CommonArgs, SystemClock, address};
-use cascade_venues::{Endpoints, Wanted};
+use cascade_venues::Endpoints;
 use futures_util::future::join_all;
 
 use crate::{DONE, FAILED, colour, complain};
@@ -56,7 +56,7 @@ pub(crate) struct Settings {
     redis_named: bool,
     /// Who serves on which address.
     addresses: Vec<(&'static str, &'static str, String)>,
-    venues: BTreeMap<Venue, (Endpoints, Wanted)>,
+    venues: BTreeMap<Venue, Endpoints>,
 }
 
 impl Settings {
@@ -70,8 +70,7 @@ impl Settings {
             (cascade_signals::PROGRAM.name, "signals.health_addr"),
         ];
         let exchanges = &ingest.ingest.exchanges;
-        let of =
-            |venue: &Venue| Some((*venue, (ingest.venues.get(venue)?.endpoints(), ingest.wanted(*venue))));
+        let of = |venue: &Venue| Some((*venue, ingest.venues.get(venue)?.endpoints()));
         Self {
             redis_url: signals.redis_url,
             redis_named: document.origin("redis.url") != Origin::Default,
@@ -84,7 +83,7 @@ impl Settings {
 /// Looks, and prints what was found. Returns the exit code: 0 if nothing failed, else 1.
 pub(crate) async fn run(args: &DoctorArgs, settings: Settings, mistakes: &Mistakes) -> u8 {
     let report = examine(settings, mistakes).await;
-    let text = if args.json { report.json().to_string() } else { report.text(colour::is_wanted()) };
+    let text = if args.json { report.json().unwrap_or_default() } else { report.text(colour::is_wanted()) };
     match writeln!(io::stdout(), "{}", text.trim_end()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             complain(&format!("cascade doctor: can't write to stdout: {error}"));
@@ -101,8 +100,8 @@ async fn examine(settings: Settings, mistakes: &Mistakes) -> Report {
     let mut report = Report::default();
     report.add(machine::configuration(mistakes));
     let probe = Probe::try_new(clock).map_err(|error| error.to_string());
-    let venues = settings.venues.iter().map(|(venue, (endpoints, wanted))| {
-        let patient = venue::Patient { venue: *venue, endpoints, wanted };
+    let venues = settings.venues.iter().map(|(venue, endpoints)| {
+        let patient = venue::Patient { venue: *venue, endpoints };
         let probe = &probe;
         async move {
             match probe {

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cascade_domain::Venue;
+use cascade_domain::{Symbol, Venue};
 use cascade_feed::End;
 use cascade_feed::probe::{ClockOffset, Place, Probe, Unreached, handshake, reach};
 use cascade_feed::rest::RestError;
@@ -31,7 +31,6 @@ const CLOCK_KNOWN_MS: i64 = 500;
 pub(super) struct Patient<'a> {
     pub(super) venue: Venue,
     pub(super) endpoints: &'a Endpoints,
-    pub(super) wanted: &'a Wanted,
 }
 
 impl Patient<'_> {
@@ -66,7 +65,7 @@ impl Patient<'_> {
         checks
     }
 
-    /// The hosts that it is reached at, each with the setting that names it first.
+    /// The hosts that it is reached at, each with a setting that names it.
     fn hosts(self) -> BTreeMap<Place, &'static str> {
         let Endpoints { ws_url, rest_url, coinm_rest_url } = self.endpoints;
         let urls = [
@@ -77,11 +76,12 @@ impl Patient<'_> {
         urls.into_iter().filter_map(|(key, url)| Some((Place::of(url?)?, key))).collect()
     }
 
-    /// A handshake at the first address that ingest would connect to.
+    /// A handshake at the first address that ingest would connect to for BTC, which every exchange has.
     async fn web_socket(self, protocol: &dyn Protocol, instruments: &Instruments) -> Check {
-        let Self { venue, endpoints, wanted } = self;
+        let Self { venue, endpoints } = self;
         let name = format!("{venue} WebSocket");
-        let routes = protocol.routes(wanted, instruments, endpoints);
+        let btc = Wanted { symbols: Some(Symbol::of_base("BTC").into_iter().collect()), vaults: Vec::new() };
+        let routes = protocol.routes(&btc, instruments, endpoints);
         let url = routes.first().map_or(endpoints.ws_url.as_str(), |route| route.url.as_str());
         let change = format!("see what answers there, or set venues.{venue}.ws_url to a host that does");
         match handshake(venue, url, STEP).await {

@@ -32,9 +32,10 @@ fn way_out(reason: &io::Error) -> &'static str {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             "; make room, keep less (--keep-gb), or record elsewhere (--out)"
         }
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotADirectory => {
-            "; name a directory that can be written to: --out DIR"
-        }
+        ErrorKind::PermissionDenied
+        | ErrorKind::ReadOnlyFilesystem
+        | ErrorKind::NotADirectory
+        | ErrorKind::AlreadyExists => "; name a directory that can be written to: --out DIR",
         _ => "",
     }
 }
