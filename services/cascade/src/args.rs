@@ -159,7 +159,7 @@ mod tests {
             let arguments = [&["cascade"], command, &["--check-config"]].concat();
             assert!(Cli::try_parse_from(arguments).is_err(), "{command:?}");
         }
-        for command in ["up", "tail", "status"] {
+        for command in ["up", "tail", "status", "doctor"] {
             assert!(Cli::try_parse_from(["cascade", command, "--check-config"]).is_ok(), "{command}");
         }
     }

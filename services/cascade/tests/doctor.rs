@@ -1,5 +1,5 @@
 //! `cascade doctor`, as a shell runs it, against simulated exchanges and a Redis of its own.
-#![expect(clippy::unwrap_used, reason = "a program that cannot be run fails the test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a program that cannot be run fails the test")]
 
 mod market;
 
@@ -7,9 +7,8 @@ use std::net::TcpListener;
 
 use cascade_simulator::Scenario;
 use cascade_testkit::{Observer, TestProcess, TestRedis};
-use market::Market;
+use market::{Market, answers};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// What a doctor said as JSON, and its exit code.
 async fn examined(variables: &[(String, String)], arguments: &[&str]) -> (Value, Option<i32>) {
@@ -46,27 +45,6 @@ fn check<'a>(report: &'a Value, name: &str) -> &'a Value {
 fn named<'a>(report: &'a Value, status: &str) -> Vec<&'a str> {
     let checks = report["checks"].as_array().unwrap().iter();
     checks.filter(|check| check["status"] == status).map(|check| check["name"].as_str().unwrap()).collect()
-}
-
-/// A server that gives every request this answer.
-#[expect(clippy::disallowed_methods, reason = "a test has no supervisor")]
-async fn answers(status: &'static str) -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    tokio::spawn(async move {
-        loop {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            tokio::spawn(async move {
-                let mut request = [0; 4096];
-                if stream.read(&mut request).await.is_ok_and(|read| read > 0) {
-                    let answer =
-                        format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-                    stream.write_all(answer.as_bytes()).await.ok();
-                }
-            });
-        }
-    });
-    address
 }
 
 #[tokio::test(flavor = "multi_thread")]

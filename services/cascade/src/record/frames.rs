@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cascade_domain::{EventTime, Symbol, Venue};
 use cascade_feed::rest::{Client, RestError};
-use cascade_feed::{End, Frame, Note, Session, SessionLimits, Sink, backoff, keep};
+use cascade_feed::{Frame, Note, Session, SessionLimits, Sink, backoff, keep};
 use cascade_pace::Clock;
 use cascade_service::{BoxError, Shutdown};
 use cascade_venues::{
@@ -170,8 +170,8 @@ impl Sink for Tape {
     }
 
     fn note(&mut self, note: Note) {
-        let is_ours = matches!(&note, Note::Ended { end: End::Shutdown, .. });
-        let is_small = matches!(&note, Note::Connected { .. });
+        // The end of a session is in the log, with when it is tried again.
+        let is_told = matches!(&note, Note::Live { .. } | Note::RefusedTopics { .. });
         let text = match note {
             Note::Connected { .. } => "connected".to_owned(),
             Note::Live { .. } => "live".to_owned(),
@@ -179,7 +179,7 @@ impl Sink for Tape {
             Note::Ended { end, .. } => format!("ended: {end}"),
         };
         self.queue.offer(remark(self.venue, &self.conn, self.clock.now_ns(), &text));
-        if !is_ours && !is_small {
+        if is_told {
             super::say(&format!("{} {}: {}", self.venue, self.conn, plain(&text)));
         }
     }

@@ -3,6 +3,7 @@
 //!
 //! Puts readers, queue and writer together and speaks to the person at the terminal. Decodes and detects nothing.
 
+mod archive;
 mod events;
 mod frames;
 mod line;

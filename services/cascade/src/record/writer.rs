@@ -4,25 +4,19 @@
 //! Every file begins with its header and the REST answers known by then, so that it can be understood by itself; and
 //! is flushed every few seconds, so that one that breaks off can be read up to there.
 
-use std::fs::File;
-use std::io::{self, Write};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use cascade_domain::EventTime;
 use cascade_pace::Clock;
-use zstd::stream::write::Encoder;
 
+use super::archive::Archive;
 use super::line::{Answer, Header, Line, Remark};
 use super::queue::{Item, Lines, Tally};
-use super::shelf::{Part, Shelf, ShelfError};
+use super::shelf::{Shelf, ShelfError};
 
 /// How old the last flush may get.
 const FLUSH_MS: i64 = 4_000;
-/// The usual compression: a tenth of the frames' size, at some 200 MB/s.
-const LEVEL: i32 = zstd::DEFAULT_COMPRESSION_LEVEL;
-
 /// When a file has been filled, and how many stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rotation {
@@ -145,107 +139,11 @@ impl Writer {
     }
 }
 
-/// A compressed file that is being written.
-struct Archive {
-    encoder: Encoder<'static, Counted>,
-    part: std::path::PathBuf,
-    path: std::path::PathBuf,
-    begun: EventTime,
-    flushed: EventTime,
-    /// Lines written, its head left out.
-    lines: u64,
-}
-
-impl std::fmt::Debug for Archive {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Archive")
-            .field("part", &self.part)
-            .field("lines", &self.lines)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Archive {
-    /// Begins the next file of a recording, with its head.
-    fn begin(
-        shelf: &Shelf,
-        header: &mut Header,
-        answers: &[Arc<Answer>],
-        now: EventTime,
-    ) -> Result<Self, ShelfError> {
-        let Part { file, at: part, path } = shelf.begin(now)?;
-        header.started_ms = now.ms();
-        header.file += 1;
-        let fail = |e| ShelfError::new("write to", &part, e);
-        let mut encoder = Encoder::new(Counted { file, bytes: 0 }, LEVEL).map_err(fail)?;
-        encoder.include_checksum(true).map_err(fail)?;
-        let mut head = Vec::new();
-        header.write(&mut head).map_err(fail)?;
-        for answer in answers {
-            Line::Answer(Arc::clone(answer)).write(&mut head).map_err(fail)?;
-        }
-        let mut archive = Self { encoder, part, path, begun: now, flushed: now, lines: 0 };
-        archive.write(&head)?;
-        archive.flush(now)?;
-        Ok(archive)
-    }
-
-    fn failed(&self, error: io::Error) -> ShelfError {
-        ShelfError::new("write to", &self.part, error)
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), ShelfError> {
-        self.encoder.write_all(bytes).map_err(|e| self.failed(e))
-    }
-
-    /// Brings to the file what was written, so that it can be read from there.
-    fn flush(&mut self, now: EventTime) -> Result<(), ShelfError> {
-        self.flushed = now;
-        self.encoder.flush().map_err(|e| self.failed(e))
-    }
-
-    /// Compressed bytes in the file by now.
-    fn bytes(&self) -> u64 {
-        self.encoder.get_ref().bytes
-    }
-
-    /// Ends the file and gives it its name.
-    fn close(self, tally: &Tally) -> Result<(), ShelfError> {
-        let Self { encoder, part, path, .. } = self;
-        let fail = |path: &Path| {
-            let path = path.to_owned();
-            move |e| ShelfError::new("write to", &path, e)
-        };
-        let Counted { file, bytes } = encoder.finish().map_err(fail(&part))?;
-        file.sync_all().map_err(fail(&part))?;
-        std::fs::rename(&part, &path).map_err(fail(&path))?;
-        Tally::add(&tally.closed_bytes, bytes);
-        tally.open_bytes.store(0, Ordering::Relaxed);
-        Ok(())
-    }
-}
-
-/// A file that counts what goes into it.
-struct Counted {
-    file: File,
-    bytes: u64,
-}
-
-impl Write for Counted {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.bytes += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::io::Read;
+    use std::path::Path;
     use std::sync::atomic::AtomicI64;
     use std::time::Duration;
 

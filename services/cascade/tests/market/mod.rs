@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cascade_domain::Venue;
 use cascade_simulator::{Scenario, Simulator};
 use cascade_testkit::TestClock;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Simulated exchanges that a program can be sent to.
 pub(crate) struct Market {
@@ -35,4 +36,25 @@ impl Market {
         }
         variables
     }
+}
+
+/// A server that gives every request this answer.
+#[expect(clippy::disallowed_methods, reason = "a test has no supervisor")]
+pub(crate) async fn answers(status: &'static str) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let mut request = [0; 4096];
+                if stream.read(&mut request).await.is_ok_and(|read| read > 0) {
+                    let answer =
+                        format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                    stream.write_all(answer.as_bytes()).await.ok();
+                }
+            });
+        }
+    });
+    address
 }
