@@ -1,6 +1,7 @@
 //! The settings of ingest: sections `[ingest]` and `[venues.*]`, and where Redis is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use cascade_bus::{RedisUrl, StreamBounds};
 use cascade_domain::{Refusal, Symbol, Usd, Venue};
@@ -68,6 +69,8 @@ pub struct VenueSettings {
     pub coinm_rest_url: Option<String>,
     /// Hyperliquid only: the vaults whose fills are followed.
     pub liquidator_vaults: Vec<String>,
+    /// Hyperliquid only: where a node of one's own writes its fills, an absolute path; absent = there is none.
+    pub node_fills_dir: Option<PathBuf>,
 }
 
 impl Default for Ingest {
@@ -153,6 +156,10 @@ impl VenueSettings {
                 ));
             }
         }
+        if let Some(directory) = self.node_fills_dir.as_deref().filter(|directory| !directory.is_absolute()) {
+            let reason = format!("`{}` is not an absolute path", directory.display());
+            refusals.push(Refusal::new("node_fills_dir", reason));
+        }
         refusals
     }
 
@@ -236,6 +243,18 @@ mod tests {
             assert!(mistakes.contains(part), "{part} is missing in:\n{mistakes}");
         }
         assert!(!mistakes.contains("s3cret"), "{mistakes}");
+    }
+
+    #[test]
+    fn a_nodes_fills_are_hyperliquids_and_at_an_absolute_path() {
+        let at =
+            |venue: &str, path| mistakes_of(&[(&*format!("CASCADE_VENUES__{venue}__NODE_FILLS_DIR"), path)]);
+        assert_eq!(at("HYPERLIQUID", "/home/ann/hl/data/node_fills_by_block"), "");
+        assert_eq!(at("HYPERLIQUID", ""), "", "an empty variable counts as not set");
+        let relative = at("HYPERLIQUID", "hl/data/node_fills");
+        assert!(relative.contains("venues.hyperliquid.node_fills_dir") && relative.contains("absolute"));
+        let elsewhere = at("OKX", "/home/ann/hl/data/node_fills");
+        assert!(elsewhere.contains("venues.okx.node_fills_dir") && elsewhere.contains("unknown key"));
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub enum Metric {
     Duplicates,
     /// Events lost because the queue was full.
     Dropped,
+    /// Trades that took a winning position to cover a loss; they are no liquidations.
+    AutoDeleveraged,
     /// Trades that came after their second was told.
     LateTrades,
     /// Gaps told about a venue's stream.
@@ -85,7 +87,7 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::BuildInfo,
         Self::Uptime,
         Self::Frames,
@@ -94,6 +96,7 @@ impl Metric {
         Self::Filtered,
         Self::Duplicates,
         Self::Dropped,
+        Self::AutoDeleveraged,
         Self::LateTrades,
         Self::Gaps,
         Self::Sessions,
@@ -130,6 +133,7 @@ impl Metric {
             Self::Filtered => (Kind::Counter, "cascade_filtered_total"),
             Self::Duplicates => (Kind::Counter, "cascade_duplicates_total"),
             Self::Dropped => (Kind::Counter, "cascade_dropped_total"),
+            Self::AutoDeleveraged => (Kind::Counter, "cascade_ingest_auto_deleveragings_total"),
             Self::LateTrades => (Kind::Counter, "cascade_late_trades_total"),
             Self::Gaps => (Kind::Counter, "cascade_gaps_total"),
             Self::Sessions => (Kind::Counter, "cascade_sessions_total"),
@@ -163,7 +167,12 @@ impl Metric {
             | Self::RedisErrors
             | Self::ShardLag
             | Self::Pipeline => &[],
-            Self::Frames | Self::Filtered | Self::LateTrades | Self::FeedUp | Self::VenueDelay => &["venue"],
+            Self::Frames
+            | Self::Filtered
+            | Self::AutoDeleveraged
+            | Self::LateTrades
+            | Self::FeedUp
+            | Self::VenueDelay => &["venue"],
             Self::Events => &["venue", "kind"],
             Self::Refused => &["venue", "reason"],
             Self::Dropped | Self::EngineEvents => &["kind"],
@@ -185,6 +194,9 @@ impl Metric {
             Self::Filtered => "Events of markets that nobody asked for.",
             Self::Duplicates => "Events that had been stored before.",
             Self::Dropped => "Events lost because the queue was full.",
+            Self::AutoDeleveraged => {
+                "Trades that took a winning position to cover a loss; they are no liquidations."
+            }
             Self::LateTrades => "Trades that came after their second was told.",
             Self::Gaps => "Gaps told about a venue's stream.",
             Self::Sessions => "Sessions with a venue that ended, and why.",
