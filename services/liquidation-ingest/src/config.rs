@@ -152,11 +152,6 @@ impl Ingest {
 }
 
 impl VenueSettings {
-    fn refusals_at(&self, venue: Venue) -> Vec<Refusal> {
-        let mut refusals = self.refusals();
-        refusals
-    }
-
     fn refusals(&self) -> Vec<Refusal> {
         let mut refusals = Vec::new();
         let mut base = |key: &str, url: &str, schemes: [&str; 2]| {
