@@ -195,9 +195,7 @@ impl Config {
     pub fn read(document: &Document, mistakes: &mut Mistakes) -> Self {
         let ingest = document.section("ingest", mistakes, Ingest::refusals);
         let section = |venue: Venue, mistakes: &mut Mistakes| {
-            document.section(&format!("venues.{venue}"), mistakes, |settings: &VenueSettings| {
-                settings.refusals_at(venue)
-            })
+            document.section(&format!("venues.{venue}"), mistakes, VenueSettings::refusals)
         };
         Self {
             redis_url: redis_url(document, mistakes),
