@@ -19,6 +19,7 @@ mod bybit;
 mod hyperliquid;
 mod okx;
 
+pub use hyperliquid::node::{decode_node_line, is_node_line, node_route};
 pub use instruments::{Instruments, Listing, Quote, Sizing};
 pub use limits::{Limits, Quota};
 pub use protocol::{

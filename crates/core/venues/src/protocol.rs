@@ -167,6 +167,9 @@ pub struct Decoded {
     pub events: Vec<Event>,
     /// What was refused inside the frame; its neighbours are in `events`.
     pub refused: Vec<DecodeError>,
+    /// Trades that took a winning position to cover a loss: counted apart, since they are no liquidations. Told by a
+    /// node's fills only.
+    pub auto_deleveraged: u64,
 }
 
 impl Decoded {
@@ -174,6 +177,7 @@ impl Decoded {
     pub fn clear(&mut self) {
         self.events.clear();
         self.refused.clear();
+        self.auto_deleveraged = 0;
     }
 }
 

@@ -5,6 +5,7 @@
 //! channels. Each mends itself for ever. Knows no meaning of an event or a finding, and reads no clock.
 
 mod error;
+mod facts;
 mod fence;
 mod link;
 mod outbox;
@@ -15,6 +16,7 @@ mod settings;
 mod store;
 mod stream;
 mod subscriber;
+mod tell;
 mod url;
 
 use std::sync::Arc;
@@ -22,6 +24,7 @@ use std::sync::Arc;
 use redis::Client;
 
 pub use error::{BusError, redacted};
+pub use facts::Facts;
 pub use fence::{Batch, Claim, Commit, Owned};
 pub use outbox::Outbox;
 pub use reading::Write;
@@ -30,6 +33,7 @@ pub use settings::{BusSettings, BusStats, StreamBounds};
 pub use store::{Stored, StoredCount};
 pub use stream::{Entry, StreamId, StreamReader};
 pub use subscriber::{Message, Subscriber};
+pub use tell::Telling;
 pub use url::RedisUrl;
 
 use link::Link;

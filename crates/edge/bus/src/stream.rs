@@ -144,9 +144,34 @@ impl Bus {
         &self,
         shards: &[Shard],
     ) -> Result<Vec<Result<Option<StreamId>, BusError>>, BusError> {
+        self.first_of(shards, |stream| range(stream, "-", 1)).await
+    }
+
+    /// The newest entry of each shard's market stream, as [`Bus::oldest`]: from there on only what is new comes.
+    ///
+    /// # Errors
+    /// Redis is away.
+    pub async fn newest(
+        &self,
+        shards: &[Shard],
+    ) -> Result<Vec<Result<Option<StreamId>, BusError>>, BusError> {
+        self.first_of(shards, |stream| {
+            let mut cmd = redis::cmd("XREVRANGE");
+            cmd.arg(stream).arg("+").arg("-").arg("COUNT").arg(1);
+            cmd
+        })
+        .await
+    }
+
+    /// The first entry that `ask` finds in each shard's market stream.
+    async fn first_of(
+        &self,
+        shards: &[Shard],
+        ask: impl Fn(&str) -> Cmd,
+    ) -> Result<Vec<Result<Option<StreamId>, BusError>>, BusError> {
         let mut pipe = Pipeline::with_capacity(shards.len());
         for shard in shards {
-            pipe.add_command(range(&key::market(*shard), "-", 1));
+            pipe.add_command(ask(&key::market(*shard)));
         }
         let answers = self.link.pipeline::<Vec<RawEntry>>(&mut pipe, self.settings.response_timeout).await?;
         let first = |entries: Vec<RawEntry>| entries.into_iter().next().map(|(id, _)| id.parse()).transpose();

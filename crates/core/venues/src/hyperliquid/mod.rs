@@ -1,10 +1,12 @@
 //! Hyperliquid perpetuals of the first dex.
 //!
-//! There is no public channel of liquidations. What is free are the fills of the liquidator vaults: backstop
-//! take-overs, and market liquidations in which a vault was the other side. Trades, marks and open interest come by
-//! coin. Perpetuals of builder-deployed dexes (`xyz:CRWV`) and spot (`@107`) are not read.
+//! There is no public channel of liquidations. All of them stand in the fills that a node of one's own writes
+//! ([`node`]). What is free are the fills of the liquidator vaults: backstop take-overs, and market liquidations in
+//! which a vault was the other side. Trades, marks and open interest come by coin. Perpetuals of builder-deployed
+//! dexes (`xyz:CRWV`) and spot (`@107`) are not read.
 
 mod decode;
+pub(crate) mod node;
 mod wire;
 
 use std::time::Duration;

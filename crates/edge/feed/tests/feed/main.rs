@@ -4,10 +4,12 @@
 mod backfill;
 mod ear;
 mod exchange;
+mod follow;
 mod frames;
 mod grow;
 mod keep;
 mod limits;
+mod probe;
 mod renew;
 mod rest;
 mod session;
