@@ -70,7 +70,8 @@ impl Reader {
     pub(crate) async fn run(self, shutdown: Shutdown) -> Result<(), BoxError> {
         let client = Client::try_new(Arc::clone(&self.clock), self.seed)?;
         let Some(instruments) = self.instruments(&client, &shutdown).await else { return Ok(()) };
-        let (begin, begun) = mpsc::channel(QUEUE);
+        let pauses = Pauses::try_new(self.refresh, self.seed)?;
+        let (starting, begun) = mpsc::channel(QUEUE);
         let (outage, outages) = mpsc::channel(QUEUE);
         let intakes: Intakes = Arc::new(Mutex::new(Vec::new()));
         let mut feeds = Feeds::new(&self, outage, Arc::clone(&intakes));
@@ -78,7 +79,7 @@ impl Reader {
         let table = feeds.table();
         tokio::join!(
             self.hold(first, begun, &shutdown),
-            self.relist(feeds, begin, &client, &shutdown),
+            self.relist(feeds, starting, (&client, pauses), &shutdown),
             self.make_up(outages, (&client, &table), &shutdown),
             self.close_bars(&intakes, &shutdown),
             self.follow_node(&table, &shutdown),
@@ -90,12 +91,11 @@ impl Reader {
     async fn relist(
         &self,
         mut feeds: Feeds<'_>,
-        begin: mpsc::Sender<Feed>,
-        client: &Client,
+        starting: mpsc::Sender<Feed>,
+        (client, mut pauses): (&Client, Pauses),
         shutdown: &Shutdown,
     ) {
-        let Ok(mut pauses) = pauses(self.refresh, self.seed) else { return };
-        let mut wait = pauses.after(Duration::ZERO);
+        let mut wait = pauses.next();
         loop {
             tokio::select! {
                 () = shutdown.requested() => return,
@@ -106,10 +106,10 @@ impl Reader {
                     for feed in feeds.list(instruments, self.clock.now()) {
                         tokio::select! {
                             () = shutdown.requested() => return,
-                            sent = begin.send(feed) => if sent.is_err() { return },
+                            sent = starting.send(feed) => if sent.is_err() { return },
                         }
                     }
-                    pauses.after(Duration::ZERO)
+                    pauses.next()
                 }
                 Err(RestError::Shutdown) => return,
                 Err(error) => {
@@ -171,8 +171,21 @@ fn ask_again_after(error: &RestError) -> Duration {
     ASK_AGAIN.max(error.away()).min(LONGEST_AWAY)
 }
 
-/// The pauses between two questions: between nine tenths of `refresh` and all of it, so that neither the venues nor
-/// several processes are asked in step.
-fn pauses(refresh: Duration, seed: u64) -> Result<Backoff, BackoffError> {
-    Backoff::try_new(refresh, refresh, Duration::MAX, seed)
+/// The pauses between two questions: `refresh`, a twentieth more or less, so that the venues are not asked in step.
+#[derive(Debug)]
+struct Pauses {
+    refresh: Duration,
+    jitter: Backoff,
+}
+
+impl Pauses {
+    fn try_new(refresh: Duration, seed: u64) -> Result<Self, BackoffError> {
+        let fifth = refresh / 5;
+        Ok(Self { refresh, jitter: Backoff::try_new(fifth, fifth, Duration::MAX, seed)? })
+    }
+
+    fn next(&mut self) -> Duration {
+        // The jitter is drawn from the upper half of a fifth: a tenth to two tenths.
+        (self.refresh + self.refresh * 3 / 20).saturating_sub(self.jitter.after(Duration::ZERO))
+    }
 }

@@ -95,7 +95,7 @@ mod tests {
     const SECOND: i64 = 1_000_000_000;
 
     fn budget(at_once: usize, most: usize) -> Budget {
-        Budget::new(at_once, Rate { most, within: Duration::from_secs(60) })
+        Budget::new(at_once, Rate { most, within: Duration::from_mins(1) })
     }
 
     #[test]

@@ -40,12 +40,11 @@ pub(crate) fn after_status(status: u16, retry_after: Option<Duration>, bans: u32
     away.min(LONGEST)
 }
 
-/// How long to stay away after a session that ended so; `bans` as for [`after_status`].
-pub(crate) fn after_session(ended: &Ended, bans: u32) -> Duration {
-    match (ended.status, &ended.end) {
-        (Some(status), _) => after_status(status, ended.retry_after, bans),
-        (None, End::Closed { code: Some(POLICY), .. }) => RATE,
-        (None, _) => Duration::ZERO,
+/// How long to stay away after a connection that stood, or that never got as far as a status.
+pub(crate) const fn after_session(ended: &Ended) -> Duration {
+    match &ended.end {
+        End::Closed { code: Some(POLICY), .. } => RATE,
+        _ => Duration::ZERO,
     }
 }
 
@@ -91,25 +90,15 @@ mod tests {
 
     #[test]
     fn only_a_close_for_policy_keeps_us_away_by_itself() {
-        let ended = |end, status| Ended {
-            end,
-            connected_for: Duration::ZERO,
-            live_for: Duration::ZERO,
-            last_frame_at: None,
-            status,
-            retry_after: None,
-        };
-        let closed = |code| End::Closed { code, reason: String::new() };
+        let closed = |code| Ended::before_it_began(End::Closed { code, reason: String::new() });
         for (code, away) in [
             (Some(1008), minutes(1)),
             (Some(1012), Duration::ZERO),
             (Some(1013), Duration::ZERO),
             (None, Duration::ZERO),
         ] {
-            assert_eq!(after_session(&ended(closed(code), None), 0), away, "{code:?}");
+            assert_eq!(after_session(&closed(code)), away, "{code:?}");
         }
-        assert_eq!(after_session(&ended(End::Silent, None), 0), Duration::ZERO);
-        let refused = End::Refused { topics: Vec::new(), reason: String::new() };
-        assert_eq!(after_session(&ended(refused, Some(451)), 0), minutes(60));
+        assert_eq!(after_session(&Ended::before_it_began(End::Silent)), Duration::ZERO);
     }
 }

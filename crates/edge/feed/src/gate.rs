@@ -75,12 +75,13 @@ impl Gate {
                 tracing::info!(venue = venue.as_str(), who, ?turn, "waits: the venue takes no more for now");
                 is_told = true;
             }
-            match turn {
-                Turn::In(wait) => sleep(clock.wall(wait)).await,
-                _ => tokio::select! {
+            if let Turn::In(wait) = turn {
+                sleep(clock.wall(wait)).await;
+            } else {
+                tokio::select! {
                     () = self.freed.notified() => {}
                     () = sleep(LOOK_AGAIN) => {}
-                },
+                }
             }
         }
     }
@@ -88,15 +89,13 @@ impl Gate {
     /// How long to stay away after a session that ended so. Where the venue means our address, nobody passes for as
     /// long.
     pub(crate) fn away_after(&self, ended: &Ended, clock: &dyn Clock) -> Duration {
-        match ended.status {
-            Some(status) => self.away_after_status(status, ended.retry_after, clock),
-            None => {
-                if !ended.connected_for.is_zero() {
-                    self.passing().bans = 0;
-                }
-                away::after_session(ended, 0)
-            }
+        if let Some(status) = ended.status {
+            return self.away_after_status(status, ended.retry_after, clock);
         }
+        if !ended.connected_for.is_zero() {
+            self.served();
+        }
+        away::after_session(ended)
     }
 
     /// The same after an HTTP status.

@@ -155,14 +155,15 @@ impl<'s, 'a: 's> Keeper<'s, 'a> {
         if Some(number) == current {
             let wait = self.wait_after(ended);
             let retry_in = if next.is_some() { Duration::ZERO } else { wait };
-            self.retry_ns = self.from_now(retry_in);
+            self.retry_ns = self.in_ns(retry_in);
             self.renew_ns = None;
             self.log(ended, retry_in, "feed session ended");
             lock(self.stage).current_ended(ended, Some(retry_in));
+            self.heard();
         } else if Some(number) == next {
             let away = self.plan.gate.away_after(ended, &*self.plan.clock);
             let wait = (away + self.renewals.after(ended.live_for)).min(away::LONGEST);
-            self.renew_ns = Some(self.from_now(wait));
+            self.renew_ns = Some(self.in_ns(wait));
             self.log(ended, wait, "the feed's next session came to nothing, the current one goes on");
             lock(self.stage).next_ended(ended, wait);
         }
@@ -188,7 +189,7 @@ impl<'s, 'a: 's> Keeper<'s, 'a> {
                     let since = self.last_renewal_ns.map(|last| between(last, now));
                     let often = since.filter(|since| *since < OFTEN);
                     let wait = often.map_or(Duration::ZERO, |since| self.renewals.after(since));
-                    self.renew_ns = Some(self.from_now(wait));
+                    self.renew_ns = Some(self.in_ns(wait));
                 }
             }
         }
@@ -212,7 +213,7 @@ impl<'s, 'a: 's> Keeper<'s, 'a> {
         (stage.current.map(|standing| standing.number), stage.next.map(|standing| standing.number))
     }
 
-    fn from_now(&self, wait: Duration) -> i64 {
+    fn in_ns(&self, wait: Duration) -> i64 {
         self.plan.clock.now_ns().saturating_add(nanoseconds(wait))
     }
 

@@ -19,11 +19,13 @@ pub(crate) struct Standing {
     pub(crate) number: u64,
     /// When its connection stood.
     pub(crate) connected_ns: Option<i64>,
+    /// Whether the venue asked it to reconnect.
+    is_asked: bool,
 }
 
 impl Standing {
     pub(crate) const fn new(number: u64) -> Self {
-        Self { number, connected_ns: None }
+        Self { number, connected_ns: None, is_asked: false }
     }
 }
 
@@ -70,13 +72,21 @@ impl<'a> Stage<'a> {
             last_frame_at: ended.last_frame_at,
             retry_in,
         });
-        self.current = self.next.take();
+        self.promote();
         if ended.end != End::Shutdown {
             let (now, mut told) = (self.clock.now(), Decoded::default());
             self.gaps.broke((ended.last_frame_at, now), ended.end.word(), &mut told.events);
             self.hand_on(now, &mut told);
         }
         self.tell_held();
+    }
+
+    /// The next one, if there is one, is the current one.
+    fn promote(&mut self) {
+        self.current = self.next.take();
+        if self.current.is_some_and(|current| current.is_asked) {
+            self.news.push(News::Asked);
+        }
     }
 
     /// The session that was to take over ended before it did.
@@ -107,13 +117,15 @@ impl<'a> Stage<'a> {
                 self.sink.note(note);
                 self.news.push(News::Asked);
             }
-            // Whoever is not the current one is young enough.
-            Note::Asked { .. } => {}
             Note::Live { at, .. } => self.live(is_next, note, at),
             _ => {
                 let standing = if is_next { self.next.as_mut() } else { self.current.as_mut() };
-                if let (Note::Connected { .. }, Some(standing)) = (&note, standing) {
-                    standing.connected_ns = Some(self.clock.now_ns());
+                match (&note, standing) {
+                    (Note::Connected { .. }, Some(standing)) => {
+                        standing.connected_ns = Some(self.clock.now_ns());
+                    }
+                    (Note::Asked { .. }, Some(standing)) => standing.is_asked = true,
+                    _ => {}
                 }
                 if is_next {
                     self.held.push(note);
@@ -127,14 +139,16 @@ impl<'a> Stage<'a> {
     /// A session is live: what was missed is told before its first events; the one before it has to go.
     fn live(&mut self, is_next: bool, note: Note, at: EventTime) {
         let replaced = if is_next { self.current } else { None };
+        if let Some(replaced) = replaced {
+            self.news.push(News::Replaced(replaced.number));
+        }
         if is_next {
-            self.current = self.next.take();
+            self.promote();
             self.tell_held();
         }
         self.sink.note(note);
-        if let Some(replaced) = replaced {
+        if replaced.is_some() {
             self.sink.note(Note::Renewed { route: self.route.clone(), at });
-            self.news.push(News::Replaced(replaced.number));
         }
         let mut told = Decoded::default();
         let down = self.gaps.recovered(at, &mut told.events);

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::feeds::{Feed, Feeds};
 use super::missed::{Hearing, Outage};
-use super::{QUEUE, Reader};
+use super::{Pauses, QUEUE, Reader};
 use crate::board::Board;
 use crate::intake::{Intake, Shared, SharedIntake};
 
@@ -152,6 +152,17 @@ fn a_venue_that_lists_what_is_wanted_only_later_is_read_from_then_on() {
     assert_eq!(status(&reader), FeedStatus::Refused);
     assert_eq!(feeds.list(okx(5, 1, &["NEW"]), NOW).len(), 1);
     assert_eq!(status(&reader), FeedStatus::Dead, "not connected yet, but no longer refused");
+}
+
+#[test]
+fn the_venues_are_asked_about_as_often_as_is_set_and_not_in_step() {
+    let hour = Duration::from_hours(1);
+    let (mut one, mut other) = (Pauses::try_new(hour, 1).unwrap(), Pauses::try_new(hour, 1001).unwrap());
+    for _ in 0..20 {
+        let (one, other) = (one.next(), other.next());
+        assert_ne!(one, other);
+        assert!(one >= hour * 19 / 20 && one <= hour * 21 / 20, "{one:?}");
+    }
 }
 
 fn intake(reader: &Reader) -> SharedIntake {

@@ -26,7 +26,7 @@ async fn live(exchange: &Exchange, ear: &Ear, mark: u32) -> Peer {
 /// The marks that came, whole dollars.
 fn marks(ear: &Ear) -> Vec<u32> {
     let mark = |event| if let Event::Mark(mark) = event { mark.mark_price } else { None };
-    let whole = |price: f64| (0..1000).find(|whole| f64::from(*whole) + 0.5 == price);
+    let whole = |price: f64| (0..1000).find(|whole| (f64::from(*whole) + 0.5 - price).abs() < 0.1);
     ear.events().into_iter().filter_map(mark).filter_map(whole).collect()
 }
 
@@ -115,11 +115,11 @@ async fn if_the_first_ends_before_the_second_is_live_the_gap_lasts_until_it_is()
     .await;
     assert_eq!(renewals(&ear), 0, "nothing was left to take over from");
     assert_eq!(reasons(&ear), ["start", "closed"]);
-    let recovered = ear.notes().into_iter().filter_map(|(_, note)| match note {
+    let mut recovered = ear.notes().into_iter().filter_map(|(_, note)| match note {
         Note::Recovered { from, to, .. } => Some((from, to)),
         _ => None,
     });
-    let (from, to) = recovered.last().unwrap();
+    let (from, to) = recovered.next_back().unwrap();
     let gaps = ear.gaps();
     assert_eq!((gaps[2].from_ms, gaps.last().unwrap().to_ms), (from, to), "the outage is told as a whole");
     let retries = ear.notes().into_iter().find_map(|(_, note)| match note {
@@ -156,6 +156,31 @@ async fn a_venue_that_asks_for_a_reconnect_gets_it_at_once_and_without_a_gap() {
     .await;
     assert_eq!(count(&ear, |note| matches!(note, Note::Asked { .. })), 1);
     assert_eq!(ear.ends().iter().map(|(_, word)| *word).collect::<Vec<_>>(), ["shutdown"]);
+    assert!(reasons(&ear).iter().all(|reason| reason == "start"), "{:?}", ear.gaps());
+}
+
+#[tokio::test]
+async fn a_successor_that_is_asked_to_reconnect_too_is_replaced_as_well() {
+    let (exchange, clock) = (Exchange::open().await, Fast::new(10));
+    let mut route = route(&exchange);
+    route.venue = Venue::Okx;
+    route.subscriptions.clear();
+    let ear = Ear::new(clock.clone());
+    kept(&plan(route, &clock), &ear, async {
+        let mut first = exchange.accept().await;
+        first.say(OKX_MARK).await;
+        ear.until("live", |ear| ear.lives() == 1).await;
+        first.say(NOTICE).await;
+        let mut second = exchange.accept().await;
+        second.say(NOTICE).await;
+        second.say(OKX_MARK).await;
+        ear.until("the second took over", |ear| renewals(ear) == 1).await;
+        let mut third = exchange.accept().await;
+        third.say(OKX_MARK).await;
+        ear.until("the third took over", |ear| renewals(ear) == 2).await;
+    })
+    .await;
+    assert_eq!(count(&ear, |note| matches!(note, Note::Asked { .. })), 2);
     assert!(reasons(&ear).iter().all(|reason| reason == "start"), "{:?}", ear.gaps());
 }
 
