@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 CARGO ?= cargo
 ARGS ?=
+SECONDS ?= 60
 
 .PHONY: help setup demo run check test bench fuzz fmt
 
@@ -32,9 +33,10 @@ bench: ## Benchmarks, each with its baseline in the same run (docs/benchmarks.md
 	$(CARGO) bench --locked -p cascade-detector --bench engine -- $(ARGS)
 	$(CARGO) bench --locked -p cascade-wire --bench encode -- $(ARGS)
 
-fuzz: ## The decoders' property tests for longer (PROPTEST_CASES=2000000)
+fuzz: ## Property tests for longer, then each fuzz target for SECONDS=60 (CONTRIBUTING.md)
 	PROPTEST_CASES=$${PROPTEST_CASES:-2000000} $(CARGO) test --locked --release -p cascade-venues --test fuzz
 	PROPTEST_CASES=$${PROPTEST_CASES:-2000000} $(CARGO) test --locked --release -p cascade-wire
+	fuzz/run.sh $(SECONDS)
 
 fmt: ## Format the code
 	$(CARGO) fmt --all

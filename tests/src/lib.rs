@@ -1,1 +1,6 @@
-//! Tests of the whole workspace: its architecture, and the pipeline end to end. No code of its own.
+//! Tests of the whole workspace: its architecture, the pipeline end to end, and what holds for whatever comes in.
+//!
+//! The checks are code of their own because two callers run them: `cargo test` over the inputs in `fuzz/corpus`, and
+//! libFuzzer over those that it thinks up.
+
+pub mod checks;

@@ -1,12 +1,14 @@
 //! The settings of ingest: sections `[ingest]` and `[venues.*]`, and where Redis is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use cascade_bus::{RedisUrl, StreamBounds};
-use cascade_domain::{Refusal, Symbol, Usd, Venue};
+use cascade_domain::{FeedStatus, Refusal, Symbol, Usd, Venue};
 use cascade_service::config::{Document, Mistakes};
-use cascade_service::redis_url;
-use cascade_venues::{Endpoints, Wanted};
+use cascade_service::{Output, redis_url};
+use cascade_venues::{Endpoints, Wanted, protocol};
 use serde::Deserialize;
 
 /// Everything that ingest is told.
@@ -18,6 +20,8 @@ pub struct Config {
     pub ingest: Ingest,
     /// Where each exchange is reached.
     pub venues: BTreeMap<Venue, VenueSettings>,
+    /// How feed findings go out.
+    pub output: Output,
 }
 
 /// Section `[ingest]`.
@@ -36,6 +40,8 @@ pub struct Ingest {
     pub stream_max_age_s: u32,
     /// How many entries a shard stream holds at most.
     pub stream_max_len: u32,
+    /// How often the exchanges are asked for their instruments, seconds of the clock.
+    pub instruments_refresh_s: u32,
 }
 
 /// The markets to read.
@@ -68,6 +74,8 @@ pub struct VenueSettings {
     pub coinm_rest_url: Option<String>,
     /// Hyperliquid only: the vaults whose fills are followed.
     pub liquidator_vaults: Vec<String>,
+    /// Hyperliquid only: where a node of one's own writes its fills, an absolute path; absent = there is none.
+    pub node_fills_dir: Option<PathBuf>,
 }
 
 impl Default for Ingest {
@@ -80,6 +88,7 @@ impl Default for Ingest {
             queue_events: 65_536,
             stream_max_age_s: 600,
             stream_max_len: 500_000,
+            instruments_refresh_s: 3_600,
         }
     }
 }
@@ -117,12 +126,23 @@ impl Ingest {
         if self.stream_max_len < 10_000 {
             refuse("stream_max_len", "at least 10000 entries");
         }
+        if self.instruments_refresh_s < 60 {
+            refuse(
+                "instruments_refresh_s",
+                "at least 60 seconds: the exchanges limit how often they are asked",
+            );
+        }
         refusals
     }
 
     /// The large-trade threshold as money.
     pub(crate) fn large_trade(&self) -> Usd {
         Usd::from_dollars(i64::from(self.large_trade_usd))
+    }
+
+    /// How often the exchanges are asked for their instruments.
+    pub(crate) const fn instruments_refresh(&self) -> Duration {
+        Duration::from_secs(self.instruments_refresh_s as u64)
     }
 
     /// How much of each shard stream is kept.
@@ -132,6 +152,14 @@ impl Ingest {
 }
 
 impl VenueSettings {
+    fn refusals_at(&self, venue: Venue) -> Vec<Refusal> {
+        let mut refusals = self.refusals();
+        if self.node_fills_dir.is_some() && venue != Venue::Hyperliquid {
+            refusals.push(Refusal::new("node_fills_dir", "only Hyperliquid has a node that writes fills"));
+        }
+        refusals
+    }
+
     fn refusals(&self) -> Vec<Refusal> {
         let mut refusals = Vec::new();
         let mut base = |key: &str, url: &str, schemes: [&str; 2]| {
@@ -153,6 +181,10 @@ impl VenueSettings {
                 ));
             }
         }
+        if let Some(directory) = self.node_fills_dir.as_deref().filter(|directory| !directory.is_absolute()) {
+            let reason = format!("`{}` is not an absolute path", directory.display());
+            refusals.push(Refusal::new("node_fills_dir", reason));
+        }
         refusals
     }
 
@@ -171,13 +203,34 @@ impl Config {
     pub fn read(document: &Document, mistakes: &mut Mistakes) -> Self {
         let ingest = document.section("ingest", mistakes, Ingest::refusals);
         let section = |venue: Venue, mistakes: &mut Mistakes| {
-            document.section(&format!("venues.{venue}"), mistakes, VenueSettings::refusals)
+            document.section(&format!("venues.{venue}"), mistakes, |settings: &VenueSettings| {
+                settings.refusals_at(venue)
+            })
         };
         Self {
             redis_url: redis_url(document, mistakes),
+            output: Output::read(document, mistakes),
             venues: Venue::ALL.into_iter().map(|venue| (venue, section(venue, mistakes))).collect(),
             ingest,
         }
+    }
+
+    /// The directory in which a venue's own node writes its fills, if there is one.
+    pub(crate) fn node_fills(&self, venue: Venue) -> Option<PathBuf> {
+        self.venues.get(&venue)?.node_fills_dir.clone()
+    }
+
+    /// The state of a healthy feed: one that is read from a node tells every liquidation.
+    pub(crate) fn healthy(&self, venue: Venue) -> FeedStatus {
+        match self.node_fills(venue) {
+            Some(_) => FeedStatus::Live,
+            None => protocol(venue).healthy(),
+        }
+    }
+
+    /// Where a venue is reached.
+    pub(crate) fn endpoints(&self, venue: Venue) -> Endpoints {
+        self.venues.get(&venue).cloned().unwrap_or_default().endpoints()
     }
 
     /// What shall be read from a venue.
@@ -220,6 +273,7 @@ mod tests {
             ("CASCADE_INGEST__EXCHANGES", "okx,okx"),
             ("CASCADE_INGEST__SYMBOLS", "BTCUSD"),
             ("CASCADE_INGEST__QUEUE_EVENTS", "10"),
+            ("CASCADE_INGEST__INSTRUMENTS_REFRESH_S", "59"),
             ("CASCADE_VENUES__OKX__WS_URL", "https://ws.okx.com"),
             ("CASCADE_VENUES__HYPERLIQUID__LIQUIDATOR_VAULTS", "0x12"),
         ]);
@@ -229,6 +283,7 @@ mod tests {
             "ingest.symbols",
             "BTCUSD",
             "ingest.queue_events",
+            "ingest.instruments_refresh_s",
             "venues.okx.ws_url",
             "wss://",
             "liquidator_vaults",
@@ -236,6 +291,17 @@ mod tests {
             assert!(mistakes.contains(part), "{part} is missing in:\n{mistakes}");
         }
         assert!(!mistakes.contains("s3cret"), "{mistakes}");
+    }
+
+    #[test]
+    fn a_nodes_fills_are_hyperliquids_and_at_an_absolute_path() {
+        let at =
+            |venue: &str, path| mistakes_of(&[(&*format!("CASCADE_VENUES__{venue}__NODE_FILLS_DIR"), path)]);
+        assert_eq!(at("HYPERLIQUID", "/home/ann/hl/data/node_fills_by_block"), "");
+        assert_eq!(at("HYPERLIQUID", ""), "", "an empty variable counts as not set");
+        let relative = at("HYPERLIQUID", "hl/data/node_fills");
+        assert!(relative.contains("venues.hyperliquid.node_fills_dir") && relative.contains("absolute"));
+        assert!(at("OKX", "/home/ann/hl/data/node_fills").contains("only Hyperliquid"));
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! What one connection hears, on its way to the queue: only wanted symbols, trades as bars, marks once a second,
 //! everything else as it is. Its methods never wait: what does not fit the queue is dropped there, counted and told.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cascade_bus::Outbox;
-use cascade_domain::{Event, EventTime, Mark, Symbol, Trade, Usd, Venue};
+use cascade_domain::{Event, EventTime, Trade, Usd, Venue};
 use cascade_feed::{End, Frame, Note, Sink};
 use cascade_service::{Metric, Metrics, Throttle};
 use cascade_venues::{DecodeError, Decoded, Protocol, Wanted};
@@ -12,6 +13,8 @@ use cascade_venues::{DecodeError, Decoded, Protocol, Wanted};
 use crate::bars::{Bars, Taken};
 use crate::board::Board;
 use crate::marks::Marks;
+use crate::offset::Offset;
+use crate::reference;
 
 /// How many refusals of one kind are logged in a minute of the clock; all are counted.
 pub(crate) const LOGGED_A_MINUTE: u32 = 3;
@@ -21,6 +24,8 @@ pub(crate) const LOGGED_A_MINUTE: u32 = 3;
 pub(crate) struct Shared {
     pub(crate) board: Arc<Mutex<Board>>,
     pub(crate) outbox: Arc<Outbox>,
+    /// How often everything that waited at a time has been written since.
+    pub(crate) drained: Arc<AtomicU64>,
     pub(crate) metrics: Metrics,
 }
 
@@ -38,10 +43,8 @@ impl Shared {
     }
 }
 
-/// Whether a market is BTC's, whose price and volume every tick carries.
-fn is_btc(symbol: &Symbol) -> bool {
-    symbol.base() == "BTC"
-}
+/// What we knew longer ago than this when it comes is history, milliseconds.
+const LIVE_MS: i64 = 5_000;
 
 /// One connection's way to the queue.
 #[derive(Debug)]
@@ -52,6 +55,7 @@ pub(crate) struct Intake {
     wanted: Wanted,
     bars: Bars,
     marks: Marks,
+    offset: Offset,
     throttle: Throttle,
     last_received: EventTime,
     /// Whether this session was refused liquidations.
@@ -75,6 +79,7 @@ impl Intake {
             wanted,
             bars: Bars::new(large),
             marks: Marks::default(),
+            offset: Offset::default(),
             throttle: Throttle::new(LOGGED_A_MINUTE, 60_000),
             last_received: EventTime::default(),
             is_refused: false,
@@ -84,13 +89,11 @@ impl Intake {
 
     /// Tells the bars of the seconds that are over.
     pub(crate) fn close_bars(&mut self, now: EventTime) {
-        for bar in self.bars.close(now) {
-            if is_btc(&bar.symbol) {
+        for bar in self.bars.close(now, self.offset_ms()) {
+            if reference::is_bitcoin(&bar.symbol) {
                 self.shared.board(|board| board.btc_bar(&bar));
             }
-            if self.wanted.wants(&bar.symbol) {
-                self.shared.push(Event::TradeBar(bar));
-            }
+            self.shared.push(Event::TradeBar(bar));
         }
     }
 
@@ -104,16 +107,13 @@ impl Intake {
             self.shared.metrics.add(Metric::Gaps, &[self.venue.as_str(), stream], 1);
             return self.shared.push(event);
         }
-        if let Event::Mark(mark) = &event {
-            self.reference(mark, received);
+        if let Event::Mark(mark) = &event
+            && let Some(price) = reference::price(mark)
+        {
+            self.shared.board(|board| board.btc_mark(self.venue, price, received));
         }
         if event.symbol().is_some_and(|symbol| !self.wanted.wants(symbol)) {
-            if let Event::Trade(trade) = &event
-                && is_btc(&trade.symbol)
-            {
-                self.bars.take(trade, received);
-            }
-            return self.count(Metric::Filtered);
+            return self.refer(&event, received);
         }
         self.shared.metrics.add(Metric::Events, &[self.venue.as_str(), event.kind()], 1);
         self.shared.board(|board| board.event(self.venue, received));
@@ -125,14 +125,16 @@ impl Intake {
                 }
             }
             Event::Liquidation(liquidation) => {
-                self.shared.board(|board| board.liquidation(self.venue, received, liquidation.symbol));
-                let delay_ms = received.since(liquidation.event_time_ms);
+                // What was asked for again is history: it shows neither that the feed lives nor how late it is.
+                let is_history = liquidation.known_at_ms.is_some_and(|at| received.since(at) > LIVE_MS);
+                let delay_ms = received.since(liquidation.event_time_ms).max(0);
+                self.shared
+                    .board(|board| board.liquidation(self.venue, received, liquidation.symbol, is_history));
                 #[expect(clippy::cast_precision_loss, reason = "a delay in milliseconds")]
-                self.shared.metrics.record(
-                    Metric::VenueDelay,
-                    &[self.venue.as_str()],
-                    delay_ms.max(0) as f64 / 1e3,
-                );
+                if !is_history {
+                    let delay_s = delay_ms as f64 / 1e3;
+                    self.shared.metrics.record(Metric::VenueDelay, &[self.venue.as_str()], delay_s);
+                }
                 self.shared.push(Event::Liquidation(liquidation));
             }
             // Samples of open interest are the oi-detector's to put on the bus, with its own checks.
@@ -141,16 +143,43 @@ impl Intake {
         }
     }
 
-    /// The ticks carry the BTC price, whichever markets are wanted.
-    fn reference(&self, mark: &Mark, received: EventTime) {
-        let is_reference = is_btc(&mark.symbol) && mark.instrument.as_str() == self.protocol.btc_reference();
-        if let Some(price) = mark.mark_price.filter(|_| is_reference) {
-            self.shared.board(|board| board.btc_mark(self.venue, price, received));
+    /// The ticks carry BTC's price and volume, whichever markets are wanted: whoever writes them finds BTC's marks and
+    /// bars in its stream. Nothing else of an unwanted market goes on.
+    fn refer(&mut self, event: &Event, received: EventTime) {
+        match event {
+            Event::Trade(trade) if reference::is_bitcoin(&trade.symbol) => {
+                self.bars.take(trade, received, self.offset_ms());
+            }
+            Event::Mark(mark) if reference::price(mark).is_some() => {
+                if let Some(mark) = self.marks.take(mark, received) {
+                    self.shared.push(Event::Mark(mark));
+                }
+            }
+            _ => self.count(Metric::Filtered),
         }
     }
 
+    /// The venue's clock against ours, milliseconds; 0 while it is not known.
+    fn offset_ms(&self) -> i64 {
+        self.offset.ms().unwrap_or(0)
+    }
+
+    /// Looks at the times that a frame's events carry.
+    fn look_at_times(&mut self, events: &[Event], received: EventTime) {
+        for event in events {
+            self.offset.take(event, received);
+        }
+        let offset = self.offset.ms();
+        self.shared.board(|board| board.clock_offset(self.venue, &self.route, offset));
+        let trades = events.iter().filter_map(|event| match event {
+            Event::Trade(trade) => Some((trade.instrument, trade.event_time_ms)),
+            _ => None,
+        });
+        self.bars.replayed(trades, received, self.offset_ms());
+    }
+
     fn trade(&mut self, trade: &Trade, received: EventTime) {
-        match self.bars.take(trade, received) {
+        match self.bars.take(trade, received, self.offset_ms()) {
             Taken::Large(event) => self.shared.push(*event),
             Taken::Late | Taken::Early => self.count(Metric::LateTrades),
             Taken::Counted | Taken::Duplicate => {}
@@ -182,8 +211,14 @@ impl Sink for SharedIntake {
 
     fn events(&mut self, received: EventTime, decoded: &mut Decoded) {
         self.with(|intake| {
-            if decoded.events.iter().any(|event| !matches!(event, Event::Gap(_))) {
+            let are_gaps = decoded.events.first().is_some_and(|event| matches!(event, Event::Gap(_)));
+            if !are_gaps {
                 intake.shared.board(|board| board.delivered(intake.venue, &intake.route, received));
+                intake.look_at_times(&decoded.events, received);
+            }
+            if decoded.auto_deleveraged > 0 {
+                let venue = [intake.venue.as_str()];
+                intake.shared.metrics.add(Metric::AutoDeleveraged, &venue, decoded.auto_deleveraged);
             }
             for event in decoded.events.drain(..) {
                 intake.take(event, received);
@@ -234,6 +269,14 @@ impl Intake {
                     self.shared.board(|board| board.refused(venue, route, Some(why)));
                 }
             }
+            Note::Asked { reason, .. } => {
+                tracing::info!(venue = venue.as_str(), route, reason, "the venue asks for a reconnect");
+            }
+            Note::Renewed { .. } => {
+                self.shared.metrics.add(Metric::Sessions, &[venue.as_str(), "renewed"], 1);
+                tracing::info!(venue = venue.as_str(), route, "another session took over");
+            }
+            Note::NotRenewed { .. } | Note::Recovered { .. } => {}
             Note::Ended { end, .. } => {
                 self.shared.metrics.add(Metric::Sessions, &[venue.as_str(), end.word()], 1);
                 self.marks.clear();

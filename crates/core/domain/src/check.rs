@@ -1,8 +1,9 @@
-//! What makes no sense in an event, whoever wrote it: one rule for what is read from Redis and what an engine is given.
+//! What makes no sense in an event or a finding, whoever wrote it: one rule for what is read from Redis and what an
+//! engine is given.
 
-use crate::{Event, EventTime, Usd};
+use crate::{CascadeFinding, Event, EventTime, FeedFinding, Finding, LargeLiquidation, Usd};
 
-/// A field of an event that makes no sense.
+/// A field of an event or a finding that makes no sense.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum Unusable {
     /// A number that is not finite, or negative or zero where that has no meaning, or money beyond any single event.
@@ -130,5 +131,83 @@ impl Event {
                 known(sum, "btc_usd_volume_1s", e.btc_usd_volume_1s)
             }
         }
+    }
+}
+
+impl Finding {
+    /// Refuses a finding whose figures make no sense: not finite, a negative sum, a time in seconds.
+    ///
+    /// # Errors
+    /// The first field that makes none.
+    pub fn check(&self) -> Result<(), Unusable> {
+        match self {
+            Self::Cascade(f) => f.check(),
+            Self::LargeLiquidation(f) => f.check(),
+            Self::Feed(f) => f.check(),
+        }
+    }
+}
+
+impl CascadeFinding {
+    fn check(&self) -> Checked {
+        time("known_at_ms", self.known_at_ms)?;
+        known(time, "detected_at_ms", self.detected_at_ms)?;
+        let Self { flow, risk, metrics, context, .. } = self;
+        let factors = &risk.factors;
+        let [scores, contributions] = [self.scores, self.contributions].map(crate::Factors::to_array);
+        let figures = [
+            ("score", &[self.score][..]),
+            ("raw", &[self.raw]),
+            ("boosted", &[self.boosted]),
+            ("confidence", &[self.confidence]),
+            ("scores", &scores),
+            ("contributions", &contributions),
+            ("risk", &[risk.score, risk.confidence]),
+            ("risk.factors", &[factors.velocity, factors.acceleration, factors.jerk]),
+            ("risk.factors", &[factors.volume, factors.correlation, factors.clustering]),
+            ("metrics.velocity_2s", &[metrics.velocity_2s]),
+            ("metrics.usd_velocity_10s", &[metrics.usd_velocity_10s]),
+            ("context.vol_multiplier", &[context.vol_multiplier]),
+        ];
+        for (field, values) in figures {
+            values.iter().try_for_each(|value| finite(field, *value))?;
+        }
+        let closing = self.closing.as_ref();
+        for (field, value) in [
+            ("flow.share", flow.share),
+            ("flow.price_change_60s", flow.price_change_60s),
+            ("metrics.acceleration", metrics.acceleration),
+            ("metrics.jerk", metrics.jerk),
+            ("context.btc_price", context.btc_price),
+            ("context.venue_correlation", context.venue_correlation),
+            ("context.oi_change_1m", context.oi_change_1m),
+            ("context.funding_rate_8h", context.funding_rate_8h),
+            ("long_share", closing.and_then(|closing| closing.long_share)),
+            ("price_change", closing.and_then(|closing| closing.price_change)),
+        ] {
+            known(finite, field, value)?;
+        }
+        sum("flow.notional_30s_usd", flow.notional_30s_usd)?;
+        sum("flow.unit_usd", flow.unit_usd)?;
+        sum("metrics.largest_usd", metrics.largest_usd)?;
+        known(sum, "notional_usd", closing.map(|closing| closing.notional_usd))
+    }
+}
+
+impl LargeLiquidation {
+    fn check(&self) -> Checked {
+        positive("price", self.price)?;
+        sum("notional_usd", self.notional_usd)?;
+        sum("threshold_usd", self.threshold_usd)?;
+        time("event_time_ms", self.event_time_ms)?;
+        time("known_at_ms", self.known_at_ms)?;
+        known(time, "detected_at_ms", self.detected_at_ms)
+    }
+}
+impl FeedFinding {
+    fn check(&self) -> Checked {
+        time("since_ms", self.since_ms)?;
+        time("known_at_ms", self.known_at_ms)?;
+        known(time, "detected_at_ms", self.detected_at_ms)
     }
 }

@@ -3,7 +3,9 @@
 //! Bounded here; `PROPTEST_CASES` raises the number of cases.
 
 use cascade_domain::{Event, EventTime, Usd, Venue};
-use cascade_venues::{Decoded, Instruments, Listing, Quote, Sizing, protocol};
+use cascade_venues::{
+    Decoded, Instruments, Listing, Quote, Sizing, decode_node_line, is_node_line, protocol,
+};
 use proptest::prelude::*;
 
 /// One frame of each kind, in the venues' shapes.
@@ -75,6 +77,14 @@ const FRAMES: &[(Venue, &str)] = &[
     ),
 ];
 
+/// Lines of a node's fills, of each shape.
+const NODE_LINES: &[&str] = &[
+    r#"{"local_time":"2026-10-09T17:06:41.001874687","block_time":"2026-10-09T17:06:40.992874687","block_number":880080044,"events":[["0xecb6",{"coin":"BTC","px":"78215.0","sz":"0.2","side":"B","time":1791565600992,"startPosition":"-136.21175","dir":"Close Short","crossed":false,"tid":565157617789996,"liquidation":{"liquidatedUser":"0x7ba2","markPx":"78219.0","method":"market"}}],["0x7ba2",{"coin":"BTC","px":"78215.0","sz":"0.2","side":"A","time":1791565600992,"startPosition":"0.5","dir":"Close Long","crossed":true,"tid":565157617789996,"liquidation":{"liquidatedUser":"0x7ba2","markPx":"78219.0","method":"market"}}]]}"#,
+    r#"["0x4c64",{"coin":"SOL","px":"67.5499","sz":"28.33","side":"A","time":1791565601063,"startPosition":"28.33","dir":"Liquidated Cross Long","crossed":true,"tid":900100200300400,"liquidation":{"liquidatedUser":"0x4c64","markPx":"68.2","method":"backstop"}}]"#,
+    r#"["0xecb6",{"coin":"AVAX","px":"22.075","sz":"28.53","side":"B","time":1791565601132,"startPosition":"-28.53","dir":"Auto-Deleveraging","tid":771334864158847,"liquidation":{"liquidatedUser":"0x2e3d","markPx":"22.025","method":"backstop"}}]"#,
+    r#"{"user":"0x4c64","coin":"kPEPE","px":"0.012","sz":"28","side":"A","time":1791565601063,"dir":"Close Long","crossed":true,"tid":1,"liquidation":{"markPx":"68.2","method":"market"}}"#,
+];
+
 /// Texts that venues never send and that have broken parsers before.
 const ODD: &[&str] = &[
     "",
@@ -130,6 +140,21 @@ fn survives(frame: &str) -> Result<(), TestCaseError> {
         for event in &out.events {
             usable(event)?;
         }
+    }
+    survives_as_node_line(frame)
+}
+
+/// The same of the decoder of a node's fills.
+fn survives_as_node_line(line: &str) -> Result<(), TestCaseError> {
+    let mut out = Decoded::default();
+    let meaning = decode_node_line(line, &Instruments::new(), &mut out);
+    let _shape = is_node_line(line);
+    for refusal in out.refused.iter().chain(meaning.as_ref().err()) {
+        prop_assert!(refusal.to_string().len() < 600, "{refusal}");
+    }
+    for event in &out.events {
+        prop_assert!(event.kind() == "liquidation", "{event:?}");
+        usable(event)?;
     }
     Ok(())
 }
@@ -224,6 +249,33 @@ proptest! {
     }
 
     #[test]
+    fn a_nodes_line_with_odd_values_never_panics(
+        which in 0..NODE_LINES.len(),
+        changes in prop::collection::vec((0..60_usize, 0..ODD.len()), 1..4),
+    ) {
+        let mut line = NODE_LINES[which].to_owned();
+        for (at, odd) in changes {
+            line = replaced(&line, at, ODD[odd]);
+        }
+        survives_as_node_line(&line)?;
+    }
+
+    #[test]
+    fn a_nodes_line_with_broken_bytes_never_panics(
+        which in 0..NODE_LINES.len(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut bytes = NODE_LINES[which].as_bytes().to_vec();
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        bytes.truncate(cut.index(bytes.len() * 2));
+        survives_as_node_line(&String::from_utf8_lossy(&bytes))?;
+    }
+
+    #[test]
     fn any_number_is_read_to_the_same_bits_as_the_standard_library_reads_it(
         mantissa in 1..10_000_000_000_000_000_000_u64,
         point in 0..19_usize,
@@ -247,5 +299,10 @@ fn the_frames_that_are_mutated_are_good_ones() {
     for (venue, frame) in FRAMES {
         let meaning = protocol(*venue).decode(frame, &table(*venue), &mut out);
         assert!(meaning.is_ok() && out.refused.is_empty(), "{frame}: {meaning:?} {:?}", out.refused);
+    }
+    for line in NODE_LINES {
+        let meaning = decode_node_line(line, &Instruments::new(), &mut out);
+        assert!(meaning.is_ok() && out.refused.is_empty(), "{line}: {meaning:?} {:?}", out.refused);
+        assert_eq!(out.events.len() + usize::try_from(out.auto_deleveraged).unwrap_or(0), 1, "{line}");
     }
 }

@@ -23,7 +23,7 @@ pub const ENTRY_ARRAY: &str = "b";
 /// # Errors
 /// Never for an event that passed [`decode_event`] or came out of a venue's protocol.
 pub fn encode_event(event: &Event) -> Result<Vec<u8>, WireError> {
-    rmp_serde::to_vec_named(event).map_err(|e| WireError::Malformed(e.to_string()))
+    rmp_serde::to_vec_named(event).map_err(|e| WireError::malformed(&e))
 }
 
 /// Reads one MessagePack event.
@@ -40,7 +40,7 @@ pub fn decode_event(bytes: &[u8]) -> Result<Event, WireError> {
 pub(crate) fn unpacked<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> {
     let mut from = rmp_serde::Deserializer::from_read_ref(bytes);
     from.set_max_depth(DEPTH);
-    T::deserialize(&mut from).map_err(|e| WireError::Malformed(e.to_string()))
+    T::deserialize(&mut from).map_err(|e| WireError::malformed(&e))
 }
 
 /// Reads the events of one stream entry, given its fields; each bad event is refused alone.
@@ -71,7 +71,7 @@ fn decode_array(bytes: &[u8]) -> Result<Vec<Result<Event, WireError>>, WireError
         let mut element = rmp_serde::Deserializer::new(&mut rest);
         element.set_max_depth(PASSABLE_DEPTH);
         if let Err(error) = IgnoredAny::deserialize(&mut element) {
-            events.push(Err(WireError::Malformed(format!("the array breaks off: {error}"))));
+            events.push(Err(WireError::malformed(&format_args!("the array breaks off: {error}"))));
             break;
         }
         events.push(decode_event(&before[..before.len() - rest.len()]));
@@ -96,7 +96,7 @@ fn array_head(bytes: &[u8]) -> Option<(usize, &[u8])> {
 /// # Errors
 /// Never for an event that came out of this workspace.
 pub fn event_to_json(event: &Event) -> Result<String, WireError> {
-    serde_json::to_string(event).map_err(|e| WireError::Malformed(e.to_string()))
+    serde_json::to_string(event).map_err(|e| WireError::malformed(&e))
 }
 
 /// Reads one line of JSON as an event.
@@ -104,7 +104,7 @@ pub fn event_to_json(event: &Event) -> Result<String, WireError> {
 /// # Errors
 /// Not such an object, or figures that make no sense.
 pub fn event_from_json(text: &str) -> Result<Event, WireError> {
-    let event: Event = serde_json::from_str(text).map_err(|e| WireError::Malformed(e.to_string()))?;
+    let event: Event = serde_json::from_str(text).map_err(|e| WireError::malformed(&e))?;
     event.check()?;
     Ok(event)
 }

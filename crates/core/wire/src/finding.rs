@@ -10,13 +10,13 @@ use crate::event::unpacked;
 /// # Errors
 /// Never for a finding of this workspace's engines.
 pub fn encode_finding(finding: &Finding) -> Result<Vec<u8>, WireError> {
-    rmp_serde::to_vec_named(finding).map_err(|e| WireError::Malformed(e.to_string()))
+    rmp_serde::to_vec_named(finding).map_err(|e| WireError::malformed(&e))
 }
 
 /// Reads a MessagePack finding of this or an older version; fields it does not know are passed over.
 ///
 /// # Errors
-/// Not such a map, or of a newer version.
+/// Not such a map, of a newer version, or figures that make no sense.
 pub fn decode_finding(bytes: &[u8]) -> Result<Finding, WireError> {
     readable(unpacked(bytes)?)
 }
@@ -26,7 +26,7 @@ pub fn decode_finding(bytes: &[u8]) -> Result<Finding, WireError> {
 /// # Errors
 /// Never for a finding of this workspace's engines.
 pub fn finding_to_json(finding: &Finding) -> Result<String, WireError> {
-    serde_json::to_string(finding).map_err(|e| WireError::Malformed(e.to_string()))
+    serde_json::to_string(finding).map_err(|e| WireError::malformed(&e))
 }
 
 /// Reads one line of JSON as a finding.
@@ -34,7 +34,7 @@ pub fn finding_to_json(finding: &Finding) -> Result<String, WireError> {
 /// # Errors
 /// As [`decode_finding`].
 pub fn finding_from_json(text: &str) -> Result<Finding, WireError> {
-    readable(serde_json::from_str(text).map_err(|e| WireError::Malformed(e.to_string()))?)
+    readable(serde_json::from_str(text).map_err(|e| WireError::malformed(&e))?)
 }
 
 fn readable(finding: Finding) -> Result<Finding, WireError> {
@@ -42,5 +42,6 @@ fn readable(finding: Finding) -> Result<Finding, WireError> {
     if found > Finding::VERSION {
         return Err(WireError::TooNew { found, known: Finding::VERSION });
     }
+    finding.check()?;
     Ok(finding)
 }

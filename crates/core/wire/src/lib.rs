@@ -39,7 +39,20 @@ pub enum WireError {
     BadEntry(&'static str),
 }
 
+/// Longest reason, in bytes: what was refused may be quoted in it, and is as long as its writer liked.
+const LONGEST_REASON: usize = 300;
+
 impl WireError {
+    /// Of a decoder's own words, cut to a readable length.
+    pub(crate) fn malformed(error: &impl std::fmt::Display) -> Self {
+        let mut reason = error.to_string();
+        if reason.len() > LONGEST_REASON {
+            reason.truncate(reason.floor_char_boundary(LONGEST_REASON));
+            reason.push_str("...");
+        }
+        Self::Malformed(reason)
+    }
+
     /// The word that labels the reason in metrics.
     pub const fn label(&self) -> &'static str {
         match self {

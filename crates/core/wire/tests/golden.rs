@@ -4,10 +4,10 @@
 use std::fmt::Write;
 
 use cascade_domain::{
-    CascadeFinding, Closing, Context, Coverage, Event, EventTime, Factors, FeedHealth, FeedStatus, Feeds,
-    Finding, Flow, Gap, GapStream, Id, Instrument, LargeLiquidation, LargeTrade, Level, Liquidation, Mark,
-    Metrics, OpenInterest, PriceKind, Reason, Risk, RiskAction, RiskFactors, RiskLevel, Side, State, Symbol,
-    Taker, Tick, Trade, TradeBar, Usd, Venue,
+    CascadeFinding, Closing, Context, Coverage, Event, EventTime, Factors, FeedFinding, FeedHealth,
+    FeedStatus, Feeds, Finding, Flow, Gap, GapStream, Id, Instrument, LargeLiquidation, LargeTrade, Level,
+    Liquidation, Mark, Metrics, OpenInterest, PriceKind, Reason, Risk, RiskAction, RiskFactors, RiskLevel,
+    Side, State, Symbol, Taker, Tick, Trade, TradeBar, Usd, Venue,
 };
 use cascade_wire::{
     WireError, decode_entry, decode_event, decode_finding, encode_event, encode_finding, event_from_json,
@@ -252,7 +252,28 @@ fn findings() -> Vec<Finding> {
             known_at_ms: AT,
             detected_at_ms: None,
         }),
+        feed_finding(State::Open, FeedStatus::Dead, None),
+        feed_finding(State::Resolved, FeedStatus::Sampled, Some(125_000)),
     ]
+}
+
+fn feed_finding(state: State, status: FeedStatus, out_ms: Option<i64>) -> Finding {
+    let scope = FeedFinding::scope_of(Venue::Binance);
+    Finding::Feed(FeedFinding {
+        v: Finding::VERSION,
+        id: FeedFinding::id_of(&scope, status, AT),
+        state,
+        scope,
+        venue: Venue::Binance,
+        status,
+        since_ms: AT,
+        reason: if out_ms.is_none() { "market-0: silent".to_owned() } else { String::new() },
+        out_ms,
+        feeds: feeds(),
+        demo: false,
+        known_at_ms: AT.plus_ms(60_000),
+        detected_at_ms: Some(AT.plus_ms(60_001)),
+    })
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -308,6 +329,26 @@ fn a_newer_version_is_refused_and_an_unknown_field_is_passed_over() {
 }
 
 #[test]
+fn a_finding_whose_figures_make_no_sense_is_refused() {
+    let refused = |change: fn(&mut CascadeFinding)| {
+        let mut finding = findings()[1].clone();
+        if let Finding::Cascade(f) = &mut finding {
+            change(f);
+        }
+        decode_finding(&encode_finding(&finding).unwrap()).unwrap_err()
+    };
+    assert_eq!(refused(|f| f.risk.factors.jerk = f64::NAN).to_string(), "risk.factors is not usable: NaN");
+    assert_eq!(refused(|f| f.scores.funding = f64::INFINITY).to_string(), "scores is not usable: inf");
+    assert_eq!(refused(|f| f.flow.share = Some(f64::NAN)).label(), "bad_number");
+    assert_eq!(refused(|f| f.metrics.largest_usd = Usd::from_dollars(-1)).label(), "bad_number");
+    assert_eq!(refused(|f| f.known_at_ms = EventTime::from_ms(1_791_565_601)).label(), "bad_time");
+    let Finding::LargeLiquidation(large) = &findings()[2] else { unreachable!() };
+    let freebie = Finding::LargeLiquidation(LargeLiquidation { price: 0.0, ..large.clone() });
+    let refusal = decode_finding(&encode_finding(&freebie).unwrap()).unwrap_err();
+    assert_eq!(refusal.to_string(), "price is not usable: 0");
+}
+
+#[test]
 fn an_event_without_the_optional_fields_is_read() {
     let text = r#"{"kind":"liquidation","id":"6f1c9a2e4b7d0358","venue":"bybit","symbol":"BTCUSDT","instrument":"BTCUSDT","side":"long",
         "price":82396.9,"price_kind":"bankruptcy","quantity":0.006,"notional_usd":494.3814,"event_time_ms":1791565600992,"coverage":"complete"}"#;
@@ -340,6 +381,16 @@ fn nonsense_is_refused_with_its_reason() {
         e.price = f64::NAN;
     }
     assert_eq!(decode_event(&encode_event(&not_a_number).unwrap()).unwrap_err().label(), "bad_number");
+}
+
+#[test]
+fn a_refusal_is_short_however_long_what_it_quotes() {
+    let long = "é".repeat(1_000_000);
+    let good = event_to_json(&events()[0]).unwrap();
+    for bad in [good.replacen("\"liquidation\"", &format!("\"{long}\""), 1), good.replacen("okx", &long, 1)] {
+        let told = event_from_json(&bad).unwrap_err().to_string();
+        assert!(told.contains("unknown variant `é") && told.ends_with("é...") && told.len() < 400, "{told}");
+    }
 }
 
 #[test]

@@ -45,16 +45,22 @@ pub enum Metric {
     Duplicates,
     /// Events lost because the queue was full.
     Dropped,
+    /// Trades that took a winning position to cover a loss; they are no liquidations.
+    AutoDeleveraged,
     /// Trades that came after their second was told.
     LateTrades,
     /// Gaps told about a venue's stream.
     Gaps,
     /// Sessions with a venue that ended, and why.
     Sessions,
+    /// What came of asking a venue again for what was missed.
+    Backfills,
     /// 1 while the venue delivers, else 0.
     FeedUp,
     /// From an event's own time to its receipt.
     VenueDelay,
+    /// A venue's clock against ours, at least; negative = behind, or slow.
+    ClockOffset,
     /// Events that wait for Redis.
     Queue,
     /// Ticks written to the shards.
@@ -85,7 +91,7 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 29] = [
         Self::BuildInfo,
         Self::Uptime,
         Self::Frames,
@@ -94,11 +100,14 @@ impl Metric {
         Self::Filtered,
         Self::Duplicates,
         Self::Dropped,
+        Self::AutoDeleveraged,
         Self::LateTrades,
         Self::Gaps,
         Self::Sessions,
+        Self::Backfills,
         Self::FeedUp,
         Self::VenueDelay,
+        Self::ClockOffset,
         Self::Queue,
         Self::Ticks,
         Self::TickLag,
@@ -130,11 +139,14 @@ impl Metric {
             Self::Filtered => (Kind::Counter, "cascade_filtered_total"),
             Self::Duplicates => (Kind::Counter, "cascade_duplicates_total"),
             Self::Dropped => (Kind::Counter, "cascade_dropped_total"),
+            Self::AutoDeleveraged => (Kind::Counter, "cascade_ingest_auto_deleveragings_total"),
             Self::LateTrades => (Kind::Counter, "cascade_late_trades_total"),
             Self::Gaps => (Kind::Counter, "cascade_gaps_total"),
             Self::Sessions => (Kind::Counter, "cascade_sessions_total"),
+            Self::Backfills => (Kind::Counter, "cascade_backfills_total"),
             Self::FeedUp => (Kind::Gauge, "cascade_feed_up"),
             Self::VenueDelay => (Kind::Histogram, "cascade_venue_delay_seconds"),
+            Self::ClockOffset => (Kind::Gauge, "cascade_clock_offset_seconds"),
             Self::Queue => (Kind::Gauge, "cascade_queue_events"),
             Self::Ticks => (Kind::Counter, "cascade_ticks_total"),
             Self::TickLag => (Kind::Gauge, "cascade_tick_lag_seconds"),
@@ -163,12 +175,19 @@ impl Metric {
             | Self::RedisErrors
             | Self::ShardLag
             | Self::Pipeline => &[],
-            Self::Frames | Self::Filtered | Self::LateTrades | Self::FeedUp | Self::VenueDelay => &["venue"],
+            Self::Frames
+            | Self::Filtered
+            | Self::AutoDeleveraged
+            | Self::LateTrades
+            | Self::FeedUp
+            | Self::VenueDelay
+            | Self::ClockOffset => &["venue"],
             Self::Events => &["venue", "kind"],
             Self::Refused => &["venue", "reason"],
             Self::Dropped | Self::EngineEvents => &["kind"],
             Self::Gaps => &["venue", "stream"],
             Self::Sessions => &["venue", "end"],
+            Self::Backfills => &["venue", "outcome"],
             Self::Published => &["channel"],
             Self::EngineRefused | Self::EntriesRefused | Self::CommitRefused => &["reason"],
             Self::Findings => &["finding", "level"],
@@ -185,11 +204,16 @@ impl Metric {
             Self::Filtered => "Events of markets that nobody asked for.",
             Self::Duplicates => "Events that had been stored before.",
             Self::Dropped => "Events lost because the queue was full.",
+            Self::AutoDeleveraged => {
+                "Trades that took a winning position to cover a loss; they are no liquidations."
+            }
             Self::LateTrades => "Trades that came after their second was told.",
             Self::Gaps => "Gaps told about a venue's stream.",
             Self::Sessions => "Sessions with a venue that ended, and why.",
+            Self::Backfills => "What came of asking a venue again for what was missed.",
             Self::FeedUp => "1 while the venue delivers, else 0.",
             Self::VenueDelay => "From an event's own time to its receipt.",
+            Self::ClockOffset => "A venue's clock against ours, at least; negative = behind, or slow.",
             Self::Queue => "Events that wait for Redis.",
             Self::Ticks => "Ticks written to the shards.",
             Self::TickLag => "How late the last tick was written.",

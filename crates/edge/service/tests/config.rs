@@ -225,3 +225,13 @@ fn a_file_that_can_not_be_read_is_a_mistake_with_its_name() {
         "{mistakes}"
     );
 }
+
+#[test]
+fn a_mistake_is_one_line_and_shows_no_password_whatever_the_name_of_its_key() {
+    let odd = file("[redis]\n\"redis://ann:s3cret@host\" = 1\n\"two\\nlines\\u001b[31m\" = 2\n");
+    let (_, mistakes) = Document::load(&Sources { file: Some(odd.path().to_owned()), ..small() });
+    let told = mistakes.to_string();
+    assert_eq!((mistakes.len(), told.lines().count()), (2, 2), "{told}");
+    assert!(told.contains("redis://***@host: unknown key") && !told.contains("s3cret"), "{told}");
+    assert!(told.contains(r"two\nlines\u{1b}[31m"), "{told}");
+}

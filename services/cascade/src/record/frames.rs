@@ -2,12 +2,12 @@
 //!
 //! Knows no file: what is heard goes into the queue, in the order in which it came on each connection.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cascade_domain::{EventTime, Symbol, Venue};
 use cascade_feed::rest::{Client, RestError};
-use cascade_feed::{Frame, Note, Session, SessionLimits, Sink, backoff, keep};
+use cascade_feed::{Frame, Gate, Note, Session, Sink, backoff, keep};
 use cascade_pace::Clock;
 use cascade_service::{BoxError, Shutdown};
 use cascade_venues::{
@@ -52,16 +52,13 @@ impl Reader {
             return Ok(());
         }
         let instruments = Arc::new(instruments);
+        let gate = Arc::new(Gate::new(&protocol.limits()));
         let mut sessions = Vec::new();
         for (route, seed) in routes.into_iter().zip(self.seed..) {
             let mut tape = Tape::new(&route, &self);
-            let plan = Session {
-                route,
-                protocol,
-                instruments: Arc::clone(&instruments),
-                clock: Arc::clone(&self.clock),
-                limits: SessionLimits::default(),
-            };
+            let clock = Arc::clone(&self.clock);
+            let mut plan = Session::new(protocol, route, Arc::clone(&instruments), clock);
+            plan.gate = Arc::clone(&gate);
             let (since, backoff, shutdown) = (self.clock.now(), backoff(seed)?, shutdown.clone());
             sessions.push(async move { keep(&plan, since, backoff, &mut tape, shutdown.requested()).await });
         }
@@ -76,15 +73,17 @@ impl Reader {
         protocol: &dyn Protocol,
         shutdown: &Shutdown,
     ) -> Result<Option<Instruments>, RestError> {
-        let client = Client::try_new(Arc::clone(&self.clock), self.seed)?;
+        let (venue, answers) = (self.venue, Arc::new(Mutex::new(Vec::new())));
+        let heard = Arc::clone(&answers);
+        let tap = move |request: &RestRequest, received_ns: i64, body: &[u8]| {
+            let answer = answer(venue, received_ns, request, body);
+            heard.lock().unwrap_or_else(PoisonError::into_inner).push(answer);
+        };
+        let client = Client::try_new(Arc::clone(&self.clock), self.seed)?.with_tap(Arc::new(tap));
         loop {
-            let mut answers = Vec::new();
-            let mut heard = |request: &RestRequest, body: &[u8]| {
-                answers.push(answer(self.venue, self.clock.now_ns(), request, body));
-            };
-            let read =
-                client.instruments_heard(protocol, &self.endpoints, &mut heard, shutdown.requested()).await;
-            for answer in answers {
+            let read = client.instruments(protocol, &self.endpoints, shutdown.requested()).await;
+            let heard = std::mem::take(&mut *answers.lock().unwrap_or_else(PoisonError::into_inner));
+            for answer in heard {
                 self.queue.put(Line::Answer(Arc::new(answer))).await;
             }
             let wait = match read {
@@ -92,12 +91,7 @@ impl Reader {
                 Err(RestError::Shutdown) => return Ok(None),
                 Err(error) => {
                     self.remark(REST, &error.to_string());
-                    let asked = if let RestError::Limited { retry_after, .. } = error {
-                        retry_after
-                    } else {
-                        ASK_AGAIN
-                    };
-                    asked.clamp(ASK_AGAIN, LONGEST_AWAY)
+                    error.away().clamp(ASK_AGAIN, LONGEST_AWAY)
                 }
             };
             tokio::select! {
@@ -176,6 +170,10 @@ impl Sink for Tape {
             Note::Connected { .. } => "connected".to_owned(),
             Note::Live { .. } => "live".to_owned(),
             Note::RefusedTopics { topics, reason, .. } => format!("refused {}: {reason}", topics.join(", ")),
+            Note::Asked { reason, .. } => format!("asked to reconnect: {reason}"),
+            Note::Renewed { .. } => "renewed: another connection has taken over".to_owned(),
+            Note::NotRenewed { end, .. } => format!("not renewed: {end}"),
+            Note::Recovered { from, to, .. } => format!("missed {} ms", to.since(from)),
             Note::Ended { end, .. } => format!("ended: {end}"),
         };
         self.queue.offer(remark(self.venue, &self.conn, self.clock.now_ns(), &text));

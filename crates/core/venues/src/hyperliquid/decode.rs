@@ -14,6 +14,8 @@ use crate::{Ack, DecodeError, Decoded, Instruments, Meaning};
 
 /// Liquidations: fills of the vaults that are followed, so only some of them.
 const NATURE: Nature = Nature { price_kind: PriceKind::Fill, coverage: Coverage::Partial };
+/// The `dir` of a fill that took a winning position to cover a loss: no liquidation, whatever object it carries.
+pub(super) const DELEVERAGING: &str = "Auto-Deleveraging";
 /// Funding is paid every hour, by the venue's rules.
 const FUNDING_HOURS: f64 = 1.0;
 
@@ -96,7 +98,7 @@ fn refused(data: &str) -> Meaning {
 }
 
 /// The side of an order or a trade: B buys, A sells.
-fn taker(side: &str) -> Result<Taker, DecodeError> {
+pub(super) fn taker(side: &str) -> Result<Taker, DecodeError> {
     match side {
         "B" => Ok(Taker::Buy),
         "A" => Ok(Taker::Sell),
@@ -145,7 +147,7 @@ fn fills(data: &str, prints: &mut Prints<'_>, out: &mut Decoded) -> Result<Meani
     each_row(frame.fills.get(), out, |row: Fill<'_>, out| {
         // A fill without the object is a vault's own trading.
         let Some(liquidation) = &row.liquidation else { return Ok(()) };
-        if told(row.dir.as_ref()) == Some("Auto-Deleveraging") || !counted.insert(row.tid.0) {
+        if told(row.dir.as_ref()) == Some(DELEVERAGING) || !counted.insert(row.tid.0) {
             return Ok(());
         }
         let liquidated = liquidated(&row, liquidation, &frame.user)?;
@@ -160,35 +162,55 @@ fn liquidated<'a>(
     user: &str,
 ) -> Result<Liquidated<'a>, DecodeError> {
     let victim = told(liquidation.liquidated_user.as_ref());
-    // The row is the victim's own, or that of whoever stood on the other side.
-    let own = taker(&row.side)?;
-    let closing = match (victim.is_some_and(|victim| victim.eq_ignore_ascii_case(user)), own) {
+    let is_victims = victim.is_some_and(|victim| victim.eq_ignore_ascii_case(user));
+    let named = told(row.dir.as_ref()).and_then(victim_side);
+    let side = victims_side(row, liquidation, is_victims, named)?;
+    as_told(row, liquidation, side)
+}
+
+/// The side of the position that was liquidated, from one of the two rows of the trade. The row's `side` is that of
+/// its own user: the victim's own row closes the victim's position, the other row is the other side of that.
+///
+/// # Errors
+/// An unknown side or method; a backstop whose `dir` (`named`) contradicts the row.
+pub(super) fn victims_side(
+    row: &Fill<'_>,
+    liquidation: &Liquidation<'_>,
+    is_victims: bool,
+    named: Option<Side>,
+) -> Result<Side, DecodeError> {
+    let closing = match (is_victims, taker(&row.side)?) {
         (true, own) => own,
         (false, Taker::Buy) => Taker::Sell,
         (false, Taker::Sell) => Taker::Buy,
     };
     let side = Side::closed_by(closing);
     match &*liquidation.method {
-        "market" => {}
-        "backstop" => {
-            let named = told(row.dir.as_ref()).and_then(victim_side);
-            if named.is_some_and(|named| named != side) {
-                let dir = cut(row.dir.as_deref().unwrap_or_default(), 48);
-                return Err(DecodeError::UnknownSide(format!(
-                    "`{dir}` on a row of side {}",
-                    cut(&row.side, 8)
-                )));
-            }
+        "backstop" if named.is_some_and(|named| named != side) => {
+            let dir = cut(row.dir.as_deref().unwrap_or_default(), 48);
+            Err(DecodeError::UnknownSide(format!("`{dir}` on a row of side {}", cut(&row.side, 8))))
         }
-        other => return Err(DecodeError::UnknownKind(format!("liquidation by {}", cut(other, 48)))),
+        "market" | "backstop" => Ok(side),
+        other => Err(DecodeError::UnknownKind(format!("liquidation by {}", cut(other, 48)))),
     }
+}
+
+/// The amounts, the time and the victim of a row whose victim's side is known.
+///
+/// # Errors
+/// Amounts or times that are none.
+pub(super) fn as_told<'a>(
+    row: &'a Fill<'_>,
+    liquidation: &Liquidation<'_>,
+    side: Side,
+) -> Result<Liquidated<'a>, DecodeError> {
     Ok(Liquidated {
         side,
         price: Number::positive("px", &row.px)?,
         quantity: Number::positive("sz", &row.sz)?,
         at: row.time.time("time")?,
         trade: Some(row.tid.0),
-        account: victim.map(|victim| {
+        account: told(liquidation.liquidated_user.as_ref()).map(|victim| {
             IdHasher::new("account")
                 .text(Venue::Hyperliquid.as_str())
                 .text(&victim.to_ascii_lowercase())
@@ -199,7 +221,7 @@ fn liquidated<'a>(
 
 /// The victim's side in `Liquidated Cross Long`, `Liquidated Isolated Short`. Any other `dir` is the row's own and
 /// says nothing of the victim.
-fn victim_side(dir: &str) -> Option<Side> {
+pub(super) fn victim_side(dir: &str) -> Option<Side> {
     let words = dir.strip_prefix("Liquidated ")?;
     if words.ends_with("Long") {
         Some(Side::Long)

@@ -1,6 +1,7 @@
 //! Hyperliquid's wire shapes. Every field is borrowed from the frame.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::wire::{Integer, Text};
@@ -99,9 +100,43 @@ pub(super) struct Fill<'a> {
     pub(super) time: Integer,
     #[serde(borrow)]
     pub(super) dir: Option<Text<'a>>,
+    /// The user's position before this fill, in coins; below zero = short.
+    #[serde(borrow, rename = "startPosition")]
+    pub(super) start_position: Option<Text<'a>>,
+    /// Whether the user was the taker.
+    pub(super) crossed: Option<bool>,
     #[serde(borrow)]
     pub(super) liquidation: Option<Liquidation<'a>>,
     pub(super) tid: Integer,
+}
+
+/// A fill and whose it is, as a node writes the pair: `["0x..", {..}]`.
+#[derive(Debug, Deserialize)]
+pub(super) struct UserFill<'a>(
+    #[serde(borrow)] pub(super) Text<'a>,
+    #[serde(borrow)] pub(super) &'a RawValue,
+);
+
+/// A line of a node that is an object: a block of fills, or one fill that names its user itself. `local_time` is the
+/// node's own clock and is not read.
+#[derive(Debug, Deserialize)]
+pub(super) struct NodeLine<'a> {
+    #[serde(borrow)]
+    pub(super) block_time: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(super) events: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) user: Option<Text<'a>>,
+}
+
+/// By what members a node's line is told from a frame.
+#[derive(Debug, Deserialize)]
+pub(super) struct Shape {
+    pub(super) channel: Option<IgnoredAny>,
+    pub(super) events: Option<IgnoredAny>,
+    pub(super) block_number: Option<IgnoredAny>,
+    pub(super) user: Option<IgnoredAny>,
+    pub(super) tid: Option<IgnoredAny>,
 }
 
 /// Whose position was liquidated, and how: `market` by orders, `backstop` by a vault's taking it over.

@@ -6,6 +6,7 @@ mod binance;
 mod bybit;
 mod hyperliquid;
 mod instruments;
+mod node;
 mod okx;
 mod routes;
 

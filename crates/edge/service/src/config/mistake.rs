@@ -50,13 +50,25 @@ pub struct Mistake {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let reason = redact(&self.reason);
-        if self.key.is_empty() {
-            write!(f, "{}: {reason}", self.origin)
+        let Self { key, origin, reason } = self;
+        let told = if key.is_empty() {
+            format!("{origin}: {reason}")
         } else {
-            write!(f, "{}: {reason} ({})", self.key, self.origin)
-        }
+            format!("{key}: {reason} ({origin})")
+        };
+        // Names and paths are as free as values: a line break in one would look like another mistake, a URL may be
+        // anywhere.
+        f.write_str(&redact(&on_one_line(&told)))
     }
+}
+
+/// The text with its line breaks and other control characters written out.
+fn on_one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    line
 }
 
 /// Everything that is wrong, so that it can be mended in one go. Empty = the configuration is valid.
@@ -88,7 +100,7 @@ impl Mistakes {
     }
 }
 
-/// One line each, sorted by key.
+/// One line each, sorted by key, whatever was written.
 impl fmt::Display for Mistakes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut sorted: Vec<&Mistake> = self.0.iter().collect();

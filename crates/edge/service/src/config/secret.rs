@@ -12,7 +12,7 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     while let Some(start) = rest.find("://") {
         let (before, after) = rest.split_at(start + 3);
         out.push_str(before);
-        let end = after.find(|c: char| c.is_whitespace() || matches!(c, '`' | '"')).unwrap_or(after.len());
+        let end = after.find(char::is_whitespace).unwrap_or(after.len());
         // To the last `@`: a password that was not percent-encoded may hold any character.
         match after[..end].rfind('@') {
             Some(at) => {
@@ -42,6 +42,7 @@ mod tests {
             ("redis://127.0.0.1:6379", "redis://127.0.0.1:6379"),
             ("redis://user:pass@host:6379/0", "redis://***@host:6379/0"),
             ("`rediss://:p/a@s@host` and wss://k@v x", "`rediss://***@host` and wss://***@v x"),
+            ("`redis://u:p`w@host`", "`redis://***@host`"),
             ("no address", "no address"),
         ] {
             assert_eq!(redact(text), shown);
