@@ -2,8 +2,7 @@
 
 use cascade_bus::RedisUrl;
 use cascade_service::config::{Document, Mistakes};
-use cascade_service::redis_url;
-use serde::Deserialize;
+use cascade_service::{Output, redis_url};
 
 /// Everything that cascade-signals is told.
 #[derive(Clone, Debug)]
@@ -12,23 +11,8 @@ pub struct Config {
     pub redis_url: RedisUrl,
     /// The detector's thresholds.
     pub cascade: cascade_detector::Config,
-    /// Each message again as JSON, on `<channel>:json`.
-    pub json_mirror: bool,
-    /// Findings are marked as a demo's. No setting: `cascade up --demo` says so.
-    pub demo: bool,
-}
-
-/// Section `[bus]`.
-#[derive(Debug, Deserialize)]
-#[serde(default)]
-struct BusSection {
-    json_mirror: bool,
-}
-
-impl Default for BusSection {
-    fn default() -> Self {
-        Self { json_mirror: true }
-    }
+    /// How findings go out.
+    pub output: Output,
 }
 
 impl Config {
@@ -37,8 +21,7 @@ impl Config {
         Self {
             redis_url: redis_url(document, mistakes),
             cascade: document.section("cascade", mistakes, cascade_detector::Config::refusals),
-            json_mirror: document.section("bus", mistakes, |_: &BusSection| Vec::new()).json_mirror,
-            demo: false,
+            output: Output::read(document, mistakes),
         }
     }
 }

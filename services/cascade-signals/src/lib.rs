@@ -10,7 +10,7 @@ use std::sync::Arc;
 use cascade_bus::{Bus, BusSettings, Write};
 use cascade_detector::CascadeEngine;
 use cascade_domain::{Finding, Level, Shard};
-use cascade_service::pump::{Detector, Output, Pump};
+use cascade_service::pump::{Detector, Pump};
 use cascade_service::{BoxError, Context, Program, Supervisor, watch_redis};
 use cascade_wire::{finding_to_json, key, score_json, velocity_json};
 
@@ -38,12 +38,11 @@ pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
     let settings =
         BusSettings { instance: context.instance.clone(), seed: context.seed, ..BusSettings::default() };
     let bus = Bus::open(config.redis_url.as_str(), settings)?;
-    let output = Output { json_mirror: config.json_mirror, demo: config.demo };
     let cascades = Cascades { label: config.cascade.engine_label(), config: Arc::new(config.cascade) };
     let mut supervisor = Supervisor::new(&context.shutdown, context.deadline);
     let shutdown = supervisor.shutdown();
     supervisor.spawn("redis", watch_redis(bus.clone(), context.clone(), shutdown.clone()));
-    let pump = Pump::new(cascades, output, context, bus);
+    let pump = Pump::new(cascades, config.output, context, bus);
     supervisor.spawn("pump", async move {
         pump.run(shutdown).await;
         Ok(())

@@ -4,7 +4,9 @@
 
 use std::fmt::Write as _;
 
-use cascade_domain::{CascadeFinding, Closing, EventTime, Finding, LargeLiquidation, Side, State};
+use cascade_domain::{
+    CascadeFinding, Closing, EventTime, FeedFinding, Finding, LargeLiquidation, Side, State,
+};
 
 /// How much of a foreign text is shown, in characters.
 const LONGEST_TEXT: usize = 240;
@@ -22,6 +24,7 @@ pub(crate) fn line(finding: &Finding) -> String {
             (f.demo, f.warming, text)
         }
         Finding::LargeLiquidation(f) => (f.demo, f.warming, large(f)),
+        Finding::Feed(f) => (f.demo, false, feed(f)),
     };
     let (demo, warming) = (if demo { "DEMO " } else { "" }, if warming { ", warming up" } else { "" });
     format!("{demo}{} {text}{warming}", clock(finding.known_at()))
@@ -101,6 +104,21 @@ fn over(word: &str, f: &CascadeFinding) -> String {
 fn large(f: &LargeLiquidation) -> String {
     let LargeLiquidation { symbol, direction, notional_usd, price, venue, instrument, .. } = f;
     format!("LARGE {symbol} {direction} {notional_usd} at {price} on {venue} ({instrument})")
+}
+
+/// `FEED binance dead for 60 s: market-0: silent`, `FEED binance is back (sampled) after 2 min 5 s`.
+fn feed(f: &FeedFinding) -> String {
+    let seconds = |ms: i64| duration(u64::try_from(ms / 1000).unwrap_or(0));
+    let (venue, status) = (f.venue, f.status.as_str());
+    if f.state == State::Resolved {
+        let out = f.out_ms.map_or(String::new(), |ms| format!(" after {}", seconds(ms)));
+        return format!("FEED {venue} is back ({status}){out}");
+    }
+    let mut text = format!("FEED {venue} {status} for {}", seconds(f.known_at_ms.since(f.since_ms)));
+    if !f.reason.is_empty() {
+        push(&mut text, format_args!(": {}", plain(&f.reason)));
+    }
+    text
 }
 
 /// What is being liquidated, in the plural.

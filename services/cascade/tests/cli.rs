@@ -234,7 +234,7 @@ async fn status_shows_services_feeds_and_markets_as_a_table_and_as_json() {
                 r#"{"status":"live","since_ms":1791565601482,"last_frame_ms":1791565602000,"reconnects":1,"liquidations":42,"reason":""}"#,
             ),
             write(
-                key::velocity(btc.symbol()),
+                key::velocity(btc.symbol().unwrap()),
                 r#"{"symbol":"BTCUSDT","event_time_ms":1791565601482,"count_60s":212,"risk_score":61.2,"risk_level":"HIGH","usd_30s_long":18400000.0,"usd_30s_short":0.0}"#,
             ),
         ])

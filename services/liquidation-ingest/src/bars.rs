@@ -7,8 +7,10 @@ use cascade_domain::{Event, EventTime, Id, Instrument, LargeTrade, Taker, Trade,
 
 /// How long after its end a second stays open for trades that arrive late.
 const GRACE_MS: i64 = 500;
-/// A trade that is already older than this when it arrives is a replay of what was missed or counted; it makes no bar.
+/// A trade that is already older than this when it arrives is a replay; it makes a bar only where one is missing.
 const OLDEST_MS: i64 = 5_000;
+/// No older than this.
+const OLDEST_REPLAY_MS: i64 = 60_000;
 /// Trades further ahead of our clock than this are refused: their second would stay open for ever.
 const FURTHEST_AHEAD_MS: i64 = 10_000;
 
@@ -27,6 +29,8 @@ pub(crate) struct Bars {
     large: Usd,
     open: BTreeMap<(Instrument, EventTime), Open>,
     closed_to: BTreeMap<Instrument, EventTime>,
+    /// The second in which the last replay of an instrument began: it may lack trades.
+    cut: BTreeMap<Instrument, EventTime>,
 }
 
 /// What became of a trade.
@@ -47,17 +51,37 @@ pub(crate) enum Taken {
 impl Bars {
     /// No open second yet; trades of at least `large` are told by themselves.
     pub(crate) const fn new(large: Usd) -> Self {
-        Self { large, open: BTreeMap::new(), closed_to: BTreeMap::new() }
+        Self { large, open: BTreeMap::new(), closed_to: BTreeMap::new(), cut: BTreeMap::new() }
     }
 
-    /// Puts a trade into its second.
-    pub(crate) fn take(&mut self, trade: &Trade, received: EventTime) -> Taken {
+    /// Looks at a frame's trades before they are taken: where its oldest trade of an instrument is a replay, its second
+    /// may have begun before the replay did.
+    pub(crate) fn replayed(
+        &mut self,
+        trades: impl Iterator<Item = (Instrument, EventTime)>,
+        received: EventTime,
+        offset_ms: i64,
+    ) {
+        let mut oldest: BTreeMap<Instrument, EventTime> = BTreeMap::new();
+        for (instrument, at) in trades.filter(|(_, at)| age_ms(*at, received, offset_ms) > OLDEST_MS) {
+            let second = oldest.entry(instrument).or_insert_with(|| at.second());
+            *second = (*second).min(at.second());
+        }
+        self.cut.extend(oldest);
+    }
+
+    /// Puts a trade into its second. `offset_ms` is the venue's clock against ours, by which the trade has its time.
+    pub(crate) fn take(&mut self, trade: &Trade, received: EventTime, offset_ms: i64) -> Taken {
         let second = trade.event_time_ms.second();
-        let closed = self.closed_to.get(&trade.instrument).is_some_and(|to| second < *to);
-        if closed || received.since(trade.event_time_ms) > OLDEST_MS {
+        let closed_to = self.closed_to.get(&trade.instrument);
+        let age_ms = age_ms(trade.event_time_ms, received, offset_ms);
+        let is_missing = age_ms <= OLDEST_REPLAY_MS
+            && closed_to.is_some()
+            && self.cut.get(&trade.instrument).is_none_or(|cut| second != *cut);
+        if closed_to.is_some_and(|to| second < *to) || (age_ms > OLDEST_MS && !is_missing) {
             return Taken::Late;
         }
-        if trade.event_time_ms.since(received) > FURTHEST_AHEAD_MS {
+        if -age_ms > FURTHEST_AHEAD_MS {
             return Taken::Early;
         }
         let open = self.open.entry((trade.instrument, second)).or_insert_with(|| Open::of(trade, second));
@@ -72,9 +96,9 @@ impl Bars {
         }
     }
 
-    /// The bars of the seconds that are over, in order of instrument and time.
-    pub(crate) fn close(&mut self, now: EventTime) -> Vec<TradeBar> {
-        let over = |second: EventTime| now.since(second) >= 1000 + GRACE_MS;
+    /// The bars of the seconds that are over by the venue's clock, in order of instrument and time.
+    pub(crate) fn close(&mut self, now: EventTime, offset_ms: i64) -> Vec<TradeBar> {
+        let over = |second: EventTime| age_ms(second, now, offset_ms) >= 1000 + GRACE_MS;
         let closed: Vec<_> = self.open.extract_if(.., |(_, second), _| over(*second)).collect();
         closed
             .into_iter()
@@ -85,6 +109,11 @@ impl Bars {
             })
             .collect()
     }
+}
+
+/// How old something is now by the clock that stamped it, milliseconds.
+const fn age_ms(at: EventTime, now: EventTime, offset_ms: i64) -> i64 {
+    now.plus_ms(offset_ms).since(at)
 }
 
 impl Open {
@@ -183,10 +212,10 @@ mod tests {
             (3, 100, 101.0, Taker::Buy),
             (4, 1000, 50.0, Taker::Buy),
         ] {
-            assert_eq!(bars.take(&trade(id, T.plus_ms(ms), price, side), T.plus_ms(1100)), Taken::Counted);
+            assert_eq!(bars.take(&trade(id, T.plus_ms(ms), price, side), T.plus_ms(1100), 0), Taken::Counted);
         }
-        assert!(bars.close(T.plus_ms(1499)).is_empty());
-        let closed = bars.close(T.plus_ms(1500));
+        assert!(bars.close(T.plus_ms(1499), 0).is_empty());
+        let closed = bars.close(T.plus_ms(1500), 0);
         assert_eq!(closed.len(), 1);
         let bar = &closed[0];
         assert_eq!((bar.open, bar.high, bar.low, bar.close, bar.trades), (101.0, 101.0, 98.0, 98.0, 3));
@@ -195,27 +224,77 @@ mod tests {
             (Usd::from_dollars(402), Usd::from_dollars(196), Usd::from_dollars(202))
         );
         assert_eq!((bar.close_time_ms, bar.known_at_ms), (T.plus_ms(1000), Some(T.plus_ms(1500))));
-        assert_eq!(bars.close(T.plus_ms(5000)).len(), 1, "the next second is a bar of its own");
+        assert_eq!(bars.close(T.plus_ms(5000), 0).len(), 1, "the next second is a bar of its own");
     }
 
     #[test]
     fn a_replayed_trade_is_counted_once() {
         let mut bars = bars();
         let one = trade(1, T, 100.0, Taker::Buy);
-        assert_eq!(bars.take(&one, T), Taken::Counted);
-        assert_eq!(bars.take(&one, T), Taken::Duplicate);
-        assert_eq!(bars.close(T.plus_ms(1500))[0].trades, 1);
-        assert_eq!(bars.take(&one, T.plus_ms(1600)), Taken::Late);
-        assert!(bars.close(T.plus_ms(9000)).is_empty());
-        assert_eq!(bars.take(&trade(2, T.plus_ms(2000), 1.0, Taker::Buy), T.plus_ms(7001)), Taken::Late);
-        assert_eq!(bars.take(&trade(3, T.plus_ms(20_001), 1.0, Taker::Buy), T.plus_ms(10_000)), Taken::Early);
+        assert_eq!(bars.take(&one, T, 0), Taken::Counted);
+        assert_eq!(bars.take(&one, T, 0), Taken::Duplicate);
+        assert_eq!(bars.close(T.plus_ms(1500), 0)[0].trades, 1);
+        assert_eq!(bars.take(&one, T.plus_ms(1600), 0), Taken::Late);
+        assert!(bars.close(T.plus_ms(9000), 0).is_empty());
+        assert_eq!(
+            bars.take(&trade(3, T.plus_ms(20_001), 1.0, Taker::Buy), T.plus_ms(10_000), 0),
+            Taken::Early
+        );
     }
 
     #[test]
     fn a_large_trade_is_told_by_itself_and_in_its_bar() {
         let mut bars = bars();
-        assert!(matches!(bars.take(&trade(1, T, 150_000.0, Taker::Sell), T), Taken::Large(_)));
-        assert_eq!(bars.take(&trade(2, T, 149_999.9, Taker::Sell), T), Taken::Counted);
-        assert_eq!(bars.close(T.plus_ms(1500))[0].trades, 2);
+        assert!(matches!(bars.take(&trade(1, T, 150_000.0, Taker::Sell), T, 0), Taken::Large(_)));
+        assert_eq!(bars.take(&trade(2, T, 149_999.9, Taker::Sell), T, 0), Taken::Counted);
+        assert_eq!(bars.close(T.plus_ms(1500), 0)[0].trades, 2);
+    }
+
+    #[test]
+    fn what_is_replayed_after_a_break_fills_the_seconds_that_are_missing() {
+        let mut bars = bars();
+        let replay = |bars: &mut Bars| {
+            let trades: Vec<_> = (0..40)
+                .map(|at| trade(100 + at, T.plus_ms(1000 * at.cast_signed() + 600), 100.0, Taker::Buy))
+                .collect();
+            let received = T.plus_ms(47_000);
+            bars.replayed(trades.iter().map(|t| (t.instrument, t.event_time_ms)), received, 0);
+            trades.iter().map(|trade| bars.take(trade, received, 0)).collect::<Vec<_>>()
+        };
+        assert!(replay(&mut bars).iter().all(|taken| *taken == Taken::Late), "nothing is known of before");
+        bars.take(&trade(1, T.plus_ms(4_000), 99.0, Taker::Buy), T.plus_ms(4_050), 0);
+        assert_eq!(bars.close(T.plus_ms(5_500), 0).len(), 1);
+        let taken = replay(&mut bars);
+        assert!(taken[..5].iter().all(|taken| *taken == Taken::Late), "told already");
+        assert!(taken[5..].iter().all(|taken| *taken == Taken::Counted));
+        assert_eq!(bars.close(T.plus_ms(47_000), 0).len(), 35);
+    }
+
+    #[test]
+    fn the_second_in_which_a_replay_begins_makes_no_bar() {
+        let mut bars = bars();
+        bars.take(&trade(1, T, 99.0, Taker::Buy), T, 0);
+        bars.close(T.plus_ms(1_500), 0);
+        let trades = [8_600, 8_900, 9_100].map(|at| trade(at, T.plus_ms(at.cast_signed()), 1.0, Taker::Buy));
+        let received = T.plus_ms(20_000);
+        bars.replayed(trades.iter().map(|t| (t.instrument, t.event_time_ms)), received, 0);
+        let taken = trades.each_ref().map(|trade| bars.take(trade, received, 0));
+        assert_eq!(taken, [Taken::Late, Taken::Late, Taken::Counted]);
+    }
+
+    #[test]
+    fn a_venues_wrong_clock_tears_no_second_apart() {
+        for offset_ms in [-4_000, 4_000] {
+            let (mut bars, mut told) = (bars(), Vec::new());
+            for step in 0..40_i64 {
+                let now = T.plus_ms(step * 100);
+                let one = trade(step.cast_unsigned(), now.plus_ms(offset_ms), 100.0, Taker::Buy);
+                assert_eq!(bars.take(&one, now, offset_ms), Taken::Counted, "{offset_ms} {step}");
+                told.extend(bars.close(now, offset_ms));
+            }
+            told.extend(bars.close(T.plus_ms(10_000), offset_ms));
+            let trades: Vec<u64> = told.iter().map(|bar| bar.trades).collect();
+            assert_eq!(trades, [10, 10, 10, 10], "{offset_ms}");
+        }
     }
 }

@@ -18,6 +18,8 @@ const SUSPECT_MS: i64 = 60_000;
 const SUSPECT_LIQUIDATIONS: usize = 20;
 /// Liquidations of the last minute that are held; the oldest go.
 const MOST_RECENT: usize = 10_000;
+/// A venue's clock that is further off than this is told: events are held to what we know to within as much.
+const CLOCK_OFF_MS: i64 = 2_000;
 /// A BTC mark older than this is no reference.
 const MARK_FRESH_MS: i64 = 5_000;
 /// A second's bars are complete by two seconds after it began: one second of trading, and the bars' grace.
@@ -29,12 +31,17 @@ struct RouteState {
     last_data: Option<EventTime>,
     refused: Option<String>,
     last_end: Option<String>,
+    clock_offset_ms: Option<i64>,
 }
 
 /// What is known of one venue.
 #[derive(Clone, Debug)]
 struct VenueState {
     healthy: FeedStatus,
+    /// Whether this process reads it; else `told` is what its reader says.
+    owned: bool,
+    /// When its reader said so.
+    heard_at: Option<EventTime>,
     routes: BTreeMap<String, RouteState>,
     symbols: BTreeSet<Symbol>,
     /// Why there can be no session at all, and what that makes of the feed.
@@ -48,7 +55,7 @@ struct VenueState {
     btc_mark: Option<(f64, EventTime)>,
 }
 
-/// The feeds of this process.
+/// The feeds of all venues: of those that this process reads as it sees them, of the others as their readers say.
 #[derive(Clone, Debug)]
 pub(crate) struct Board {
     venues: BTreeMap<Venue, VenueState>,
@@ -63,6 +70,8 @@ impl Board {
     pub(crate) fn new(venues: impl IntoIterator<Item = (Venue, FeedStatus)>, now: EventTime) -> Self {
         let state = |venue, healthy| VenueState {
             healthy,
+            owned: false,
+            heard_at: None,
             routes: BTreeMap::new(),
             symbols: BTreeSet::new(),
             barred: None,
@@ -70,7 +79,7 @@ impl Board {
                 venue,
                 status: FeedStatus::Dead,
                 since_ms: now,
-                reason: "not connected yet".to_owned(),
+                reason: "nobody reads it".to_owned(),
             },
             last_event: None,
             silent_since: now,
@@ -86,6 +95,42 @@ impl Board {
         }
     }
 
+    /// This process reads the venue from now on; it has no connection yet.
+    pub(crate) fn own(&mut self, venue: Venue) {
+        if let Some(state) = self.venues.get_mut(&venue) {
+            (state.owned, state.barred, state.last_event) = (true, None, None);
+            state.routes.clear();
+            state.symbols.clear();
+        }
+    }
+
+    /// Somebody else may read the venue from now on.
+    pub(crate) fn disown(&mut self, venue: Venue) {
+        if let Some(state) = self.venues.get_mut(&venue) {
+            (state.owned, state.heard_at) = (false, None);
+        }
+    }
+
+    /// Whether this process reads the venue.
+    pub(crate) fn owns(&self, venue: Venue) -> bool {
+        self.venues.get(&venue).is_some_and(|state| state.owned)
+    }
+
+    /// The venues that this process does not read.
+    pub(crate) fn foreign(&self) -> Vec<Venue> {
+        self.venues.iter().filter(|(_, state)| !state.owned).map(|(venue, _)| *venue).collect()
+    }
+
+    /// What the reader of a venue says of it.
+    pub(crate) fn heard(&mut self, venue: Venue, reading: &FeedHealthReading) {
+        let Some(state) = self.venues.get_mut(&venue).filter(|state| !state.owned) else { return };
+        if state.heard_at.is_none_or(|at| reading.told_ms > at) {
+            state.heard_at = Some(reading.told_ms);
+            let FeedHealthReading { status, since_ms, reason, .. } = reading.clone();
+            state.told = FeedHealth { venue, status, since_ms, reason };
+        }
+    }
+
     /// A route that this process will hold, and its symbols.
     pub(crate) fn expect(&mut self, venue: Venue, route: &str, symbols: &[Symbol]) {
         if let Some(state) = self.venues.get_mut(&venue) {
@@ -98,6 +143,13 @@ impl Board {
     pub(crate) fn bar(&mut self, venue: Venue, why: Option<(FeedStatus, String)>) {
         if let Some(state) = self.venues.get_mut(&venue) {
             state.barred = why;
+        }
+    }
+
+    /// What the frames of a route say of the venue's clock against ours, milliseconds.
+    pub(crate) fn clock_offset(&mut self, venue: Venue, route: &str, ms: Option<i64>) {
+        if let Some(route) = self.venues.get_mut(&venue).and_then(|v| v.routes.get_mut(route)) {
+            route.clock_offset_ms = ms;
         }
     }
 
@@ -163,13 +215,17 @@ impl Board {
         }
     }
 
-    /// Judges every feed anew; gives the changes.
+    /// Judges every feed anew; gives the changes of those that this process reads.
     pub(crate) fn judge(&mut self, now: EventTime) -> Vec<FeedHealth> {
         while self.recent.front().is_some_and(|(at, ..)| now.since(*at) >= SUSPECT_MS) {
             self.recent.pop_front();
         }
         let mut changes = Vec::new();
         for (venue, state) in &mut self.venues {
+            if !state.owned {
+                state.age(now);
+                continue;
+            }
             let elsewhere = |(_, other, symbol): &&(EventTime, Venue, Symbol)| {
                 other != venue && state.symbols.contains(symbol)
             };
@@ -209,22 +265,59 @@ impl Board {
         self.btc_volume.iter().find(|(at, _)| *at == second).map(|(_, usd)| *usd)
     }
 
-    /// What `feed:VENUE:health` shows.
-    pub(crate) fn readings(&self) -> Vec<(Venue, FeedHealthReading)> {
+    /// Every feed's state, in venue order.
+    pub(crate) fn healths(&self) -> Vec<FeedHealth> {
+        self.venues.values().map(|state| state.told.clone()).collect()
+    }
+
+    /// What `feed:VENUE:health` shows of the venues that this process reads.
+    pub(crate) fn readings(&self, now: EventTime) -> Vec<(Venue, FeedHealthReading)> {
         let reading = |state: &VenueState| FeedHealthReading {
             status: state.told.status,
             since_ms: state.told.since_ms,
             last_frame_ms: state.routes.values().filter_map(|r| r.last_data).max(),
             last_event_ms: state.last_event,
+            heard_to_ms: state.heard_to(),
+            clock_offset_ms: state.clock_offset_ms(),
+            reader: String::new(),
+            told_ms: now,
             reconnects: state.reconnects,
             liquidations: state.liquidations,
             reason: state.told.reason.clone(),
         };
-        self.venues.iter().map(|(venue, state)| (*venue, reading(state))).collect()
+        let owned = self.venues.iter().filter(|(_, state)| state.owned);
+        owned.map(|(venue, state)| (*venue, reading(state))).collect()
     }
 }
 
 impl VenueState {
+    /// Until when all its routes have delivered; `None` while one has not.
+    fn heard_to(&self) -> Option<EventTime> {
+        let mut oldest = None;
+        for route in self.routes.values() {
+            oldest = Some(route.last_data?.min(oldest.unwrap_or(route.last_data?)));
+        }
+        oldest
+    }
+
+    fn clock_offset_ms(&self) -> Option<i64> {
+        self.routes.values().filter_map(|route| route.clock_offset_ms).max()
+    }
+
+    /// What is left of what its reader said, if it says nothing more.
+    fn age(&mut self, now: EventTime) {
+        let Some(silent_ms) = self.heard_at.map(|at| now.since(at)) else { return };
+        let status = match silent_ms {
+            DEAD_MS.. => FeedStatus::Dead,
+            STALE_MS.. => FeedStatus::Stale,
+            _ => return,
+        };
+        if self.told.status.delivers() || self.told.status < status {
+            let reason = "its reader says nothing more".to_owned();
+            self.told = FeedHealth { status, since_ms: now, reason, ..self.told.clone() };
+        }
+    }
+
     /// The worst of its routes decides; if all are well, whether its liquidations are as silent as the others', which
     /// told `elsewhere` of its markets in the last minute. Once suspected, it must tell one.
     fn judge(&mut self, now: EventTime, elsewhere: usize) -> (FeedStatus, String) {
@@ -246,7 +339,12 @@ impl VenueState {
             let silent = format!("no liquidation for {} s", silent_ms / 1000);
             return (FeedStatus::Suspect, format!("{silent}, {elsewhere} of its markets elsewhere in 60 s"));
         }
-        (self.healthy, String::new())
+        let off_ms = self.clock_offset_ms().filter(|ms| ms.abs() > CLOCK_OFF_MS);
+        let clock = off_ms.map_or(String::new(), |ms| {
+            let which = if ms > 0 { "ahead of" } else { "behind" };
+            format!("its clock is {} ms {which} ours, or its frames are that late", ms.abs())
+        });
+        (self.healthy, clock)
     }
 }
 
@@ -278,6 +376,8 @@ mod tests {
     fn board() -> Board {
         let mut board =
             Board::new([(Venue::Binance, FeedStatus::Sampled), (Venue::Bybit, FeedStatus::Live)], T);
+        board.own(Venue::Binance);
+        board.own(Venue::Bybit);
         let btc = [Symbol::parse("BTCUSDT").unwrap()];
         board.expect(Venue::Binance, "market-0", &btc);
         board.expect(Venue::Bybit, "linear-0", &btc);
@@ -307,7 +407,7 @@ mod tests {
         assert_eq!(told(&mut board, T.plus_ms(10_000)), [(Venue::Bybit, FeedStatus::Stale)]);
         board.delivered(Venue::Binance, "market-0", T.plus_ms(30_000));
         assert_eq!(told(&mut board, T.plus_ms(30_000)), [(Venue::Bybit, FeedStatus::Dead)]);
-        let reason = &board.readings()[1].1.reason;
+        let reason = &board.readings(T)[1].1.reason;
         assert_eq!(reason, "inverse-0: silent");
     }
 
@@ -328,7 +428,7 @@ mod tests {
         }
         assert_eq!(delivering(&mut board, T.plus_ms(59_999)), []);
         assert_eq!(delivering(&mut board, T.plus_ms(60_000)), [(Venue::Binance, FeedStatus::Suspect)]);
-        let reason = board.readings()[0].1.reason.clone();
+        let reason = board.readings(T)[0].1.reason.clone();
         assert_eq!(reason, "no liquidation for 60 s, 30 of its markets elsewhere in 60 s");
         assert_eq!(delivering(&mut board, T.plus_ms(300_000)), [], "quiet elsewhere clears nothing");
         board.liquidation(Venue::Binance, T.plus_ms(300_500), btc);
@@ -355,7 +455,7 @@ mod tests {
         let why = "does not answer: no such host".to_owned();
         board.bar(Venue::Binance, Some((FeedStatus::Dead, why.clone())));
         assert_eq!(told(&mut board, T), [], "it was dead before");
-        assert_eq!(board.readings()[0].1.reason, why);
+        assert_eq!(board.readings(T)[0].1.reason, why);
         board.bar(Venue::Binance, None);
         assert_eq!(delivering(&mut board, T)[0], (Venue::Binance, FeedStatus::Sampled));
     }
@@ -365,17 +465,54 @@ mod tests {
         let mut board = board();
         board.refused(Venue::Binance, "market-0", Some("60018 no such channel".into()));
         assert_eq!(told(&mut board, T), [(Venue::Binance, FeedStatus::Refused)]);
-        assert_eq!(board.readings()[0].1.reason, "market-0: 60018 no such channel");
+        assert_eq!(board.readings(T)[0].1.reason, "market-0: 60018 no such channel");
+    }
+
+    #[test]
+    fn a_clock_that_is_off_is_named_and_judges_nothing() {
+        let mut board = board();
+        for (off_ms, named) in [(4_000, "4000 ms ahead of"), (-4_000, "4000 ms behind"), (-80, "")] {
+            board.clock_offset(Venue::Binance, "market-0", Some(off_ms));
+            delivering(&mut board, T);
+            let reading = board.readings(T)[0].1.clone();
+            assert_eq!((reading.status, reading.clock_offset_ms), (FeedStatus::Sampled, Some(off_ms)));
+            assert!(
+                reading.reason.contains(named) && reading.reason.is_empty() == named.is_empty(),
+                "{reading:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_another_replica_says_of_its_venue_stands_until_it_says_nothing_more() {
+        let mut board = board();
+        delivering(&mut board, T);
+        let (_, reading) = board.readings(T)[1].clone();
+        assert_eq!(reading.heard_to_ms, Some(T));
+        board.disown(Venue::Bybit);
+        assert_eq!(board.foreign(), [Venue::Bybit]);
+        let status = |board: &mut Board, at_ms| {
+            board.judge(T.plus_ms(at_ms));
+            board.feeds()[&Venue::Bybit]
+        };
+        board.heard(Venue::Bybit, &FeedHealthReading { told_ms: T.plus_ms(5_000), ..reading });
+        assert_eq!(status(&mut board, 14_999), FeedStatus::Live);
+        assert_eq!(status(&mut board, 15_000), FeedStatus::Stale);
+        assert_eq!(status(&mut board, 35_000), FeedStatus::Dead);
+        let health = board.healths()[1].clone();
+        assert_eq!(
+            (health.since_ms, health.reason.as_str()),
+            (T.plus_ms(35_000), "its reader says nothing more")
+        );
+        assert_eq!(board.readings(T).len(), 1, "what others read is theirs to show");
+        board.own(Venue::Bybit);
+        assert_eq!(told(&mut board, T.plus_ms(36_000)), [], "dead still: it is not connected yet");
     }
 
     #[test]
     fn the_btc_price_is_the_median_of_fresh_marks_and_a_change_of_venues_is_marked() {
         let mut board = board();
-        for route in ["market-0", "linear-0", "inverse-0"] {
-            board.delivered(Venue::Binance, route, T);
-            board.delivered(Venue::Bybit, route, T);
-        }
-        board.judge(T);
+        delivering(&mut board, T);
         board.btc_mark(Venue::Binance, 100.0, T);
         assert_eq!(board.btc_price(T), (Some(100.0), true));
         assert_eq!(board.btc_price(T), (Some(100.0), false));

@@ -1,11 +1,12 @@
 //! The settings of ingest: sections `[ingest]` and `[venues.*]`, and where Redis is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use cascade_bus::{RedisUrl, StreamBounds};
 use cascade_domain::{Refusal, Symbol, Usd, Venue};
 use cascade_service::config::{Document, Mistakes};
-use cascade_service::redis_url;
+use cascade_service::{Output, redis_url};
 use cascade_venues::{Endpoints, Wanted};
 use serde::Deserialize;
 
@@ -18,6 +19,8 @@ pub struct Config {
     pub ingest: Ingest,
     /// Where each exchange is reached.
     pub venues: BTreeMap<Venue, VenueSettings>,
+    /// How feed findings go out.
+    pub output: Output,
 }
 
 /// Section `[ingest]`.
@@ -36,6 +39,8 @@ pub struct Ingest {
     pub stream_max_age_s: u32,
     /// How many entries a shard stream holds at most.
     pub stream_max_len: u32,
+    /// How often the exchanges are asked for their instruments, seconds of the clock.
+    pub instruments_refresh_s: u32,
 }
 
 /// The markets to read.
@@ -80,6 +85,7 @@ impl Default for Ingest {
             queue_events: 65_536,
             stream_max_age_s: 600,
             stream_max_len: 500_000,
+            instruments_refresh_s: 3_600,
         }
     }
 }
@@ -117,12 +123,23 @@ impl Ingest {
         if self.stream_max_len < 10_000 {
             refuse("stream_max_len", "at least 10000 entries");
         }
+        if self.instruments_refresh_s < 60 {
+            refuse(
+                "instruments_refresh_s",
+                "at least 60 seconds: the exchanges limit how often they are asked",
+            );
+        }
         refusals
     }
 
     /// The large-trade threshold as money.
     pub(crate) fn large_trade(&self) -> Usd {
         Usd::from_dollars(i64::from(self.large_trade_usd))
+    }
+
+    /// How often the exchanges are asked for their instruments.
+    pub(crate) const fn instruments_refresh(&self) -> Duration {
+        Duration::from_secs(self.instruments_refresh_s as u64)
     }
 
     /// How much of each shard stream is kept.
@@ -175,9 +192,15 @@ impl Config {
         };
         Self {
             redis_url: redis_url(document, mistakes),
+            output: Output::read(document, mistakes),
             venues: Venue::ALL.into_iter().map(|venue| (venue, section(venue, mistakes))).collect(),
             ingest,
         }
+    }
+
+    /// Where a venue is reached.
+    pub(crate) fn endpoints(&self, venue: Venue) -> Endpoints {
+        self.venues.get(&venue).cloned().unwrap_or_default().endpoints()
     }
 
     /// What shall be read from a venue.
@@ -220,6 +243,7 @@ mod tests {
             ("CASCADE_INGEST__EXCHANGES", "okx,okx"),
             ("CASCADE_INGEST__SYMBOLS", "BTCUSD"),
             ("CASCADE_INGEST__QUEUE_EVENTS", "10"),
+            ("CASCADE_INGEST__INSTRUMENTS_REFRESH_S", "59"),
             ("CASCADE_VENUES__OKX__WS_URL", "https://ws.okx.com"),
             ("CASCADE_VENUES__HYPERLIQUID__LIQUIDATOR_VAULTS", "0x12"),
         ]);
@@ -229,6 +253,7 @@ mod tests {
             "ingest.symbols",
             "BTCUSD",
             "ingest.queue_events",
+            "ingest.instruments_refresh_s",
             "venues.okx.ws_url",
             "wss://",
             "liquidator_vaults",

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cascade_bus::Outbox;
-use cascade_domain::{Event, EventTime, Mark, Symbol, Trade, Usd, Venue};
+use cascade_domain::{Event, EventTime, Trade, Usd, Venue};
 use cascade_feed::{End, Frame, Note, Sink};
 use cascade_service::{Metric, Metrics, Throttle};
 use cascade_venues::{DecodeError, Decoded, Protocol, Wanted};
@@ -12,6 +12,8 @@ use cascade_venues::{DecodeError, Decoded, Protocol, Wanted};
 use crate::bars::{Bars, Taken};
 use crate::board::Board;
 use crate::marks::Marks;
+use crate::offset::Offset;
+use crate::reference;
 
 /// How many refusals of one kind are logged in a minute of the clock; all are counted.
 pub(crate) const LOGGED_A_MINUTE: u32 = 3;
@@ -38,11 +40,6 @@ impl Shared {
     }
 }
 
-/// Whether a market is BTC's, whose price and volume every tick carries.
-fn is_btc(symbol: &Symbol) -> bool {
-    symbol.base() == "BTC"
-}
-
 /// One connection's way to the queue.
 #[derive(Debug)]
 pub(crate) struct Intake {
@@ -52,6 +49,7 @@ pub(crate) struct Intake {
     wanted: Wanted,
     bars: Bars,
     marks: Marks,
+    offset: Offset,
     throttle: Throttle,
     last_received: EventTime,
     /// Whether this session was refused liquidations.
@@ -75,6 +73,7 @@ impl Intake {
             wanted,
             bars: Bars::new(large),
             marks: Marks::default(),
+            offset: Offset::default(),
             throttle: Throttle::new(LOGGED_A_MINUTE, 60_000),
             last_received: EventTime::default(),
             is_refused: false,
@@ -84,13 +83,11 @@ impl Intake {
 
     /// Tells the bars of the seconds that are over.
     pub(crate) fn close_bars(&mut self, now: EventTime) {
-        for bar in self.bars.close(now) {
-            if is_btc(&bar.symbol) {
+        for bar in self.bars.close(now, self.offset_ms()) {
+            if reference::is_bitcoin(&bar.symbol) {
                 self.shared.board(|board| board.btc_bar(&bar));
             }
-            if self.wanted.wants(&bar.symbol) {
-                self.shared.push(Event::TradeBar(bar));
-            }
+            self.shared.push(Event::TradeBar(bar));
         }
     }
 
@@ -104,16 +101,13 @@ impl Intake {
             self.shared.metrics.add(Metric::Gaps, &[self.venue.as_str(), stream], 1);
             return self.shared.push(event);
         }
-        if let Event::Mark(mark) = &event {
-            self.reference(mark, received);
+        if let Event::Mark(mark) = &event
+            && let Some(price) = reference::price(mark)
+        {
+            self.shared.board(|board| board.btc_mark(self.venue, price, received));
         }
         if event.symbol().is_some_and(|symbol| !self.wanted.wants(symbol)) {
-            if let Event::Trade(trade) = &event
-                && is_btc(&trade.symbol)
-            {
-                self.bars.take(trade, received);
-            }
-            return self.count(Metric::Filtered);
+            return self.refer(&event, received);
         }
         self.shared.metrics.add(Metric::Events, &[self.venue.as_str(), event.kind()], 1);
         self.shared.board(|board| board.event(self.venue, received));
@@ -141,16 +135,43 @@ impl Intake {
         }
     }
 
-    /// The ticks carry the BTC price, whichever markets are wanted.
-    fn reference(&self, mark: &Mark, received: EventTime) {
-        let is_reference = is_btc(&mark.symbol) && mark.instrument.as_str() == self.protocol.btc_reference();
-        if let Some(price) = mark.mark_price.filter(|_| is_reference) {
-            self.shared.board(|board| board.btc_mark(self.venue, price, received));
+    /// The ticks carry BTC's price and volume, whichever markets are wanted: whoever writes them finds BTC's marks and
+    /// bars in its stream. Nothing else of an unwanted market goes on.
+    fn refer(&mut self, event: &Event, received: EventTime) {
+        match event {
+            Event::Trade(trade) if reference::is_bitcoin(&trade.symbol) => {
+                self.bars.take(trade, received, self.offset_ms());
+            }
+            Event::Mark(mark) if reference::price(mark).is_some() => {
+                if let Some(mark) = self.marks.take(mark, received) {
+                    self.shared.push(Event::Mark(mark));
+                }
+            }
+            _ => self.count(Metric::Filtered),
         }
     }
 
+    /// The venue's clock against ours, milliseconds; 0 while it is not known.
+    fn offset_ms(&self) -> i64 {
+        self.offset.ms().unwrap_or(0)
+    }
+
+    /// Looks at the times that a frame's events carry.
+    fn look_at_times(&mut self, events: &[Event], received: EventTime) {
+        for event in events {
+            self.offset.take(event, received);
+        }
+        let offset = self.offset.ms();
+        self.shared.board(|board| board.clock_offset(self.venue, &self.route, offset));
+        let trades = events.iter().filter_map(|event| match event {
+            Event::Trade(trade) => Some((trade.instrument, trade.event_time_ms)),
+            _ => None,
+        });
+        self.bars.replayed(trades, received, self.offset_ms());
+    }
+
     fn trade(&mut self, trade: &Trade, received: EventTime) {
-        match self.bars.take(trade, received) {
+        match self.bars.take(trade, received, self.offset_ms()) {
             Taken::Large(event) => self.shared.push(*event),
             Taken::Late | Taken::Early => self.count(Metric::LateTrades),
             Taken::Counted | Taken::Duplicate => {}
@@ -184,6 +205,7 @@ impl Sink for SharedIntake {
         self.with(|intake| {
             if decoded.events.iter().any(|event| !matches!(event, Event::Gap(_))) {
                 intake.shared.board(|board| board.delivered(intake.venue, &intake.route, received));
+                intake.look_at_times(&decoded.events, received);
             }
             for event in decoded.events.drain(..) {
                 intake.take(event, received);
@@ -234,6 +256,14 @@ impl Intake {
                     self.shared.board(|board| board.refused(venue, route, Some(why)));
                 }
             }
+            Note::Asked { reason, .. } => {
+                tracing::info!(venue = venue.as_str(), route, reason, "the venue asks for a reconnect");
+            }
+            Note::Renewed { .. } => {
+                self.shared.metrics.add(Metric::Sessions, &[venue.as_str(), "renewed"], 1);
+                tracing::info!(venue = venue.as_str(), route, "another session took over");
+            }
+            Note::NotRenewed { .. } | Note::Recovered { .. } => {}
             Note::Ended { end, .. } => {
                 self.shared.metrics.add(Metric::Sessions, &[venue.as_str(), end.word()], 1);
                 self.marks.clear();

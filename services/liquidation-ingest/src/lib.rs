@@ -7,17 +7,21 @@ mod bars;
 mod board;
 mod config;
 mod intake;
+mod lease;
 mod marks;
+mod offset;
+mod outage;
+mod owner;
 mod readings;
+mod reference;
 mod ticks;
 mod venue;
 mod writer;
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
 
 use cascade_bus::{Bus, BusSettings, Outbox};
-use cascade_domain::EventTime;
 use cascade_service::{BoxError, Context, Program, Shutdown, Supervisor, watch_redis};
 use cascade_venues::protocol;
 
@@ -25,11 +29,11 @@ pub use config::{All, Config, Ingest, Symbols, VenueSettings};
 
 use board::Board;
 use intake::Shared;
+use outage::Outages;
+use owner::Post;
+use ticks::Leading;
 use venue::Reader;
 use writer::Writer;
-
-/// What a process that ended may have lacked of the bars before its last tick.
-const OPEN_BARS_MS: i64 = 2_000;
 
 /// What the program is.
 pub const PROGRAM: Program<Config> = Program {
@@ -40,7 +44,7 @@ pub const PROGRAM: Program<Config> = Program {
     settings: Config::read,
 };
 
-/// Runs until it is asked to stop; then the sessions end and what is queued is written.
+/// Runs until it is asked to stop; then the sessions end, what is queued is written, and the leases are given back.
 ///
 /// # Errors
 /// The Redis URL is none, or a task died.
@@ -58,61 +62,117 @@ pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
         metrics: context.metrics.clone(),
     };
     context.health.set("feeds", Err("none connected yet".to_owned()));
-    let since = known_to(&bus, now, config.ingest.stream_max_age_s).await;
-    let mut supervisor = Supervisor::new(&context.shutdown, context.deadline);
-    let shutdown = supervisor.shutdown();
-    let drained = Arc::new(Drained(Shutdown::new()));
-    let drain = drained.0.clone();
+    let mut tasks = Tasks {
+        supervisor: Supervisor::new(&context.shutdown, context.deadline),
+        drained: Arc::new(Drained(Shutdown::new())),
+        leading: Arc::new(AtomicBool::new(false)),
+        config: Arc::new(config),
+        context,
+        bus,
+        shared,
+    };
+    tasks.readers();
+    tasks.ticks();
+    tasks.writer().run().await?;
+    Ok(())
+}
 
-    for (venue, seed) in exchanges.iter().zip((context.seed..).step_by(1000)) {
-        let reader = Reader {
-            protocol: protocol(*venue),
-            endpoints: config
-                .venues
-                .get(venue)
-                .map(VenueSettings::endpoints)
-                .ok_or("a venue without a section")?,
-            wanted: config.wanted(*venue),
-            large_trade: config.ingest.large_trade(),
-            clock: Arc::clone(&context.clock),
-            since,
-            seed,
-            shared: shared.clone(),
-        };
-        let (shutdown, drained) = (shutdown.clone(), Arc::clone(&drained));
-        supervisor.spawn(venue.as_str(), async move {
-            let ended = reader.run(shutdown).await;
-            drop(drained);
-            ended
+/// The tasks of the process, as they are put together.
+struct Tasks {
+    supervisor: Supervisor,
+    drained: Arc<Drained>,
+    leading: Leading,
+    config: Arc<Config>,
+    context: Context,
+    bus: Bus,
+    shared: Shared,
+}
+
+impl Tasks {
+    fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.supervisor.spawn(name, async move {
+            task.await;
+            Ok(())
         });
     }
-    let leading = Arc::new(AtomicBool::new(false));
-    let lease =
-        ticks::hold_lease(bus.clone(), context.instance.clone(), Arc::clone(&leading), shutdown.clone());
-    supervisor.spawn("tick-lease", async move {
-        lease.await;
-        Ok(())
-    });
-    let ticking = ticks::run(Arc::clone(&context.clock), shared.clone(), leading, shutdown.clone());
-    supervisor.spawn("ticks", async move {
-        ticking.await;
-        drop(drained);
-        Ok(())
-    });
-    let readings = readings::run(bus.clone(), shared.clone(), context.clone(), shutdown.clone());
-    supervisor.spawn("readings", async move {
-        readings.await;
-        Ok(())
-    });
-    let clock = Arc::clone(&context.clock);
-    let writer = Writer::new(bus.clone(), config.ingest.bounds(), clock, exchanges.clone(), shared);
-    supervisor.spawn("writer", async move {
-        writer.run(drain).await;
-        Ok(())
-    });
-    supervisor.spawn("redis", watch_redis(bus, context, shutdown));
-    supervisor.run().await?;
-    Ok(())
+
+    /// One for each venue, which reads it while its lease is ours.
+    fn readers(&mut self) {
+        let owned = Arc::new(AtomicUsize::new(0));
+        for (venue, seed) in
+            self.config.ingest.exchanges.clone().into_iter().zip((self.context.seed..).step_by(1000))
+        {
+            let post = Post {
+                venue,
+                bus: self.bus.clone(),
+                instance: self.context.instance.clone(),
+                clock: Arc::clone(&self.context.clock),
+                shared: self.shared.clone(),
+                owned: Arc::clone(&owned),
+                stream_max_age_s: self.config.ingest.stream_max_age_s,
+            };
+            let (config, shared) = (Arc::clone(&self.config), self.shared.clone());
+            let (clock, drained) = (Arc::clone(&self.context.clock), Arc::clone(&self.drained));
+            let shutdown = self.supervisor.shutdown();
+            self.supervisor.spawn(venue.as_str(), async move {
+                let read = |since, mine| {
+                    let reader = Reader {
+                        protocol: protocol(venue),
+                        endpoints: config.endpoints(venue),
+                        wanted: config.wanted(venue),
+                        large_trade: config.ingest.large_trade(),
+                        clock: Arc::clone(&clock),
+                        since,
+                        seed,
+                        refresh: config.ingest.instruments_refresh(),
+                        shared: shared.clone(),
+                    };
+                    reader.run(mine)
+                };
+                let ended = post.hold(read, shutdown).await;
+                drop(drained);
+                ended
+            });
+        }
+    }
+
+    /// The ticks with what they need of the other replicas, and what the tick writer alone says.
+    fn ticks(&mut self) {
+        let (shutdown, leading) = (self.supervisor.shutdown(), || Arc::clone(&self.leading));
+        let (bus, shared, clock) = (self.bus.clone(), self.shared.clone(), Arc::clone(&self.context.clock));
+        let lease = ticks::lead(bus.clone(), self.context.instance.clone(), leading(), shutdown.clone());
+        let ticking = ticks::run(Arc::clone(&clock), shared.clone(), leading(), shutdown.clone());
+        let (lead, drained) = (leading(), Arc::clone(&self.drained));
+        let listening =
+            reference::listen(bus.clone(), Arc::clone(&clock), shared.clone(), leading(), shutdown.clone());
+        let output = self.config.output;
+        let outages = Outages { bus, output, clock, shared, leading: lead };
+        self.spawn("tick-lease", lease);
+        self.spawn("ticks", async move {
+            ticking.await;
+            drop(drained);
+        });
+        self.spawn("reference", listening);
+        self.spawn("outages", outages.run(shutdown));
+    }
+
+    /// The way into Redis, and what is shown there.
+    fn writer(mut self) -> Supervisor {
+        let (shutdown, bus) = (self.supervisor.shutdown(), self.bus.clone());
+        let context = self.context.clone();
+        self.spawn(
+            "readings",
+            readings::run(bus.clone(), self.shared.clone(), context.clone(), shutdown.clone()),
+        );
+        let clock = Arc::clone(&context.clock);
+        let ingest = &self.config.ingest;
+        let writer =
+            Writer::new(bus.clone(), ingest.bounds(), clock, ingest.exchanges.clone(), self.shared.clone());
+        let drain = self.drained.0.clone();
+        self.spawn("writer", async move { writer.run(drain).await });
+        self.supervisor.spawn("redis", watch_redis(bus, context, shutdown));
+        self.supervisor
+    }
 }
 
 /// Asks the writer to end when the last of those who put events into the queue is gone.
@@ -122,15 +182,5 @@ struct Drained(Shutdown);
 impl Drop for Drained {
     fn drop(&mut self) {
         self.0.request();
-    }
-}
-
-/// Up to where an earlier process's events are known: its last tick, less the time that its open bars may have
-/// lacked. Not before what the streams hold; where there was none, or Redis is away, up to now.
-async fn known_to(bus: &Bus, now: EventTime, stream_max_age_s: u32) -> EventTime {
-    let oldest = now.plus_ms(-1000 * i64::from(stream_max_age_s));
-    match bus.newest_tick().await {
-        Ok(Some(tick)) => tick.plus_ms(-OPEN_BARS_MS).clamp(oldest, now),
-        _ => now,
     }
 }

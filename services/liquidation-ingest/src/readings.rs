@@ -1,15 +1,17 @@
-//! What people and the coordinator look at: `feed:VENUE:health`, the heartbeat, readiness.
+//! What people, the coordinator and the other replicas look at: `feed:VENUE:health` of the venues that this process reads,
+//! the heartbeat, readiness; and what the others say of theirs.
 
 use std::time::Duration;
 
-use cascade_bus::{Bus, Write};
+use cascade_bus::{Bus, BusError, Write};
 use cascade_service::{Context, Metric, Shutdown};
-use cascade_wire::key;
+use cascade_wire::{FeedHealthReading, key};
 
 use crate::intake::Shared;
 
-/// How often they are written, wall time.
+/// How often they are written, in the clock's time; on the wall not more often than every 50 ms, nor less than every second.
 const EVERY: Duration = Duration::from_secs(1);
+const SHORTEST: Duration = Duration::from_millis(50);
 /// How long `feed:VENUE:health` stands, seconds.
 const FEED_TTL_S: u32 = 60;
 
@@ -22,11 +24,34 @@ pub(crate) async fn run(bus: Bus, shared: Shared, context: Context, shutdown: Sh
         if let Err(error) = bus.write_readings(&readings(&shared, &context)).await {
             tracing::debug!(%error, "read-models not written");
         }
+        if let Err(error) = listen(&bus, &shared).await {
+            tracing::debug!(%error, "the other replicas' feeds are not known");
+        }
         tokio::select! {
-            () = shutdown.requested() => return,
-            () = tokio::time::sleep(EVERY) => {}
+            () = shutdown.requested() => return farewell(&bus, &context).await,
+            () = tokio::time::sleep(context.clock.wall(EVERY).clamp(SHORTEST, EVERY)) => {}
         }
     }
+}
+
+/// This process is a replica no more: nobody need wait for it.
+async fn farewell(bus: &Bus, context: &Context) {
+    if let Err(error) = bus.write_readings(&[context.farewell()]).await {
+        tracing::debug!(%error, "the heartbeat runs out by itself");
+    }
+}
+
+/// Takes in what the readers of the other venues say.
+async fn listen(bus: &Bus, shared: &Shared) -> Result<(), BusError> {
+    let venues = shared.board(|board| board.foreign());
+    let keys: Vec<_> = venues.iter().map(|venue| key::feed_health(*venue)).collect();
+    let texts = if keys.is_empty() { Vec::new() } else { bus.get_many(&keys).await? };
+    for (venue, text) in venues.into_iter().zip(texts) {
+        if let Some(reading) = text.and_then(|text| serde_json::from_str(&text).ok()) {
+            shared.board(|board| board.heard(venue, &reading));
+        }
+    }
+    Ok(())
 }
 
 /// Ready as soon as one feed delivers: the others are told in every tick.
@@ -42,8 +67,9 @@ fn feeds(shared: &Shared) -> Result<(), String> {
 fn readings(shared: &Shared, context: &Context) -> Vec<Write> {
     let json = |value: Result<String, serde_json::Error>| value.unwrap_or_default();
     let mut writes: Vec<_> = shared
-        .board(|board| board.readings())
+        .board(|board| board.readings(context.clock.now()))
         .into_iter()
+        .map(|(venue, reading)| (venue, FeedHealthReading { reader: context.instance.clone(), ..reading }))
         .map(|(venue, reading)| Write::Json {
             key: key::feed_health(venue),
             json: json(serde_json::to_string(&reading)),

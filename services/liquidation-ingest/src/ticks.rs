@@ -12,38 +12,29 @@ use cascade_service::{Metric, Shutdown};
 use cascade_wire::key;
 
 use crate::intake::Shared;
+use crate::lease::Lease;
 
-/// How long the lease holds without being renewed, milliseconds of wall time.
-const LEASE_MS: u64 = 10_000;
-/// How often it is renewed, wall time.
-const RENEW: Duration = Duration::from_secs(3);
 /// Further behind than this, a tick is left out instead of being told late.
 const MOST_BEHIND_MS: i64 = 5_000;
 
 /// Whether this process writes the ticks.
 pub(crate) type Leading = Arc<AtomicBool>;
 
+/// How often the lease is asked for by who has not got it, wall time.
+const ASK: Duration = Duration::from_secs(1);
+
 /// Holds the lease while it can; lets it go at the end. While Redis is away nothing changes: the ticks wait in the
 /// queue among the events whose time they tell. Should somebody else have led meanwhile, his ticks make ours old.
-pub(crate) async fn hold_lease(bus: Bus, owner: String, leading: Leading, shutdown: Shutdown) {
-    loop {
-        match bus.hold(key::TICK_LEASE, &owner, LEASE_MS).await {
-            Ok(held) => {
-                if leading.swap(held, Ordering::Relaxed) != held {
-                    tracing::info!(held, "tick lease");
-                }
-            }
-            Err(error) => tracing::debug!(%error, "tick lease not renewed"),
+pub(crate) async fn lead(bus: Bus, owner: String, leading: Leading, shutdown: Shutdown) {
+    let lease = Lease::new(bus, key::TICK_LEASE.to_owned(), owner);
+    while lease.take(|| ASK, &shutdown).await {
+        tracing::info!("writing the ticks from now on");
+        leading.store(true, Ordering::Relaxed);
+        lease.keep(&shutdown).await;
+        leading.store(false, Ordering::Relaxed);
+        if shutdown.is_requested() {
+            return lease.let_go().await;
         }
-        tokio::select! {
-            () = shutdown.requested() => break,
-            () = tokio::time::sleep(RENEW) => {}
-        }
-    }
-    if leading.swap(false, Ordering::Relaxed)
-        && let Err(error) = bus.let_go(key::TICK_LEASE, &owner).await
-    {
-        tracing::warn!(%error, "the tick lease runs out by itself");
     }
 }
 
@@ -79,6 +70,12 @@ fn judge(shared: &Shared, now: EventTime) {
     }
     for (venue, status) in shared.board(|board| board.feeds()) {
         shared.metrics.set(Metric::FeedUp, &[venue.as_str()], f64::from(u8::from(status.delivers())));
+    }
+    for (venue, reading) in shared.board(|board| board.readings(now)) {
+        if let Some(offset_ms) = reading.clock_offset_ms {
+            #[expect(clippy::cast_precision_loss, reason = "an offset in milliseconds")]
+            shared.metrics.set(Metric::ClockOffset, &[venue.as_str()], offset_ms as f64 / 1e3);
+        }
     }
 }
 

@@ -7,5 +7,6 @@
 )]
 
 mod faults;
+mod feeds;
 mod harness;
 mod once;

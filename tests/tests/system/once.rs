@@ -14,7 +14,7 @@ const CHANNELS: [&str; 4] =
     ["cascade:signals", "cascade:episodes", "cascade:critical", "cascade:critical:json"];
 
 /// Every liquidation in the 64 streams.
-async fn liquidations(observer: &Observer) -> Vec<Value> {
+pub(crate) async fn liquidations(observer: &Observer) -> Vec<Value> {
     let mut found = Vec::new();
     for shard in Shard::all() {
         let entries = observer.stream(&key::market(shard)).await.unwrap();

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EventTime, Feeds, Id, Instrument, Level, Reason, Side, Symbol, Usd, Venue};
+use crate::{
+    EventTime, FeedStatus, Feeds, Id, IdHasher, Instrument, Level, Reason, Side, Symbol, Usd, Venue,
+};
 
 /// A finding, tagged by `finding`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -12,6 +14,8 @@ pub enum Finding {
     Cascade(Box<CascadeFinding>),
     /// One large liquidation.
     LargeLiquidation(LargeLiquidation),
+    /// A venue's feed broke, or came back.
+    Feed(FeedFinding),
 }
 
 impl Finding {
@@ -23,6 +27,7 @@ impl Finding {
         match self {
             Self::Cascade(_) => "cascade",
             Self::LargeLiquidation(_) => "large_liquidation",
+            Self::Feed(_) => "feed",
         }
     }
 
@@ -31,14 +36,16 @@ impl Finding {
         match self {
             Self::Cascade(f) => f.id,
             Self::LargeLiquidation(f) => f.id,
+            Self::Feed(f) => f.id,
         }
     }
 
-    /// The market it is about.
-    pub const fn symbol(&self) -> &Symbol {
+    /// The market it is about; none of what has a scope.
+    pub const fn symbol(&self) -> Option<&Symbol> {
         match self {
-            Self::Cascade(f) => &f.symbol,
-            Self::LargeLiquidation(f) => &f.symbol,
+            Self::Cascade(f) => Some(&f.symbol),
+            Self::LargeLiquidation(f) => Some(&f.symbol),
+            Self::Feed(_) => None,
         }
     }
 
@@ -47,6 +54,7 @@ impl Finding {
         match self {
             Self::Cascade(f) => f.known_at_ms,
             Self::LargeLiquidation(f) => f.known_at_ms,
+            Self::Feed(f) => f.known_at_ms,
         }
     }
 
@@ -55,14 +63,15 @@ impl Finding {
         match self {
             Self::Cascade(f) => f.v,
             Self::LargeLiquidation(f) => f.v,
+            Self::Feed(f) => f.v,
         }
     }
 
     /// Whether it may concern people: a large liquidation, or a cascade's first ALERT, change of level with ALERT
-    /// or above on either side, or `resolved` (signals.md 8). One-second updates do not.
+    /// or above on either side, or `resolved` (signals.md 8), or a feed's. One-second updates do not.
     pub fn is_transition(&self) -> bool {
         match self {
-            Self::LargeLiquidation(_) => true,
+            Self::LargeLiquidation(_) | Self::Feed(_) => true,
             Self::Cascade(f) => match f.state {
                 State::Open | State::Level => f.level >= Level::Alert || f.previous_level >= Level::Alert,
                 State::Resolved => true,
@@ -76,6 +85,7 @@ impl Finding {
         match self {
             Self::Cascade(f) => (f.detected_at_ms, f.demo) = (Some(detected), demo),
             Self::LargeLiquidation(f) => (f.detected_at_ms, f.demo) = (Some(detected), demo),
+            Self::Feed(f) => (f.detected_at_ms, f.demo) = (Some(detected), demo),
         }
     }
 }
@@ -374,4 +384,51 @@ pub struct LargeLiquidation {
     /// Wall time of the decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detected_at_ms: Option<EventTime>,
+}
+
+/// A venue's feed has been dead, refused or suspect for a while (`open`), is so for another reason (`update`), or came
+/// back after that was told (`resolved`). Made by the tick writer, never by a replay.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FeedFinding {
+    /// Version of this encoding.
+    pub v: u8,
+    /// Hash of (kind, scope, status, `since_ms`).
+    pub id: Id,
+    /// `open`, `update` or `resolved`.
+    pub state: State,
+    /// `feed:VENUE`.
+    pub scope: String,
+    /// Whose feed.
+    pub venue: Venue,
+    /// Its state.
+    pub status: FeedStatus,
+    /// Since when it is in that state.
+    pub since_ms: EventTime,
+    /// Why, in words; empty where there is nothing to say.
+    pub reason: String,
+    /// `resolved` only: how long it was out, milliseconds, from the first of its broken states.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out_ms: Option<i64>,
+    /// Every venue's feed state.
+    pub feeds: Feeds,
+    /// From a demo's simulated exchanges.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub demo: bool,
+    /// Time of the tick at which it was told.
+    pub known_at_ms: EventTime,
+    /// Wall time of the decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detected_at_ms: Option<EventTime>,
+}
+
+impl FeedFinding {
+    /// The scope of a venue's feed.
+    pub fn scope_of(venue: Venue) -> String {
+        format!("feed:{venue}")
+    }
+
+    /// The identity of what is told of a scope that is in a state since a time.
+    pub fn id_of(scope: &str, status: FeedStatus, since: EventTime) -> Id {
+        IdHasher::new("feed").text(scope).text(status.as_str()).int(since.ms()).finish()
+    }
 }

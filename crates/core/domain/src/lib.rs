@@ -26,8 +26,8 @@ pub use event::{
 };
 pub use feed::{FeedStatus, Feeds};
 pub use finding::{
-    CascadeFinding, Closing, Context, Factors, Finding, Flow, LargeLiquidation, Metrics, Risk, RiskAction,
-    RiskFactors, RiskLevel, State,
+    CascadeFinding, Closing, Context, Factors, FeedFinding, Finding, Flow, LargeLiquidation, Metrics, Risk,
+    RiskAction, RiskFactors, RiskLevel, State,
 };
 pub use id::{Id, IdHasher};
 pub use level::{Level, Reason};

@@ -5,6 +5,7 @@
 //! leave here as contract.md means them: nothing behind this room counts in contracts or in order sides.
 
 mod instruments;
+mod limits;
 mod multiplied;
 mod naming;
 mod number;
@@ -20,9 +21,10 @@ mod okx;
 
 pub use hyperliquid::node::{decode_node_line, is_node_line, node_route};
 pub use instruments::{Instruments, Listing, Quote, Sizing};
+pub use limits::{Limits, Quota};
 pub use protocol::{
-    Ack, DecodeError, Decoded, Endpoints, Keepalive, Meaning, Method, Ping, Protocol, RestRequest, Route,
-    Subscription, Wanted, Watch,
+    Ack, DecodeError, Decoded, Endpoints, Keepalive, Meaning, Method, Missed, Ping, Protocol, RestRequest,
+    Route, Subscription, Wanted, Watch,
 };
 
 use cascade_domain::Venue;

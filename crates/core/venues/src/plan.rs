@@ -1,12 +1,15 @@
-//! Shares topics out over connections and subscription frames, within limits that the venue names.
+//! Shares topics out over connections and subscription frames, within limits that the venue names; and later over
+//! the same connections again, when the venue lists more or less.
 //!
 //! Knows no venue's frames; a topic is a text with a cost.
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 
 use cascade_domain::{Symbol, Venue};
 
-use crate::{Instruments, Listing, Wanted, Watch, multiplied};
+use crate::{Instruments, Listing, Route, Subscription, Wanted, Watch, multiplied};
 
 /// When silence is suspicious, for every venue: 30 s without any market data, 10 s without an acknowledgement.
 pub(crate) const WATCH: Watch =
@@ -17,17 +20,8 @@ pub(crate) const WATCH: Watch =
 pub(crate) struct Share {
     /// Whose; `None` = the whole market's.
     pub(crate) symbol: Option<Symbol>,
-    /// Its topics, which stay on one connection.
+    /// Its topics, each once, which stay on one connection.
     pub(crate) topics: Vec<String>,
-}
-
-/// What goes over one connection.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Load {
-    /// All topics, in order, each once.
-    pub(crate) topics: Vec<String>,
-    /// The symbols whose own topics are on it.
-    pub(crate) symbols: Vec<Symbol>,
 }
 
 /// The shares of the wanted symbols after the whole market's own; nothing where nothing is wanted of the venue: a
@@ -37,28 +31,107 @@ pub(crate) fn with_market_wide(market_wide: Share, wanted: Vec<Share>) -> Vec<Sh
     first.into_iter().chain(wanted).collect()
 }
 
-/// Fills connections up to a limit, by what each topic costs. A share is never split.
-pub(crate) fn fill(shares: &[Share], limit: usize, cost: impl Fn(&str) -> usize) -> Vec<Load> {
-    let mut loads: Vec<Load> = Vec::new();
-    let mut used = usize::MAX;
-    for share in shares {
-        let needs: usize = share.topics.iter().map(|topic| cost(topic)).sum();
-        if used.saturating_add(needs) > limit {
-            loads.push(Load::default());
-            used = 0;
-        }
-        used += needs;
-        let Some(load) = loads.last_mut() else { continue };
-        for topic in &share.topics {
-            if !load.topics.contains(topic) {
-                load.topics.push(topic.clone());
+/// How the connections of one kind are laid out.
+pub(crate) struct Layout<'a> {
+    /// How much one connection takes, by `cost`.
+    pub(crate) room: usize,
+    /// What a topic takes of it.
+    pub(crate) cost: fn(&str) -> usize,
+    /// Topics in one subscription frame.
+    pub(crate) batch: usize,
+    /// The subscription frame of this number on its connection, from 1.
+    pub(crate) subscribe: fn(usize, &[String]) -> Subscription,
+    /// The connection of this number, from 0, with nothing on it.
+    pub(crate) connection: &'a dyn Fn(usize) -> Route,
+    /// How many connections there may be.
+    pub(crate) connections: usize,
+    /// How many topics there may be on all of them.
+    pub(crate) subscriptions: usize,
+}
+
+impl fmt::Debug for Layout<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Layout").field("room", &self.room).field("batch", &self.batch).finish_non_exhaustive()
+    }
+}
+
+/// What is to be added to a connection.
+#[derive(Debug, Default)]
+struct Load {
+    used: usize,
+    topics: Vec<String>,
+    symbols: Vec<Symbol>,
+}
+
+impl Layout<'_> {
+    /// The connections for these shares. Those that stand come first and in their order: what is on one of them stays
+    /// there, what no share names any more is dropped, and what is new goes to the first that has room, else to a new
+    /// one. A share is never split, and left out where no limit allows it.
+    pub(crate) fn of(&self, standing: &[Route], shares: &[Share]) -> Vec<Route> {
+        let mut routes: Vec<Route> = standing.iter().map(|route| self.still_listed(route, shares)).collect();
+        let mut held: BTreeSet<String> = routes.iter().flat_map(topics).cloned().collect();
+        let used = |route: &Route| topics(route).map(|topic| (self.cost)(topic)).sum();
+        let mut loads: Vec<Load> =
+            routes.iter().map(|route| Load { used: used(route), ..Load::default() }).collect();
+        for share in shares {
+            let missing: Vec<&String> = share.topics.iter().filter(|topic| !held.contains(*topic)).collect();
+            let needs: usize = missing.iter().map(|topic| (self.cost)(topic)).sum();
+            if missing.is_empty() || held.len() + missing.len() > self.subscriptions {
+                continue;
             }
+            let with_room = loads.iter().position(|load| load.used.saturating_add(needs) <= self.room);
+            let at = match with_room {
+                Some(at) => at,
+                None if routes.len() < self.connections => {
+                    routes.push((self.connection)(routes.len()));
+                    loads.push(Load::default());
+                    loads.len() - 1
+                }
+                None => continue,
+            };
+            held.extend(missing.iter().map(|topic| (*topic).clone()));
+            let Some(load) = loads.get_mut(at) else { continue };
+            load.used += needs;
+            load.topics.extend(missing.into_iter().cloned());
+            load.symbols.extend(share.symbol.filter(|symbol| !load.symbols.contains(symbol)));
         }
-        if let Some(symbol) = share.symbol.filter(|symbol| !load.symbols.contains(symbol)) {
-            load.symbols.push(symbol);
+        for (route, load) in routes.iter_mut().zip(loads) {
+            self.put(route, &load.topics);
+            let new = load.symbols.into_iter().filter(|symbol| !route.symbols.contains(symbol));
+            route.symbols = route.symbols.iter().copied().chain(new).collect();
+        }
+        routes
+    }
+
+    /// Puts topics on a connection, in frames of their own.
+    fn put(&self, route: &mut Route, topics: &[String]) {
+        for batch in topics.chunks(self.batch) {
+            let frame = (self.subscribe)(route.subscriptions.len() + 1, batch);
+            route.subscriptions.push(frame);
         }
     }
-    loads
+
+    /// A connection without what no share names any more; as it is, if nothing of its own would be left: a connection
+    /// without anything on it would be taken for a silent one.
+    fn still_listed(&self, route: &Route, shares: &[Share]) -> Route {
+        let wanted: BTreeSet<&String> = shares.iter().flat_map(|share| &share.topics).collect();
+        let listed: BTreeSet<Symbol> = shares.iter().filter_map(|share| share.symbol).collect();
+        let symbols: Vec<Symbol> = route.symbols.iter().copied().filter(|s| listed.contains(s)).collect();
+        if symbols.is_empty() || topics(route).all(|topic| wanted.contains(topic)) {
+            return route.clone();
+        }
+        let mut pruned = Route { subscriptions: Vec::new(), symbols, ..route.clone() };
+        for subscription in &route.subscriptions {
+            let kept = subscription.topics.iter().filter(|topic| wanted.contains(topic));
+            self.put(&mut pruned, &kept.cloned().collect::<Vec<_>>());
+        }
+        pruned
+    }
+}
+
+/// The topics of a route, in order.
+pub(crate) fn topics(route: &Route) -> impl Iterator<Item = &String> {
+    route.subscriptions.iter().flat_map(|subscription| &subscription.topics)
 }
 
 /// The listings that are wanted, by symbol and name. Empty where the venue has none of them.
@@ -96,18 +169,91 @@ mod tests {
         Share { symbol, topics: topics.iter().map(ToString::to_string).collect() }
     }
 
+    fn subscribe(number: usize, topics: &[String]) -> Subscription {
+        Subscription { frame: format!("{number}"), acks: Vec::new(), topics: topics.to_vec() }
+    }
+
+    fn connection(at: usize) -> Route {
+        Route {
+            venue: Venue::Bybit,
+            name: format!("linear-{at}"),
+            url: String::new(),
+            subscriptions: Vec::new(),
+            frames_per_second: 1,
+            keepalive: None,
+            watch: WATCH,
+            renew_after: None,
+            market_wide: Vec::new(),
+            carries: Vec::new(),
+            symbols: Vec::new(),
+        }
+    }
+
+    const LAYOUT: Layout<'_> = Layout {
+        room: 4,
+        cost: |_| 1,
+        batch: 3,
+        subscribe,
+        connection: &connection,
+        connections: 2,
+        subscriptions: 7,
+    };
+
+    /// The frames of each route, each as its number and its topics.
+    fn told(routes: &[Route]) -> Vec<Vec<String>> {
+        let frame = |s: &Subscription| format!("{} {}", s.frame, s.topics.join(" "));
+        routes.iter().map(|route| route.subscriptions.iter().map(frame).collect()).collect()
+    }
+
+    fn symbols(routes: &[Route]) -> Vec<Vec<&str>> {
+        routes.iter().map(|route| route.symbols.iter().map(Symbol::as_str).collect()).collect()
+    }
+
+    fn shares(names: &str) -> Vec<Share> {
+        let one = |name: char| {
+            let topics = ["1", "2"].map(|kind| format!("{}{kind}", name.to_ascii_lowercase()));
+            Share { symbol: Some(Symbol::parse(&format!("{name}USDT")).unwrap()), topics: topics.to_vec() }
+        };
+        names.chars().map(one).collect()
+    }
+
     #[test]
     fn a_share_is_never_split_and_no_limit_is_passed() {
-        let shares = [
-            share(None, &["all"]),
-            share(Some("AUSDT"), &["a1", "a2"]),
-            share(Some("BUSDT"), &["b1", "b2"]),
-            share(Some("CUSDT"), &["c1", "c2"]),
-        ];
-        let loads = fill(&shares, 4, |_| 1);
-        let topics: Vec<usize> = loads.iter().map(|load| load.topics.len()).collect();
-        assert_eq!(topics, [3, 4]);
-        let symbols: Vec<usize> = loads.iter().map(|load| load.symbols.len()).collect();
-        assert_eq!(symbols, [1, 2], "the whole market's share names none");
+        let shares = plan_with("all", "ABCD");
+        let routes = LAYOUT.of(&[], &shares);
+        assert_eq!(told(&routes), [vec!["1 all a1 a2"], vec!["1 b1 b2 c1", "2 c2"]]);
+        assert_eq!(symbols(&routes), [vec!["AUSDT"], vec!["BUSDT", "CUSDT"]], "D finds no room");
+    }
+
+    fn plan_with(first: &str, names: &str) -> Vec<Share> {
+        let mut all = vec![share(None, &[first])];
+        all.extend(shares(names));
+        all
+    }
+
+    #[test]
+    fn what_is_new_goes_where_there_is_room_and_nothing_that_stands_moves() {
+        let before = LAYOUT.of(&[], &shares("BCD"));
+        assert_eq!(told(&before), [vec!["1 b1 b2 c1", "2 c2"], vec!["1 d1 d2"]]);
+        let after = LAYOUT.of(&before, &shares("ABCD"));
+        assert_eq!(after[0], before[0]);
+        assert_eq!(told(&after)[1], ["1 d1 d2"], "seven topics are all there may be");
+        let roomy = Layout { subscriptions: 100, ..LAYOUT };
+        let after = roomy.of(&before, &shares("ABCDE"));
+        assert_eq!(told(&after)[1], ["1 d1 d2", "2 a1 a2"], "in a frame of its own");
+        assert_eq!(symbols(&after)[1], ["DUSDT", "AUSDT"]);
+        let more = Layout { connections: 3, ..roomy }.of(&before, &shares("ABCDE"));
+        assert_eq!((told(&more)[2].join(""), more[2].name.as_str()), ("1 e1 e2".to_owned(), "linear-2"));
+        assert_eq!(roomy.of(&after, &shares("ABCD")), after, "the same again changes nothing");
+    }
+
+    #[test]
+    fn what_is_listed_no_longer_is_dropped_and_its_room_is_free_again() {
+        let before = LAYOUT.of(&[], &shares("BCD"));
+        let after = LAYOUT.of(&before, &shares("ABD"));
+        assert_eq!(told(&after), [vec!["1 b1 b2", "2 a1 a2"], vec!["1 d1 d2"]]);
+        assert_eq!(symbols(&after), [vec!["BUSDT", "AUSDT"], vec!["DUSDT"]]);
+        let after = LAYOUT.of(&before, &shares("BC"));
+        assert_eq!(after, before, "a connection that would be empty stays as it is");
     }
 }

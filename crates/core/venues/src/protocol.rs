@@ -3,9 +3,9 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use cascade_domain::{Event, FeedStatus, GapStream, Symbol, Venue};
+use cascade_domain::{Event, EventTime, FeedStatus, GapStream, Symbol, Venue};
 
-use crate::Instruments;
+use crate::{Instruments, Limits};
 
 /// Where a venue is reached. Every base URL is a setting; paths are the protocol's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +117,9 @@ pub struct Route {
     pub keepalive: Option<Keepalive>,
     /// When silence is suspicious.
     pub watch: Watch,
+    /// How long a connection is held, in the clock's time, before another one takes over: the venue closes what is
+    /// older. `None` = it closes none for its age.
+    pub renew_after: Option<Duration>,
     /// The streams that it carries for every symbol of the venue.
     pub market_wide: Vec<GapStream>,
     /// The streams that it carries for its own symbols.
@@ -233,6 +236,21 @@ impl DecodeError {
     }
 }
 
+/// What was missed, and shall be asked for once more.
+#[derive(Clone, Copy, Debug)]
+pub struct Missed<'a> {
+    /// Of what.
+    pub wanted: &'a Wanted,
+    /// What the venue lists.
+    pub instruments: &'a Instruments,
+    /// Where to ask.
+    pub endpoints: &'a Endpoints,
+    /// From when on, by our clock.
+    pub from: EventTime,
+    /// Up to when, by our clock.
+    pub to: EventTime,
+}
+
 /// Everything that differs between venues.
 pub trait Protocol: Sync + Debug {
     /// Whose it is.
@@ -267,8 +285,47 @@ pub trait Protocol: Sync + Debug {
     /// The body is not such an answer.
     fn read_instruments_file(&self, body: &[u8], into: &mut Instruments) -> Result<(), DecodeError>;
 
+    /// How much the venue takes from one address.
+    fn limits(&self) -> Limits;
+
     /// The connections to hold for what is wanted, within the venue's limits; none where it lists nothing of that.
-    fn routes(&self, wanted: &Wanted, instruments: &Instruments, endpoints: &Endpoints) -> Vec<Route>;
+    /// What finds no room is in no route.
+    fn routes(&self, wanted: &Wanted, instruments: &Instruments, endpoints: &Endpoints) -> Vec<Route> {
+        self.replan(&[], wanted, instruments, endpoints)
+    }
+
+    /// The same when these connections stand already: they come first, in their order, and what is on them stays
+    /// there. What is new is put, in frames of its own, where there is room, else on new connections after them; what
+    /// the venue lists no longer is left out.
+    fn replan(
+        &self,
+        standing: &[Route],
+        wanted: &Wanted,
+        instruments: &Instruments,
+        endpoints: &Endpoints,
+    ) -> Vec<Route>;
+
+    /// The first requests for the liquidations that were missed; none where the venue does not give them again.
+    fn backfill(&self, _missed: &Missed<'_>) -> Vec<RestRequest> {
+        Vec::new()
+    }
+
+    /// Reads one answer to such a request into `out` (which is cleared first): the same events as the frames that
+    /// were missed, with the same ids. A little more than was missed may be among them. Gives the next page's
+    /// request, if it can hold more.
+    ///
+    /// # Errors
+    /// The body is not such an answer.
+    fn read_backfill(
+        &self,
+        request: &RestRequest,
+        _body: &[u8],
+        _missed: &Missed<'_>,
+        out: &mut Decoded,
+    ) -> Result<Option<RestRequest>, DecodeError> {
+        out.clear();
+        Err(DecodeError::UnknownKind(request.url.clone()))
+    }
 
     /// Reads one text frame: events and refusals into `out` (which is cleared first), and what it means.
     ///

@@ -82,7 +82,9 @@ impl Channel {
     /// Whether a finding goes out on this channel.
     pub fn carries(self, finding: &Finding) -> bool {
         match (self, finding) {
-            (Self::Signals, Finding::Cascade(_)) | (Self::Large, Finding::LargeLiquidation(_)) => true,
+            (Self::Signals, Finding::Cascade(_))
+            | (Self::Large, Finding::LargeLiquidation(_))
+            | (Self::Ops, Finding::Feed(_)) => true,
             (Self::Alerts, Finding::Cascade(f)) => f.level >= Level::Alert,
             (Self::Critical, Finding::Cascade(f)) => f.level >= Level::Critical,
             (Self::Episodes, Finding::Cascade(_)) => finding.is_transition(),
@@ -195,9 +197,24 @@ pub mod key {
         format!("feed:{venue}:health")
     }
 
+    /// Who reads a venue.
+    pub fn feed_lease(venue: Venue) -> String {
+        format!("feed:{venue}:lease")
+    }
+
+    /// Hash: the finding that was last told of a scope such as `feed:binance`, in the scope's shard.
+    pub fn told(scope: &str) -> String {
+        format!("{{s{}}}:told:{scope}", Shard::of_scope(scope))
+    }
+
     /// Heartbeat, TTL 15 s.
     pub fn heartbeat(name: &str, instance: &str) -> String {
         format!("service:{name}:{instance}")
+    }
+
+    /// Pattern of the heartbeats of one service.
+    pub fn heartbeats_of(name: &str) -> String {
+        format!("service:{name}:*")
     }
 
     /// Pattern of all heartbeats.
@@ -227,6 +244,9 @@ mod tests {
         assert_eq!(key::probability(&btc), "cascade:probability:BTCUSDT");
         assert_eq!(key::history(&btc), "cascade:signals:history:BTCUSDT");
         assert_eq!(key::feed_health(Venue::Okx), "feed:okx:health");
+        assert_eq!(key::feed_lease(Venue::Okx), "feed:okx:lease");
+        let told = format!("{{s{}}}:told:feed:okx", Shard::of_scope("feed:okx"));
+        assert_eq!(key::told("feed:okx"), told);
         for channel in Channel::ALL {
             assert_eq!(Channel::parse(channel.as_str()), Some(channel));
             assert_eq!(channel.json_twin(), format!("{}:json", channel.as_str()));

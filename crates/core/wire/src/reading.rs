@@ -52,6 +52,20 @@ pub struct FeedHealthReading {
     /// When the last event came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_event_ms: Option<EventTime>,
+    /// Until when every one of its connections is known to have delivered: what came after may be missing if its
+    /// reader ends now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard_to_ms: Option<EventTime>,
+    /// The venue's clock against ours, milliseconds, positive if it is ahead: the least of what a minute's frames say,
+    /// so that a slow frame does not make it look late. Their way here counts as being behind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_offset_ms: Option<i64>,
+    /// Which instance reads it.
+    #[serde(default)]
+    pub reader: String,
+    /// When its reader wrote this.
+    #[serde(default)]
+    pub told_ms: EventTime,
     /// Connections that ended since the service started.
     pub reconnects: u64,
     /// Liquidations read since the service started.

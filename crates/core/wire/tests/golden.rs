@@ -4,10 +4,10 @@
 use std::fmt::Write;
 
 use cascade_domain::{
-    CascadeFinding, Closing, Context, Coverage, Event, EventTime, Factors, FeedHealth, FeedStatus, Feeds,
-    Finding, Flow, Gap, GapStream, Id, Instrument, LargeLiquidation, LargeTrade, Level, Liquidation, Mark,
-    Metrics, OpenInterest, PriceKind, Reason, Risk, RiskAction, RiskFactors, RiskLevel, Side, State, Symbol,
-    Taker, Tick, Trade, TradeBar, Usd, Venue,
+    CascadeFinding, Closing, Context, Coverage, Event, EventTime, Factors, FeedFinding, FeedHealth,
+    FeedStatus, Feeds, Finding, Flow, Gap, GapStream, Id, Instrument, LargeLiquidation, LargeTrade, Level,
+    Liquidation, Mark, Metrics, OpenInterest, PriceKind, Reason, Risk, RiskAction, RiskFactors, RiskLevel,
+    Side, State, Symbol, Taker, Tick, Trade, TradeBar, Usd, Venue,
 };
 use cascade_wire::{
     WireError, decode_entry, decode_event, decode_finding, encode_event, encode_finding, event_from_json,
@@ -252,7 +252,28 @@ fn findings() -> Vec<Finding> {
             known_at_ms: AT,
             detected_at_ms: None,
         }),
+        feed_finding(State::Open, FeedStatus::Dead, None),
+        feed_finding(State::Resolved, FeedStatus::Sampled, Some(125_000)),
     ]
+}
+
+fn feed_finding(state: State, status: FeedStatus, out_ms: Option<i64>) -> Finding {
+    let scope = FeedFinding::scope_of(Venue::Binance);
+    Finding::Feed(FeedFinding {
+        v: Finding::VERSION,
+        id: FeedFinding::id_of(&scope, status, AT),
+        state,
+        scope,
+        venue: Venue::Binance,
+        status,
+        since_ms: AT,
+        reason: if out_ms.is_none() { "market-0: silent".to_owned() } else { String::new() },
+        out_ms,
+        feeds: feeds(),
+        demo: false,
+        known_at_ms: AT.plus_ms(60_000),
+        detected_at_ms: Some(AT.plus_ms(60_001)),
+    })
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -67,7 +67,7 @@ impl Commit {
         }
     }
 
-    fn parse(word: &str) -> Result<Self, BusError> {
+    pub(crate) fn parse(word: &str) -> Result<Self, BusError> {
         [Self::Done, Self::AlreadyDone, Self::Fenced, Self::CursorMoved]
             .into_iter()
             .find(|commit| commit.label() == word)

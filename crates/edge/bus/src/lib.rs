@@ -15,6 +15,7 @@ mod settings;
 mod store;
 mod stream;
 mod subscriber;
+mod tell;
 mod url;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub use settings::{BusSettings, BusStats, StreamBounds};
 pub use store::{Stored, StoredCount};
 pub use stream::{Entry, StreamId, StreamReader};
 pub use subscriber::{Message, Subscriber};
+pub use tell::Telling;
 pub use url::RedisUrl;
 
 use link::Link;

@@ -28,6 +28,11 @@ pub enum Write {
         /// How many members stay.
         keep: u32,
     },
+    /// What is not so any more.
+    Forget {
+        /// The key.
+        key: String,
+    },
 }
 
 /// What a scan may go through before it stops.
@@ -48,6 +53,9 @@ impl Bus {
                 Write::History { key, score, member, keep } => {
                     pipe.cmd("ZADD").arg(key).arg(*score).arg(member);
                     pipe.cmd("ZREMRANGEBYRANK").arg(key).arg(0).arg(-i64::from(*keep) - 1);
+                }
+                Write::Forget { key } => {
+                    pipe.cmd("DEL").arg(key);
                 }
             }
         }

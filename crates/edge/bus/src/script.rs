@@ -30,6 +30,7 @@ script!(RENEW, "renew");
 script!(COMMIT, "commit");
 script!(HOLD, "hold");
 script!(LET_GO, "let_go");
+script!(TELL, "tell");
 
 impl Script {
     /// One call: every key that it touches is declared and in one slot. Arguments are added by the caller.

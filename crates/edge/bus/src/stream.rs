@@ -153,6 +153,17 @@ impl Bus {
         Ok(answers.into_iter().map(|answer| answer.map_err(|e| BusError::of(&e)).and_then(first)).collect())
     }
 
+    /// The newest entry of a shard's market stream; `None` = the stream is empty.
+    ///
+    /// # Errors
+    /// Redis is away or refuses.
+    pub async fn newest(&self, shard: Shard) -> Result<Option<StreamId>, BusError> {
+        let mut cmd = redis::cmd("XREVRANGE");
+        cmd.arg(key::market(shard)).arg("+").arg("-").arg("COUNT").arg(1);
+        let latest: Vec<RawEntry> = self.link.query(&cmd, self.settings.response_timeout).await?;
+        latest.into_iter().next().map(|(id, _)| id.parse()).transpose()
+    }
+
     /// The time of the newest tick in the streams (every shard has every tick); `None` where there is none yet.
     ///
     /// # Errors

@@ -37,8 +37,6 @@ pub enum End {
     Garbled(String),
     /// A frame longer than [`crate::SessionLimits::max_frame_bytes`].
     TooLarge,
-    /// The venue asked us to reconnect.
-    Asked(String),
 }
 
 impl End {
@@ -53,7 +51,6 @@ impl End {
             Self::Unreachable(_) => "unreachable",
             Self::Garbled(_) => "garbled",
             Self::TooLarge => "too_large",
-            Self::Asked(_) => "asked",
         }
     }
 }
@@ -71,7 +68,6 @@ impl fmt::Display for End {
             Self::Unreachable(reason) => write!(f, "unreachable: {reason}"),
             Self::Garbled(reason) => write!(f, "not the WebSocket protocol: {reason}"),
             Self::TooLarge => f.write_str("a frame above the size limit"),
-            Self::Asked(reason) => write!(f, "the venue asked to reconnect: {reason}"),
         }
     }
 }
@@ -87,6 +83,22 @@ pub struct Ended {
     pub live_for: Duration,
     /// When the last frame of market data came, if any did.
     pub last_frame_at: Option<EventTime>,
+    /// The HTTP status by which the venue refused the connection, if it did.
+    pub status: Option<u16>,
     /// How long the venue asked us to stay away (HTTP `Retry-After`).
     pub retry_after: Option<Duration>,
+}
+
+impl Ended {
+    /// The end of a session for which there never was a connection.
+    pub(crate) const fn before_it_began(end: End) -> Self {
+        Self {
+            end,
+            connected_for: Duration::ZERO,
+            live_for: Duration::ZERO,
+            last_frame_at: None,
+            status: None,
+            retry_after: None,
+        }
+    }
 }

@@ -1,7 +1,9 @@
-//! The venues' REST answers: which instruments there are. Knows how to ask, page and wait; what an answer means is
-//! the protocol's affair.
+//! The venues' REST answers: which instruments there are. Knows how to ask, page and wait, within what each venue
+//! takes; what an answer means is the protocol's affair.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cascade_domain::Venue;
@@ -10,9 +12,10 @@ use cascade_venues::{DecodeError, Endpoints, Instruments, Method, Protocol, Rest
 use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use tokio::time::{sleep, timeout};
 
-use crate::{install_tls, status, timing};
+use crate::gate::Gate;
+use crate::{away, install_tls, status, timing};
 
-/// How many answers are read for one venue, first pages and further ones together.
+/// How many answers are read for a venue's instruments, or for one question about what was missed.
 pub const MOST_PAGES: usize = 50;
 /// The longest answer, in bytes, unpacked.
 pub const MOST_BYTES: usize = 32 << 20;
@@ -22,6 +25,10 @@ pub const MOST_TRIES: u32 = 6;
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// The longest wait that we sit out (of the clock); a longer one is handed to the caller.
 const LONGEST_WAIT: Duration = Duration::from_mins(10);
+/// The longest wait between two tries, if nobody asks for more.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
+/// The longest wait that we sit out if we are to blame (HTTP 429): whoever looks at the feed shall see it soon.
+const LONGEST_LIMITED: Duration = Duration::from_mins(1);
 
 /// Why the instruments could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +45,8 @@ pub enum RestError {
         status: u16,
         /// What that means, with the venue's name and the way out.
         reason: String,
+        /// When it may be asked again: how long such an answer usually stands.
+        retry_after: Duration,
     },
     /// The venue wants to be left alone for longer than it makes sense to wait here (HTTP 429, 418).
     #[error("{venue} answers HTTP {status}: too many requests; it may be asked again in {} s", .retry_after.as_secs())]
@@ -58,6 +67,8 @@ pub enum RestError {
         url: String,
         /// The last reason.
         reason: String,
+        /// How long it wants to be left alone, if it said so.
+        retry_after: Option<Duration>,
     },
     /// A status that asking again does not change.
     #[error("{venue} answers HTTP {status} to {url}")]
@@ -78,7 +89,7 @@ pub enum RestError {
         url: String,
     },
     /// More than [`MOST_PAGES`] pages.
-    #[error("{venue} names its instruments on more than {MOST_PAGES} pages")]
+    #[error("{venue} answers on more than {MOST_PAGES} pages")]
     TooManyPages {
         /// Whose answers.
         venue: Venue,
@@ -106,14 +117,36 @@ impl RestError {
     pub const fn may_pass(&self) -> bool {
         matches!(self, Self::Limited { .. } | Self::Unreachable { .. })
     }
+
+    /// How long the venue is to be left alone, in the clock's time; zero where it is up to whoever asks.
+    pub fn away(&self) -> Duration {
+        match self {
+            Self::Refused { retry_after, .. } | Self::Limited { retry_after, .. } => *retry_after,
+            Self::Unreachable { retry_after, .. } => retry_after.unwrap_or_default(),
+            _ => Duration::ZERO,
+        }
+    }
 }
 
-/// An HTTP client for the venues' public answers. Cheap to clone: clones share their connections.
-#[derive(Clone, Debug)]
+/// Hears every answer as it came: what was asked, when the answer was there (nanoseconds of the clock since the Unix
+/// epoch), and the body, unpacked. It returns at once.
+pub type Tap = Arc<dyn Fn(&RestRequest, i64, &[u8]) + Send + Sync>;
+
+/// An HTTP client for the venues' public answers. Cheap to clone: clones share their connections, and what each venue
+/// takes.
+#[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     clock: Arc<dyn Clock>,
     seed: u64,
+    gates: Arc<Mutex<BTreeMap<Venue, Arc<Gate>>>>,
+    tap: Option<Tap>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("clock", &self.clock).finish_non_exhaustive()
+    }
 }
 
 /// What a try came to, short of an answer.
@@ -137,13 +170,19 @@ impl Client {
             .no_proxy()
             .build()
             .map_err(|error| RestError::NoClient(error.to_string()))?;
-        Ok(Self { http, clock, seed })
+        Ok(Self { http, clock, seed, gates: Arc::default(), tap: None })
+    }
+
+    /// The same client; every answer that is read goes to `tap` as well.
+    #[must_use]
+    pub fn with_tap(self, tap: Tap) -> Self {
+        Self { tap: Some(tap), ..self }
     }
 
     /// Asks a venue for its instruments: every first request and the pages that follow from it.
     ///
-    /// A page is tried [`MOST_TRIES`] times, 0.5 s to 30 s apart; HTTP 429 and 418 wait as long as `Retry-After`
-    /// says. `shutdown` wins every race.
+    /// A page is tried [`MOST_TRIES`] times, 0.5 s to 30 s apart, within the venue's limits; how long each refusal
+    /// keeps us away says one table for REST and WebSockets (`away.rs`). `shutdown` wins every race.
     ///
     /// # Errors
     /// See [`RestError`].
@@ -175,7 +214,7 @@ impl Client {
                 if pages > MOST_PAGES {
                     return Err(RestError::TooManyPages { venue });
                 }
-                let body = self.page(venue, &request).await?;
+                let body = self.page(protocol, &request).await?;
                 next = protocol
                     .read_instruments(&request, &body, &mut instruments)
                     .map_err(|error| RestError::NotUnderstood { venue, url: request.url.clone(), error })?;
@@ -185,28 +224,59 @@ impl Client {
     }
 
     /// One page, with its tries.
-    async fn page(&self, venue: Venue, request: &RestRequest) -> Result<Vec<u8>, RestError> {
+    pub(crate) async fn page(
+        &self,
+        protocol: &dyn Protocol,
+        request: &RestRequest,
+    ) -> Result<Vec<u8>, RestError> {
+        let (venue, gate) = (protocol.venue(), self.gate(protocol));
         let mut backoff =
-            Backoff::try_new(Duration::from_millis(500), Duration::from_secs(30), Duration::MAX, self.seed)?;
+            Backoff::try_new(Duration::from_millis(500), LONGEST_BACKOFF, Duration::MAX, self.seed)?;
         loop {
-            let (status, reason, retry_after) = match self.ask(venue, request).await {
-                Ok(body) => return Ok(body),
-                Err(Failed::Lasting(error)) => return Err(error),
+            let pass = gate.admit(&*self.clock, (venue, "rest")).await;
+            let answer = self.ask(venue, request).await;
+            drop(pass);
+            let (status, reason, retry_after) = match answer {
+                Ok(body) => {
+                    gate.served();
+                    if let Some(tap) = &self.tap {
+                        tap(request, self.clock.now_ns(), &body);
+                    }
+                    return Ok(body);
+                }
+                Err(Failed::Lasting(error)) => {
+                    if let RestError::Refused { status, retry_after, .. } = &error {
+                        gate.away_after_status(*status, Some(*retry_after), &*self.clock);
+                    }
+                    return Err(error);
+                }
                 Err(Failed::Again { status, reason, retry_after }) => (status, reason, retry_after),
             };
-            let wait = backoff.after(Duration::ZERO);
-            let wait = retry_after.map_or(wait, |asked| asked.max(wait));
+            let away = status
+                .map_or(Duration::ZERO, |status| gate.away_after_status(status, retry_after, &*self.clock));
+            let pause = backoff.after(Duration::ZERO);
+            let wait = away + pause;
             let limited = status.filter(|status| status::asks_for_patience(*status));
-            if wait > LONGEST_WAIT || backoff.failures() >= MOST_TRIES {
+            let longest = if limited.is_some() { LONGEST_LIMITED + LONGEST_BACKOFF } else { LONGEST_WAIT };
+            if wait > longest || backoff.failures() >= MOST_TRIES {
                 let url = request.url.clone();
                 return Err(match limited {
-                    Some(status) => RestError::Limited { venue, status, retry_after: wait },
-                    None => RestError::Unreachable { venue, url, reason },
+                    Some(status) => RestError::Limited { venue, status, retry_after: away.max(pause) },
+                    None => {
+                        RestError::Unreachable { venue, url, reason, retry_after: retry_after.map(|_| away) }
+                    }
                 });
             }
             tracing::debug!(venue = venue.as_str(), url = request.url, reason, "asking again");
             sleep(self.clock.wall(wait)).await;
         }
+    }
+
+    /// What the venue takes of REST requests, counted.
+    fn gate(&self, protocol: &dyn Protocol) -> Arc<Gate> {
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        let gate = || Arc::new(Gate::for_requests(protocol.limits().rest));
+        Arc::clone(gates.entry(protocol.venue()).or_insert_with(gate))
     }
 
     /// One try.
@@ -227,12 +297,13 @@ impl Client {
         };
         let mut response = asked.send().await.map_err(|error| again(root_cause(&error)))?;
         let status = response.status().as_u16();
+        let header = response.headers().get(RETRY_AFTER).map(HeaderValue::as_bytes);
+        let retry_after = status::retry_after(header);
         if let Some(reason) = status::refusal(venue, status) {
-            return Err(Failed::Lasting(RestError::Refused { venue, status, reason }));
+            let retry_after = away::after_status(status, retry_after, 0);
+            return Err(Failed::Lasting(RestError::Refused { venue, status, reason, retry_after }));
         }
         if status::asks_for_patience(status) || (500..600).contains(&status) {
-            let header = response.headers().get(RETRY_AFTER).map(HeaderValue::as_bytes);
-            let retry_after = status::retry_after(header);
             return Err(Failed::Again {
                 status: Some(status),
                 reason: format!("HTTP {status}"),

@@ -1,12 +1,16 @@
 //! Which subscriptions of a session are sent, awaited, standing and refused. Pure: it is told the times.
 
+use std::collections::BTreeSet;
+
 use cascade_venues::{Ack, Route, Subscription};
 
 /// The state of a route's subscriptions in one session.
 #[derive(Debug)]
-pub(crate) struct Roll<'a> {
-    unsent: std::slice::Iter<'a, Subscription>,
-    awaited: Vec<Awaited<'a>>,
+pub(crate) struct Roll {
+    subscriptions: Vec<Subscription>,
+    /// How many of them were sent.
+    sent: usize,
+    awaited: Vec<Awaited>,
     /// How many acknowledgements came, or were not needed.
     standing: usize,
     refused: Vec<String>,
@@ -14,13 +18,12 @@ pub(crate) struct Roll<'a> {
     stray: Option<String>,
     /// The venue's last words of refusal.
     reason: String,
-    subscriptions: &'a [Subscription],
 }
 
 #[derive(Debug)]
-struct Awaited<'a> {
-    ack: &'a Ack,
-    topics: &'a [String],
+struct Awaited {
+    ack: Ack,
+    topics: Vec<String>,
     due_ns: i64,
 }
 
@@ -33,31 +36,43 @@ pub(crate) enum Overdue {
     Unacknowledged(Vec<String>),
 }
 
-impl<'a> Roll<'a> {
-    pub(crate) fn new(route: &'a Route) -> Self {
+impl Roll {
+    pub(crate) fn new(route: &Route) -> Self {
         Self {
-            unsent: route.subscriptions.iter(),
+            subscriptions: route.subscriptions.clone(),
+            sent: 0,
             awaited: Vec::new(),
             standing: 0,
             refused: Vec::new(),
             stray: None,
             reason: String::new(),
-            subscriptions: &route.subscriptions,
         }
+    }
+
+    /// The route has other subscriptions now: those of which nothing was known are to be sent as well. What was sent
+    /// and is not there any more is left alone: the venue has nothing more to send for it.
+    pub(crate) fn grow(&mut self, route: &Route) {
+        let known: BTreeSet<&String> = self.subscriptions.iter().flat_map(|known| &known.topics).collect();
+        let is_new = |new: &&Subscription| new.topics.iter().any(|topic| !known.contains(topic));
+        let new: Vec<Subscription> = route.subscriptions.iter().filter(is_new).cloned().collect();
+        self.subscriptions.extend(new);
     }
 
     /// Whether something is still to be sent.
     pub(crate) fn has_unsent(&self) -> bool {
-        self.unsent.len() > 0
+        self.sent < self.subscriptions.len()
     }
 
     /// The next frame to send; its acknowledgements are awaited until `due_ns`.
-    pub(crate) fn send_next(&mut self, due_ns: i64) -> Option<&'a str> {
-        let next = self.unsent.next()?;
+    pub(crate) fn send_next(&mut self, due_ns: i64) -> Option<&str> {
+        let next = self.subscriptions.get(self.sent)?;
+        self.sent += 1;
         if next.acks.is_empty() {
             self.standing += 1;
         }
-        self.awaited.extend(answered_by(next).map(|(ack, topics)| Awaited { ack, topics, due_ns }));
+        let awaited =
+            |(ack, topics): (&Ack, &[String])| Awaited { ack: ack.clone(), topics: topics.to_vec(), due_ns };
+        self.awaited.extend(answered_by(next).map(awaited));
         Some(&next.frame)
     }
 
@@ -70,7 +85,7 @@ impl<'a> Roll<'a> {
         }
         for ack in acks {
             let before = self.awaited.len();
-            self.awaited.retain(|awaited| awaited.ack != ack);
+            self.awaited.retain(|awaited| awaited.ack != *ack);
             self.standing += before - self.awaited.len();
         }
     }
@@ -80,7 +95,7 @@ impl<'a> Roll<'a> {
         reason.clone_into(&mut self.reason);
         let topics = match ack.map(|ack| (ack, self.topics_of(ack))) {
             Some((ack, Some(topics))) => {
-                self.awaited.retain(|awaited| awaited.ack != ack);
+                self.awaited.retain(|awaited| awaited.ack != *ack);
                 topics
             }
             _ if self.awaited.len() == 1 => take_topics(&mut self.awaited),
@@ -129,7 +144,9 @@ impl<'a> Roll<'a> {
 
     /// The topics that an acknowledgement of this route stands for; `None` = it is none of this route's.
     fn topics_of(&self, ack: &Ack) -> Option<Vec<String>> {
-        let (_, topics) = self.subscriptions.iter().flat_map(answered_by).find(|(known, _)| *known == ack)?;
+        // The last of that name: a session that grew may have used it before.
+        let (_, topics) =
+            self.subscriptions.iter().flat_map(answered_by).filter(|(known, _)| *known == ack).last()?;
         Some(topics.to_vec())
     }
 }
@@ -153,11 +170,11 @@ fn answered_by(subscription: &Subscription) -> impl Iterator<Item = (&Ack, &[Str
         .map(move |(at, ack)| (ack, if one_each { &topics[at..=at] } else { topics }))
 }
 
-fn take_topics(from: &mut Vec<Awaited<'_>>) -> Vec<String> {
+fn take_topics(from: &mut Vec<Awaited>) -> Vec<String> {
     let mut topics: Vec<String> = Vec::new();
     for topic in from.drain(..).flat_map(|awaited| awaited.topics) {
-        if !topics.contains(topic) {
-            topics.push(topic.clone());
+        if !topics.contains(&topic) {
+            topics.push(topic);
         }
     }
     topics
@@ -198,6 +215,7 @@ mod tests {
             frames_per_second: 1,
             keepalive: None,
             watch: Watch { silent_after: Duration::ZERO, ack_within: Duration::ZERO },
+            renew_after: None,
             market_wide: Vec::new(),
             carries: Vec::new(),
             symbols: Vec::new(),
@@ -211,7 +229,8 @@ mod tests {
         assert_eq!(roll.send_next(10), Some("1"));
         roll.acknowledge(&[topic("b"), topic("a"), topic("never asked for")]);
         assert!(!roll.is_settled(), "the second frame is not sent yet");
-        assert_eq!((roll.send_next(20), roll.due_ns()), (Some("2"), Some(20)));
+        assert_eq!(roll.send_next(20), Some("2"));
+        assert_eq!(roll.due_ns(), Some(20));
         roll.acknowledge(&[Ack::Request("2".to_owned())]);
         assert!(roll.is_settled() && roll.send_next(30).is_none());
         assert_eq!((roll.overdue(i64::MAX), roll.all_refused()), (None, None));
@@ -223,6 +242,36 @@ mod tests {
         route.subscriptions.clear();
         assert!(Roll::new(&route).is_settled());
         assert_eq!(Roll::new(&route).all_refused(), None);
+    }
+
+    #[test]
+    fn a_route_that_grows_is_settled_anew_and_sends_only_what_is_new() {
+        let mut route = route();
+        let mut roll = Roll::new(&route);
+        roll.send_next(10);
+        roll.send_next(10);
+        roll.acknowledge(&[topic("a"), topic("b"), Ack::Request("2".to_owned())]);
+        // The first frame's topics are listed no longer, so that the request's number is another frame's now.
+        route.subscriptions = vec![
+            Subscription {
+                frame: "1".to_owned(),
+                acks: vec![],
+                topics: vec!["c".to_owned(), "d".to_owned()],
+            },
+            Subscription {
+                frame: "2 of e".to_owned(),
+                acks: vec![Ack::Request("2".to_owned())],
+                topics: vec!["e".to_owned()],
+            },
+        ];
+        roll.grow(&route);
+        assert!(!roll.is_settled());
+        assert_eq!(roll.send_next(20), Some("2 of e"));
+        assert!(!roll.has_unsent());
+        roll.grow(&route);
+        assert!(!roll.has_unsent(), "the same once more is nothing new");
+        assert_eq!(roll.refuse(Some(&Ack::Request("2".to_owned())), "no e"), ["e"]);
+        assert!(roll.is_settled() && roll.all_refused().is_none());
     }
 
     #[test]

@@ -44,6 +44,40 @@ pub enum Note {
         /// The venue's own code and words.
         reason: String,
     },
+    /// The venue asks us to reconnect soon. The session goes on; a kept route opens its successor at once.
+    Asked {
+        /// The route's name.
+        route: String,
+        /// The venue's words.
+        reason: String,
+    },
+    /// Told by [`crate::keep`]: another session of the route is live and has taken over, and the one before it is
+    /// closed. Nothing was missed.
+    Renewed {
+        /// The route's name.
+        route: String,
+        /// When the new one went live.
+        at: EventTime,
+    },
+    /// Told by [`crate::keep`]: another session of the route was to take over and did not come to be; the one before
+    /// it goes on.
+    NotRenewed {
+        /// The route's name.
+        route: String,
+        /// Why.
+        end: End,
+        /// When it is tried again, in the clock's time.
+        retry_in: Duration,
+    },
+    /// Told by [`crate::keep`]: the route is live again. What it missed in between has been told as gaps before this.
+    Recovered {
+        /// The route's name.
+        route: String,
+        /// The last market data before, or the end of what was known at the start.
+        from: EventTime,
+        /// When it went live.
+        to: EventTime,
+    },
     /// The session is over, or there was none to be had.
     Ended {
         /// The route's name.
@@ -54,6 +88,9 @@ pub enum Note {
         connected_for: Duration,
         /// When the last frame of market data came, if any did.
         last_frame_at: Option<EventTime>,
+        /// When the next session is tried, in the clock's time; zero if one is under way already, `None` if whoever
+        /// tells this does not know.
+        retry_in: Option<Duration>,
     },
 }
 

@@ -1,6 +1,7 @@
 //! The WebSocket client: the only file that names one. Knows no venue's words.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
 use cascade_domain::Venue;
@@ -32,16 +33,39 @@ pub(crate) struct Socket {
 pub(crate) enum Heard {
     /// A text frame.
     Text(Utf8Bytes),
-    /// A binary frame of so many bytes.
-    Binary(usize),
+    /// A binary frame.
+    Binary(Binary),
     /// A ping or a pong; pings are answered with the next reading.
     Control,
+}
+
+/// What can be said of a binary frame without unpacking it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Binary {
+    pub(crate) bytes: usize,
+    /// It begins as gzip does.
+    pub(crate) is_compressed: bool,
+}
+
+impl Binary {
+    fn of(frame: &[u8]) -> Self {
+        Self { bytes: frame.len(), is_compressed: frame.starts_with(&[0x1f, 0x8b]) }
+    }
+}
+
+impl fmt::Display for Binary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.is_compressed { "compressed" } else { "binary" };
+        write!(f, "a {kind} frame of {} bytes", self.bytes)
+    }
 }
 
 /// Why there is no connection.
 #[derive(Debug)]
 pub(crate) struct NotConnected {
     pub(crate) end: End,
+    /// The HTTP status, where one came.
+    pub(crate) status: Option<u16>,
     pub(crate) retry_after: Option<Duration>,
 }
 
@@ -69,6 +93,7 @@ impl Socket {
             Ok(Err(error)) => Err(not_connected(venue, &error)),
             Err(_) => Err(NotConnected {
                 end: End::Unreachable("no connection within the time for it".to_owned()),
+                status: None,
                 retry_after: None,
             }),
         }
@@ -95,7 +120,7 @@ impl Socket {
     pub(crate) async fn hear(&mut self) -> Result<Heard, End> {
         match self.stream.next().await {
             Some(Ok(Message::Text(text))) => Ok(Heard::Text(text)),
-            Some(Ok(Message::Binary(bytes))) => Ok(Heard::Binary(bytes.len())),
+            Some(Ok(Message::Binary(bytes))) => Ok(Heard::Binary(Binary::of(&bytes))),
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(Heard::Control),
             Some(Ok(Message::Close(frame))) => Err(closed(frame)),
             Some(Err(error)) => Err(end_of(&error)),
@@ -144,7 +169,7 @@ fn end_of(error: &Error) -> End {
 
 fn not_connected(venue: Venue, error: &Error) -> NotConnected {
     let Error::Http(response) = error else {
-        return NotConnected { end: End::Unreachable(error.to_string()), retry_after: None };
+        return NotConnected { end: End::Unreachable(error.to_string()), status: None, retry_after: None };
     };
     let code = response.status().as_u16();
     let header = response.headers().get("retry-after").map(HeaderValue::as_bytes);
@@ -152,7 +177,7 @@ fn not_connected(venue: Venue, error: &Error) -> NotConnected {
         || End::Unreachable(format!("{venue} answers HTTP {code} where a WebSocket was asked for")),
         |reason| End::Refused { topics: Vec::new(), reason },
     );
-    NotConnected { end, retry_after: status::retry_after(header) }
+    NotConnected { end, status: Some(code), retry_after: status::retry_after(header) }
 }
 
 /// The venue's words without what would break a line or a terminal.

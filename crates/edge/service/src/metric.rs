@@ -51,10 +51,14 @@ pub enum Metric {
     Gaps,
     /// Sessions with a venue that ended, and why.
     Sessions,
+    /// What came of asking a venue again for what was missed.
+    Backfills,
     /// 1 while the venue delivers, else 0.
     FeedUp,
     /// From an event's own time to its receipt.
     VenueDelay,
+    /// A venue's clock against ours, at least; negative = behind, or slow.
+    ClockOffset,
     /// Events that wait for Redis.
     Queue,
     /// Ticks written to the shards.
@@ -85,7 +89,7 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::BuildInfo,
         Self::Uptime,
         Self::Frames,
@@ -97,8 +101,10 @@ impl Metric {
         Self::LateTrades,
         Self::Gaps,
         Self::Sessions,
+        Self::Backfills,
         Self::FeedUp,
         Self::VenueDelay,
+        Self::ClockOffset,
         Self::Queue,
         Self::Ticks,
         Self::TickLag,
@@ -133,8 +139,10 @@ impl Metric {
             Self::LateTrades => (Kind::Counter, "cascade_late_trades_total"),
             Self::Gaps => (Kind::Counter, "cascade_gaps_total"),
             Self::Sessions => (Kind::Counter, "cascade_sessions_total"),
+            Self::Backfills => (Kind::Counter, "cascade_backfills_total"),
             Self::FeedUp => (Kind::Gauge, "cascade_feed_up"),
             Self::VenueDelay => (Kind::Histogram, "cascade_venue_delay_seconds"),
+            Self::ClockOffset => (Kind::Gauge, "cascade_clock_offset_seconds"),
             Self::Queue => (Kind::Gauge, "cascade_queue_events"),
             Self::Ticks => (Kind::Counter, "cascade_ticks_total"),
             Self::TickLag => (Kind::Gauge, "cascade_tick_lag_seconds"),
@@ -163,12 +171,18 @@ impl Metric {
             | Self::RedisErrors
             | Self::ShardLag
             | Self::Pipeline => &[],
-            Self::Frames | Self::Filtered | Self::LateTrades | Self::FeedUp | Self::VenueDelay => &["venue"],
+            Self::Frames
+            | Self::Filtered
+            | Self::LateTrades
+            | Self::FeedUp
+            | Self::VenueDelay
+            | Self::ClockOffset => &["venue"],
             Self::Events => &["venue", "kind"],
             Self::Refused => &["venue", "reason"],
             Self::Dropped | Self::EngineEvents => &["kind"],
             Self::Gaps => &["venue", "stream"],
             Self::Sessions => &["venue", "end"],
+            Self::Backfills => &["venue", "outcome"],
             Self::Published => &["channel"],
             Self::EngineRefused | Self::EntriesRefused | Self::CommitRefused => &["reason"],
             Self::Findings => &["finding", "level"],
@@ -188,8 +202,10 @@ impl Metric {
             Self::LateTrades => "Trades that came after their second was told.",
             Self::Gaps => "Gaps told about a venue's stream.",
             Self::Sessions => "Sessions with a venue that ended, and why.",
+            Self::Backfills => "What came of asking a venue again for what was missed.",
             Self::FeedUp => "1 while the venue delivers, else 0.",
             Self::VenueDelay => "From an event's own time to its receipt.",
+            Self::ClockOffset => "A venue's clock against ours, at least; negative = behind, or slow.",
             Self::Queue => "Events that wait for Redis.",
             Self::Ticks => "Ticks written to the shards.",
             Self::TickLag => "How late the last tick was written.",

@@ -85,6 +85,11 @@ impl Context {
             ttl_s: HEARTBEAT_TTL_S,
         }
     }
+
+    /// The last word of this process: it beats no more.
+    pub fn farewell(&self) -> Write {
+        Write::Forget { key: key::heartbeat(self.name, &self.instance) }
+    }
 }
 
 /// The section `[service]`.

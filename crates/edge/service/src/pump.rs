@@ -14,9 +14,8 @@ use std::time::{Duration, Instant};
 use cascade_bus::{Batch, Bus, BusError, Claim, Commit, Entry, StreamId, StreamReader, Write};
 use cascade_domain::{Event, EventTime, Finding, Shard};
 use cascade_engine::Engine;
-use cascade_wire::{Channel, encode_finding, finding_to_json};
 
-use crate::{Context, Metric, Shutdown, Throttle};
+use crate::{Context, Metric, Output, Shutdown, Throttle};
 
 /// How long a lease holds without being renewed, wall time.
 const LEASE_MS: u64 = 10_000;
@@ -56,15 +55,6 @@ pub trait Detector: Send + Debug {
 
     /// What a finding leaves in the history.
     fn history(&self, finding: &Finding) -> Option<Write>;
-}
-
-/// How findings go out.
-#[derive(Clone, Copy, Debug)]
-pub struct Output {
-    /// Each message again as JSON, on `<channel>:json`.
-    pub json_mirror: bool,
-    /// Findings are marked as a demo's.
-    pub demo: bool,
 }
 
 /// One shard that is ours.
@@ -262,9 +252,9 @@ impl<D: Detector> Pump<D> {
             let moved = loaded.position > loaded.cursor;
             if moved && (all || !loaded.said.is_empty() || loaded.last_commit.elapsed() >= IDLE_COMMIT) {
                 for finding in &mut loaded.said {
-                    finding.stamp(now, self.output.demo);
+                    self.output.stamp(finding, now);
                 }
-                batches.push(batch(*shard, loaded, self.output.json_mirror));
+                batches.push(batch(*shard, loaded, self.output));
             }
         }
         if batches.is_empty() {
@@ -374,12 +364,12 @@ impl<D: Detector> Pump<D> {
 const fn level(finding: &Finding) -> &'static str {
     match finding {
         Finding::Cascade(finding) => finding.level.as_str(),
-        Finding::LargeLiquidation(_) => "",
+        Finding::LargeLiquidation(_) | Finding::Feed(_) => "",
     }
 }
 
 /// What a shard has said since its cursor, encoded for the script.
-fn batch<E>(shard: Shard, loaded: &Loaded<E>, json_mirror: bool) -> Batch {
+fn batch<E>(shard: Shard, loaded: &Loaded<E>, output: Output) -> Batch {
     let mut batch = Batch {
         shard,
         epoch: loaded.epoch,
@@ -389,21 +379,16 @@ fn batch<E>(shard: Shard, loaded: &Loaded<E>, json_mirror: bool) -> Batch {
         publish: Vec::new(),
     };
     for finding in &loaded.said {
-        let (bytes, json) = match (encode_finding(finding), finding_to_json(finding)) {
-            (Ok(bytes), Ok(json)) => (bytes, json),
-            (Err(error), _) | (_, Err(error)) => {
+        match output.encode(finding) {
+            Ok(outgoing) => {
+                batch.publish.extend(outgoing.publish);
+                if finding.is_transition() {
+                    batch.durable.push(outgoing.bytes);
+                }
+            }
+            Err(error) => {
                 tracing::error!(id = %finding.id(), %error, "a finding that can't be encoded is lost");
-                continue;
             }
-        };
-        for channel in Channel::of(finding) {
-            batch.publish.push((channel.as_str().to_owned(), bytes.clone()));
-            if json_mirror {
-                batch.publish.push((channel.json_twin().to_owned(), json.clone().into_bytes()));
-            }
-        }
-        if finding.is_transition() {
-            batch.durable.push(bytes);
         }
     }
     batch

@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use cascade_domain::{Taker, Venue};
+use cascade_domain::Taker;
 use serde_json::{Value, json};
 
-use crate::exchange::{Frame, Moment, Outbox, Request, Route, Session, Wire};
-use crate::listing::{Listing, listed};
+use crate::listing::Listing;
 use crate::numeral::{fixed, rounded, step};
+use crate::wire::{Frame, Moment, Outbox, Request, Route, Session, Wire};
 use crate::world::Liquidation;
 
 /// Streams of one connection.
@@ -30,30 +30,31 @@ impl Wire for Binance {
         vec![Frame::text(answer(session, request).to_string())]
     }
 
-    fn tell(&mut self, moment: &Moment<'_>, out: &mut Outbox) {
+    fn tell(&mut self, moment: &Moment<'_>, out: &mut Outbox<'_>) {
         self.tell_trades(moment, out);
         for publication in moment.publications {
             for order in &publication.orders {
-                let data = || force_order(order, moment.at(publication.at_ms), moment.at(order.at_ms));
+                let data = force_order(order, moment.at(publication.at_ms), moment.at(order.at_ms));
                 for stream in ["!forceOrder@arr".to_owned(), stream(order.listing, "forceOrder")] {
-                    out.push(&stream, || enveloped(&stream, &data()));
+                    let frame = enveloped(&stream, &data);
+                    out.liquidation(stream, frame);
                 }
             }
         }
         if moment.every(1000) {
-            for listing in listed(Venue::Binance) {
+            for listing in moment.listings {
                 let stream = stream(listing, "markPrice@1s");
                 out.push(&stream, || enveloped(&stream, &mark_price(listing, moment)));
             }
-            let all = || listed(Venue::Binance).map(|l| mark_price(l, moment)).collect::<Vec<_>>().join(",");
+            let all = || moment.listings.iter().map(|l| mark_price(l, moment)).collect::<Vec<_>>().join(",");
             out.push("!markPrice@arr@1s", || enveloped("!markPrice@arr@1s", &format!("[{}]", all())));
         }
     }
 }
 
 impl Binance {
-    fn tell_trades(&mut self, moment: &Moment<'_>, out: &mut Outbox) {
-        for trade in moment.trades(Venue::Binance) {
+    fn tell_trades(&mut self, moment: &Moment<'_>, out: &mut Outbox<'_>) {
+        for trade in moment.trades {
             let listing = trade.listing;
             let id = self.trades.entry(listing.instrument).or_insert(3_478_000_000);
             *id += 1;
@@ -94,6 +95,7 @@ fn answer(session: &mut Session, request: &Request<'_>) -> Value {
             let mut topics = session.topics.clone();
             topics.extend(streams.into_iter().map(|stream| topic(session.route, stream)));
             if topics.len() > MOST_STREAMS {
+                session.over_limits += 1;
                 let msg = format!("Invalid request: more than {MOST_STREAMS} streams");
                 return json!({"error": {"code": 2, "msg": msg}, "id": id});
             }
@@ -174,9 +176,9 @@ fn mark_price(listing: &Listing, moment: &Moment<'_>) -> String {
 }
 
 /// `GET /fapi/v1/exchangeInfo` or, for the coin-margined, `GET /dapi/v1/exchangeInfo`.
-pub(crate) fn exchange_info(coin_margined: bool, now_ms: i64) -> Value {
-    let kind = |listing: &&Listing| listing.is_inverse() == coin_margined;
-    let symbols: Vec<Value> = listed(Venue::Binance).filter(kind).map(symbol).collect();
+pub(crate) fn exchange_info(listings: &[&Listing], coin_margined: bool, now_ms: i64) -> Value {
+    let of_kind = listings.iter().filter(|listing| listing.is_inverse() == coin_margined);
+    let symbols: Vec<Value> = of_kind.map(|listing| symbol(listing)).collect();
     json!({
         "timezone": "UTC", "serverTime": now_ms, "exchangeFilters": [],
         "rateLimits": [{"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 2400}],
@@ -186,8 +188,8 @@ pub(crate) fn exchange_info(coin_margined: bool, now_ms: i64) -> Value {
 
 /// `GET /fapi/v1/fundingInfo`: the listings with limits or intervals of their own. Here some that pay every 8 hours all
 /// the same.
-pub(crate) fn funding_info() -> Value {
-    let limited = listed(Venue::Binance).filter(|listing| !listing.is_inverse() && listing.quote == "USDC");
+pub(crate) fn funding_info(listings: &[&Listing]) -> Value {
+    let limited = listings.iter().filter(|listing| !listing.is_inverse() && listing.quote == "USDC");
     limited
         .map(|listing| {
             json!({

@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use cascade_domain::{Side, Taker, Venue};
+use cascade_domain::{Side, Taker};
 use serde_json::{Map, Value, json};
 
-use crate::exchange::{Frame, Moment, Outbox, Request, Route, Session, Wire};
-use crate::listing::{Listing, listed};
+use crate::listing::Listing;
 use crate::numeral::{fixed, step};
 use crate::sampling::Publication;
+use crate::wire::{Frame, Moment, Outbox, Request, Route, Session, Wire};
 use crate::world::Trade;
 
 /// Characters of the topics of one request.
@@ -51,10 +51,13 @@ impl Wire for Bybit {
             return vec![answer(false, "error:request not understood")];
         };
         if topics.iter().map(|topic| topic.len()).sum::<usize>() > MOST_CHARACTERS {
+            session.over_limits += 1;
             return vec![answer(false, "error:args size exceeds 21000")];
         }
         // One bad topic fails the whole request.
-        if let Some(bad) = topics.iter().find(|t| !is_known(session.route, t) || request.refuses(t)) {
+        if let Some(bad) =
+            topics.iter().find(|t| !is_known(t, session.route, request.listings) || request.refuses(t))
+        {
             return vec![answer(false, &format!("error:handler not found,topic:{bad}"))];
         }
         let mut frames = vec![answer(true, "")];
@@ -68,14 +71,15 @@ impl Wire for Bybit {
         frames
     }
 
-    fn tell(&mut self, moment: &Moment<'_>, out: &mut Outbox) {
+    fn tell(&mut self, moment: &Moment<'_>, out: &mut Outbox<'_>) {
         self.tell_trades(moment, out);
         for publication in moment.publications {
             let Some(order) = publication.orders.first() else { continue };
             let topic = format!("allLiquidation.{}", order.listing.instrument);
-            out.push(&topic, || liquidations(&topic, publication, moment));
+            let frame = liquidations(&topic, publication, moment);
+            out.liquidation(topic, frame);
         }
-        for listing in listed(Venue::Bybit) {
+        for listing in moment.listings {
             self.tell_ticker(listing, moment, out);
         }
     }
@@ -89,7 +93,7 @@ impl Bybit {
         Some(Frame::text(frame.to_string()))
     }
 
-    fn tell_ticker(&mut self, listing: &'static Listing, moment: &Moment<'_>, out: &mut Outbox) {
+    fn tell_ticker(&mut self, listing: &'static Listing, moment: &Moment<'_>, out: &mut Outbox<'_>) {
         let id = listing.instrument;
         let last = self.last_price.get(id);
         let now = self.tickers.get(id).map_or_else(Map::new, |(data, _)| data.clone());
@@ -114,10 +118,10 @@ impl Bybit {
         });
     }
 
-    fn tell_trades(&mut self, moment: &Moment<'_>, out: &mut Outbox) {
+    fn tell_trades(&mut self, moment: &Moment<'_>, out: &mut Outbox<'_>) {
         let mut by_contract: BTreeMap<&'static str, Vec<&Trade>> = BTreeMap::new();
-        for trade in moment.trades(Venue::Bybit) {
-            by_contract.entry(trade.listing.instrument).or_default().push(trade);
+        for trade in moment.trades {
+            by_contract.entry(trade.listing.instrument).or_default().push(*trade);
         }
         for (id, trades) in by_contract {
             self.sequence += 1;
@@ -134,11 +138,11 @@ impl Bybit {
     }
 }
 
-fn is_known(route: Route, topic: &str) -> bool {
+fn is_known(topic: &str, route: Route, listings: &[&Listing]) -> bool {
     let Some((channel, id)) = topic.split_once('.') else { return false };
     let inverse = route == Route::Inverse;
     matches!(channel, "allLiquidation" | "publicTrade" | "tickers")
-        && listed(Venue::Bybit).any(|listing| listing.instrument == id && listing.is_inverse() == inverse)
+        && listings.iter().any(|listing| listing.instrument == id && listing.is_inverse() == inverse)
 }
 
 fn liquidations(topic: &str, publication: &Publication, moment: &Moment<'_>) -> String {
@@ -196,7 +200,11 @@ fn ticker(listing: &Listing, moment: &Moment<'_>, last: Option<&str>) -> Map<Str
 }
 
 /// `GET /v5/market/instruments-info`: a page of a category, as long as asked, and the cursor of the next.
-pub(crate) fn instruments_info(query: &BTreeMap<String, String>, now_ms: i64) -> Value {
+pub(crate) fn instruments_info(
+    query: &BTreeMap<String, String>,
+    listings: &[&'static Listing],
+    now_ms: i64,
+) -> Value {
     let refused =
         |msg: &str| json!({"retCode": 10001, "retMsg": msg, "result": {}, "retExtInfo": {}, "time": now_ms});
     let Some(category) = query.get("category").filter(|c| matches!(c.as_str(), "linear" | "inverse")) else {
@@ -205,7 +213,7 @@ pub(crate) fn instruments_info(query: &BTreeMap<String, String>, now_ms: i64) ->
     let Ok(limit @ 1..=1000) = query.get("limit").map_or(Ok(500), |text| text.parse::<usize>()) else {
         return refused("params error: limit must be 1 to 1000");
     };
-    let all: Vec<_> = listed(Venue::Bybit).filter(|l| l.is_inverse() == (category == "inverse")).collect();
+    let all: Vec<_> = listings.iter().filter(|l| l.is_inverse() == (category == "inverse")).collect();
     // The cursor names the contract that the next page begins with.
     let begin = match query.get("cursor").map(String::as_str) {
         None | Some("") => 0,

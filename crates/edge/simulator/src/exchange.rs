@@ -5,199 +5,39 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use axum::extract::ws::Utf8Bytes;
 use cascade_domain::{EventTime, Venue};
-use tokio::sync::{mpsc, watch};
+use serde_json::Value;
+use tokio::sync::watch;
 
-use crate::sampling::{Publication, Sampler};
-use crate::truth::Truth;
+use crate::broken::Broken;
+use crate::connection::{Connection, Opened};
+use crate::limit::{HYPERLIQUID_CONNECTIONS, Limit};
+use crate::listing::{Catalogue, Listing};
+use crate::sampling::Sampler;
+use crate::truth::{Tally, Truth};
+use crate::wire::{Frame, Moment, Outbox, Request, Route, Session, Subscribers, Told, Wire};
 use crate::world::{Step, Trade, World};
 use crate::{binance, bybit, hyperliquid, okx};
 
-/// Frames that may wait for one reader: some seconds of a busy market.
-const QUEUE_FRAMES: usize = 4096;
-/// Hyperliquid's connections per address.
-const HYPERLIQUID_CONNECTIONS: usize = 10;
+/// Liquidations that are kept to be sent again: so old, and so many at most.
+const RECENT_MS: i64 = 180_000;
+const RECENT_FRAMES: usize = 10_000;
+/// How many of them a new subscriber is sent at most: a part of its queue.
+const REPLAYED_FRAMES: usize = 1000;
 
-/// The path on which a client connected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Route {
-    /// Binance `/market/stream`.
-    Market,
-    /// Binance `/public/stream`, `/stream`, `/ws`: every subscription is acknowledged, market streams never come.
-    Silent,
-    /// Bybit `/v5/public/linear`.
-    Linear,
-    /// Bybit `/v5/public/inverse`.
-    Inverse,
-    /// OKX `/ws/v5/public`.
-    Okx,
-    /// Hyperliquid `/ws`.
-    Hyperliquid,
-}
-
-/// What goes to a socket.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Frame {
-    /// A text frame.
-    Text(Utf8Bytes),
-    /// A binary frame.
-    Binary(Vec<u8>),
-    /// A close frame, after which the connection ends.
-    Close(u16, &'static str),
-}
-
-impl Frame {
-    /// A text frame.
-    pub(crate) fn text(text: impl Into<Utf8Bytes>) -> Self {
-        Self::Text(text.into())
-    }
-}
-
-/// At most so many in a stretch of the clock.
-#[derive(Clone, Debug)]
-pub(crate) struct Limit {
-    most: usize,
-    within_ms: i64,
-    times: VecDeque<EventTime>,
-}
-
-impl Limit {
-    pub(crate) const fn new(most: usize, within_ms: i64) -> Self {
-        Self { most, within_ms, times: VecDeque::new() }
-    }
-
-    /// Counts one more; whether it is within the limit.
-    pub(crate) fn admit(&mut self, now: EventTime) -> bool {
-        while self.times.front().is_some_and(|at| now.since(*at) >= self.within_ms) {
-            self.times.pop_front();
-        }
-        if self.times.len() >= self.most {
-            return false;
-        }
-        self.times.push_back(now);
-        true
-    }
-}
-
-/// What a venue remembers of one connection.
-#[derive(Debug)]
-pub(crate) struct Session {
-    /// A number of its own, from 1.
-    pub(crate) id: u64,
-    /// Where it connected.
-    pub(crate) route: Route,
-    /// What it subscribed to; the words are the wire's own.
-    pub(crate) topics: BTreeSet<String>,
-    /// Messages of any kind that it sent.
-    messages: Limit,
-    /// Subscribe and unsubscribe requests (OKX).
-    pub(crate) requests: Limit,
-    closing: bool,
-}
-
-/// A text that a client sent, and what the venue needs to answer it.
-#[derive(Debug)]
-pub(crate) struct Request<'a> {
-    pub(crate) text: &'a str,
-    pub(crate) now: EventTime,
-    /// Topics to refuse, by a part of their name.
-    pub(crate) refused: &'a [String],
-    /// What all other connections have subscribed to (Hyperliquid limits an address, not a connection).
-    pub(crate) elsewhere: &'a [String],
-}
-
-impl Request<'_> {
-    /// Whether a fault refuses this topic.
-    pub(crate) fn refuses(&self, topic: &str) -> bool {
-        self.refused.iter().any(|part| topic.contains(part))
-    }
-}
-
-/// A step of the world, placed on the clock.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment<'a> {
-    pub(crate) world: &'a World,
-    pub(crate) step: &'a Step,
-    /// The clock's time of the scenario's second 0 (or of the quiet before it).
-    pub(crate) origin: EventTime,
-    /// What this venue publishes of its liquidations.
-    pub(crate) publications: &'a [Publication],
-}
-
-impl<'a> Moment<'a> {
-    /// The clock's time, milliseconds, of a millisecond of the scenario.
-    pub(crate) const fn at(&self, ms: i64) -> i64 {
-        self.origin.plus_ms(ms).ms()
-    }
-
-    /// The clock's time at which the step ends, milliseconds.
-    pub(crate) const fn now(&self) -> i64 {
-        self.at(self.step.end_ms)
-    }
-
-    /// Whether this step ends a stretch of so many milliseconds.
-    pub(crate) const fn every(&self, ms: i64) -> bool {
-        self.step.end_ms % ms == 0
-    }
-
-    /// The venue's trades.
-    pub(crate) fn trades(&self, venue: Venue) -> impl Iterator<Item = &'a Trade> {
-        self.step.trades.iter().filter(move |trade| trade.listing.venue == venue)
-    }
-}
-
-/// Frames by topic; those that nobody wants are not even written.
-#[derive(Debug, Default)]
-pub(crate) struct Outbox {
-    wanted: BTreeSet<String>,
-    frames: Vec<(String, Utf8Bytes)>,
-}
-
-impl Outbox {
-    /// Writes a frame if somebody has subscribed to its topic.
-    pub(crate) fn push(&mut self, topic: &str, frame: impl FnOnce() -> String) {
-        if self.wanted.contains(topic) {
-            self.frames.push((topic.to_owned(), frame().into()));
-        }
-    }
-}
-
-/// A venue's wire format: what it answers and what it tells.
-pub(crate) trait Wire: std::fmt::Debug + Send {
-    /// Answers a text of a client; subscriptions change `session.topics`.
-    fn hear(&mut self, session: &mut Session, request: &Request<'_>) -> Vec<Frame>;
-
-    /// Tells the subscribers what happened in a step.
-    fn tell(&mut self, moment: &Moment<'_>, out: &mut Outbox);
-}
-
-/// What is broken on purpose.
-#[derive(Debug, Default)]
-pub(crate) struct Fault {
-    pub(crate) muted: bool,
-    pub(crate) refuses_connections: bool,
-    pub(crate) ignores_subscribe: bool,
-    pub(crate) refused_topics: Vec<String>,
-    /// Acknowledged, and never sent.
-    pub(crate) silent_topics: Vec<String>,
-}
-
-#[derive(Debug)]
-struct Connection {
-    session: Session,
-    queue: mpsc::Sender<Frame>,
-    /// Dropped with the connection: that is what cuts the socket.
-    _cut: watch::Sender<()>,
-}
-
-/// A connection's end for its socket.
-#[derive(Debug)]
-pub(crate) struct Opened {
-    pub(crate) id: u64,
-    pub(crate) frames: mpsc::Receiver<Frame>,
-    /// Closed when the connection is to be cut.
-    pub(crate) cut: watch::Receiver<()>,
+/// What an exchange counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    /// Connections ever let in.
+    pub(crate) opened: u64,
+    /// Connections, messages and requests beyond the venue's limits.
+    pub(crate) refused_for_rate: u64,
+    /// Connections cut because their reader was too slow.
+    pub(crate) slow_readers: u64,
+    /// Trades that happened.
+    pub(crate) trades: u64,
+    /// Liquidations that the venue published while it was mute.
+    pub(crate) withheld: Tally,
 }
 
 /// One exchange.
@@ -206,64 +46,116 @@ pub(crate) struct Exchange {
     venue: Venue,
     wire: Box<dyn Wire>,
     sampler: Sampler,
+    listings: Vec<&'static Listing>,
+    /// Bases that are not listed here yet.
+    unlisted: BTreeSet<String>,
     connections: BTreeMap<u64, Connection>,
+    subscribers: Subscribers,
+    /// Whether `subscribers` no longer says what the sessions say.
+    stale: bool,
     connects: Limit,
-    opened: u64,
-    pub(crate) fault: Fault,
+    rest: [Limit; 2],
+    recent: VecDeque<(EventTime, Told)>,
+    pub(crate) stalled: watch::Sender<bool>,
+    pub(crate) counts: Counts,
+    pub(crate) broken: Broken,
 }
 
 impl Exchange {
-    pub(crate) fn new(venue: Venue) -> Self {
-        let (wire, connects): (Box<dyn Wire>, _) = match venue {
-            Venue::Binance => (Box::<binance::Binance>::default(), Limit::new(300, 300_000)),
-            Venue::Bybit => (Box::<bybit::Bybit>::default(), Limit::new(500, 300_000)),
-            Venue::Okx => (Box::<okx::Okx>::default(), Limit::new(3, 1000)),
-            Venue::Hyperliquid => (Box::<hyperliquid::Hyperliquid>::default(), Limit::new(30, 60_000)),
+    pub(crate) fn new(venue: Venue, catalogue: Catalogue) -> Self {
+        let wire: Box<dyn Wire> = match venue {
+            Venue::Binance => Box::<binance::Binance>::default(),
+            Venue::Bybit => Box::<bybit::Bybit>::default(),
+            Venue::Okx => Box::<okx::Okx>::default(),
+            Venue::Hyperliquid => Box::<hyperliquid::Hyperliquid>::default(),
         };
-        let sampler = Sampler::of(venue);
-        let connections = BTreeMap::new();
-        Self { venue, wire, sampler, connections, connects, opened: 0, fault: Fault::default() }
+        Self {
+            venue,
+            wire,
+            sampler: Sampler::of(venue),
+            listings: catalogue.listed(venue).collect(),
+            unlisted: BTreeSet::new(),
+            connections: BTreeMap::new(),
+            subscribers: Subscribers::new(),
+            stale: false,
+            connects: Limit::connects(venue),
+            rest: [false, true].map(|liquidations| Limit::rest(venue, liquidations)),
+            recent: VecDeque::new(),
+            stalled: watch::channel(false).0,
+            counts: Counts::default(),
+            broken: Broken::of(venue),
+        }
     }
 
-    /// Whether one more connection is let in.
+    /// What the venue lists at present, in its own order.
+    pub(crate) fn listings(&self) -> &[&'static Listing] {
+        &self.listings
+    }
+
+    /// What the venue takes for now, milliseconds.
+    pub(crate) const fn stamp_ms(&self, now: EventTime) -> i64 {
+        now.plus_ms(self.broken.clock_offset_ms).ms()
+    }
+
+    /// Takes a base's contracts off the list, or puts them at its end.
+    pub(crate) fn set_listed(&mut self, base: &str, listed: bool, catalogue: Catalogue) {
+        if listed && self.unlisted.remove(base) {
+            self.listings.extend(catalogue.listed(self.venue).filter(|l| l.base().name == base));
+        } else if !listed && self.unlisted.insert(base.to_owned()) {
+            self.listings.retain(|l| l.base().name != base);
+        }
+    }
+
+    /// Whether one more REST request is answered.
+    pub(crate) fn admits_rest(&mut self, liquidations: bool, now: EventTime) -> bool {
+        let admitted = self.rest[usize::from(liquidations)].admit(now);
+        self.counts.refused_for_rate += u64::from(!admitted);
+        admitted
+    }
+
+    /// Answers a REST question about liquidations of the past.
+    pub(crate) fn recall(&self, query: &BTreeMap<String, String>) -> Option<Value> {
+        self.wire.recall(query, &self.listings)
+    }
+
+    /// Whether one more connection is let in. Hyperliquid lets every one in, and closes it then.
     pub(crate) fn admits(&mut self, now: EventTime) -> bool {
-        self.connects.admit(now)
+        let admitted = self.venue == Venue::Hyperliquid || self.connects.admit(now);
+        self.counts.refused_for_rate += u64::from(!admitted);
+        admitted
     }
 
     /// Lets a connection in. Hyperliquid closes at once one that is too many.
-    pub(crate) fn open(&mut self, route: Route) -> Opened {
-        let (queue, frames) = mpsc::channel(QUEUE_FRAMES);
-        let (cut_here, cut) = watch::channel(());
-        self.opened += 1;
-        let id = self.opened;
-        let too_many = self.venue == Venue::Hyperliquid && self.connections.len() >= HYPERLIQUID_CONNECTIONS;
-        let session = Session {
-            id,
-            route,
-            topics: BTreeSet::new(),
-            messages: match self.venue {
-                Venue::Binance => Limit::new(10, 1000),
-                Venue::Hyperliquid => Limit::new(2000, 60_000),
-                Venue::Bybit | Venue::Okx => Limit::new(usize::MAX, 1),
-            },
-            requests: Limit::new(480, 3_600_000),
-            closing: false,
-        };
-        self.connections.insert(id, Connection { session, queue, _cut: cut_here });
-        if too_many {
-            self.answer(id, vec![Frame::Close(1008, "Too many connections")]);
+    pub(crate) fn open(&mut self, route: Route, now: EventTime) -> Opened {
+        let limited = self.venue == Venue::Hyperliquid;
+        let too_fast = limited && !self.connects.admit(now);
+        let crowded = too_fast || limited && self.connections.len() >= HYPERLIQUID_CONNECTIONS;
+        self.counts.opened += 1;
+        let session = Session::new(self.counts.opened, route);
+        let (mut connection, opened) = Connection::open(session, now, self.stalled.subscribe());
+        if crowded {
+            self.counts.refused_for_rate += 1;
+            connection.take(Frame::close(1008, "Too many connections"));
         }
-        Opened { id, frames, cut }
+        self.connections.insert(opened.id, connection);
+        opened
     }
 
     /// Forgets a connection, which cuts it.
     pub(crate) fn leave(&mut self, id: u64) {
-        self.connections.remove(&id);
+        self.stale |= self.connections.remove(&id).is_some();
     }
 
     /// Cuts all connections.
     pub(crate) fn cut_all(&mut self) {
         self.connections.clear();
+        self.stale = true;
+    }
+
+    /// Cuts all connections, as if none had read in time.
+    pub(crate) fn cut_slow(&mut self) {
+        self.counts.slow_readers += u64::try_from(self.connections.len()).unwrap_or_default();
+        self.cut_all();
     }
 
     /// How many are connected.
@@ -273,77 +165,167 @@ impl Exchange {
 
     /// A client sent something, a ping or pong too: counts it, and answers if it is text.
     pub(crate) fn hear(&mut self, id: u64, text: Option<&str>, now: EventTime) {
-        let elsewhere: Vec<String> = self
-            .connections
-            .values()
-            .filter(|c| self.venue == Venue::Hyperliquid && c.session.id != id)
-            .flat_map(|c| c.session.topics.iter().cloned())
-            .collect();
+        let elsewhere = self.elsewhere(id);
+        let stamp_ms = self.stamp_ms(now);
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let session = &mut connection.session;
         if session.closing {
             return;
         }
         if !session.messages.admit(now) {
-            return self.answer(id, vec![Frame::Close(1008, "Too many requests")]);
+            self.counts.refused_for_rate += 1;
+            return self.answer(id, vec![Frame::close(1008, "Too many requests")]);
         }
         let Some(text) = text else { return };
-        let request = Request { text, now, refused: &self.fault.refused_topics, elsewhere: &elsewhere };
-        let before = session.topics.clone();
-        let answers = self.wire.hear(session, &request);
-        if self.fault.ignores_subscribe && session.topics != before {
-            session.topics = before;
-        } else if !self.fault.muted {
-            self.answer(id, answers);
+        let first = !std::mem::replace(&mut session.heard, true);
+        if let Some(code) = self.broken.closes_new.filter(|_| first) {
+            return self.answer(id, vec![Frame::close(code, "not now")]);
         }
+        let (refused, listings) = (&self.broken.refused_topics, self.listings.as_slice());
+        let request = Request { text, now, stamp_ms, listings, refused, elsewhere: &elsewhere };
+        let before = session.topics.clone();
+        let mut answers = self.wire.hear(session, &request);
+        self.counts.refused_for_rate += std::mem::take(&mut session.over_limits);
+        if session.topics == before {
+            return self.answer_unless_muted(id, answers);
+        }
+        if self.broken.ignores_subscribe {
+            session.topics = before;
+            return;
+        }
+        self.stale = true;
+        if self.broken.replays {
+            let new: BTreeSet<&String> = session.topics.difference(&before).collect();
+            let again = self.recent.iter().rev().filter(|(_, told)| new.contains(&told.topic));
+            let mut again: Vec<_> =
+                again.take(REPLAYED_FRAMES).map(|(_, t)| Frame::Text(t.text.clone())).collect();
+            again.reverse();
+            answers.extend(again);
+        }
+        self.answer_unless_muted(id, answers);
     }
 
     /// What happened on the venue in a step goes to those who subscribed.
     pub(crate) fn step(&mut self, (world, step): (&World, &Step), origin: EventTime, truth: &mut Truth) {
-        let here = step.liquidations.iter().filter(|order| order.listing.venue == self.venue);
-        let happened: Vec<_> = here.cloned().collect();
+        let now = origin.plus_ms(step.end_ms);
+        self.close_old(now);
+        self.index();
+        let (venue, unlisted) = (self.venue, &self.unlisted);
+        let here =
+            |l: &Listing| l.venue == venue && (unlisted.is_empty() || !unlisted.contains(l.base().name));
+        let trades: Vec<&Trade> = step.trades.iter().filter(|trade| here(trade.listing)).collect();
+        let happened: Vec<_> = step.liquidations.iter().filter(|o| here(o.listing)).cloned().collect();
+        self.counts.trades += u64::try_from(trades.len()).unwrap_or_default();
         for order in &happened {
             truth.happened(order);
         }
         let publications = self.sampler.step(&happened, step.end_ms);
         for publication in &publications {
             truth.published(publication);
+            if self.broken.muted {
+                publication.orders.iter().for_each(|order| self.counts.withheld.add(order));
+            }
         }
-        let topics = self.connections.values().flat_map(|c| c.session.topics.iter().cloned());
-        let mut out = Outbox { wanted: topics.collect(), frames: Vec::new() };
-        self.wire.tell(&Moment { world, step, origin, publications: &publications }, &mut out);
-        if !self.fault.muted {
-            let silent =
-                |topic: &str| self.fault.silent_topics.iter().any(|part| topic.contains(part.as_str()));
-            out.frames.retain(|(topic, _)| !silent(topic));
-            self.connections.retain(|_, connection| connection.take(&out.frames));
-        }
+        let origin = origin.plus_ms(self.broken.clock_offset_ms);
+        let listings = self.listings.as_slice();
+        let moment = Moment { world, step, origin, listings, trades: &trades, publications: &publications };
+        let mut out = Outbox { wanted: &self.subscribers, frames: Vec::new() };
+        self.wire.tell(&moment, &mut out);
+        let frames = out.frames;
+        self.remember(&frames, now);
+        let leaving = self.broken.pass(frames, now);
+        self.deliver(leaving);
     }
 
     /// The same frame to everybody, whatever they subscribed to.
     pub(crate) fn shout(&mut self, frame: &Frame) {
-        self.connections.retain(|_, connection| connection.queue.try_send(frame.clone()).is_ok());
+        self.shout_each(|_| Some(frame.clone()));
+    }
+
+    /// A frame of its own to everybody, where there is one.
+    pub(crate) fn shout_each(&mut self, frame: impl Fn(&Connection) -> Option<Frame>) {
+        let ids: Vec<u64> = self.connections.keys().copied().collect();
+        for id in ids {
+            let Some(connection) = self.connections.get_mut(&id) else { continue };
+            if frame(connection).is_some_and(|frame| !connection.take(frame)) {
+                self.cut_slow_one(id);
+            }
+        }
+    }
+
+    /// Tears the last frame of every connection and cuts it; one that was sent nothing yet is only cut.
+    pub(crate) fn tear(&mut self) {
+        self.shout_each(Connection::torn);
+        self.connections.retain(|_, connection| connection.session.closing);
+        self.stale = true;
+    }
+
+    fn elsewhere(&self, id: u64) -> Vec<String> {
+        let limited = self.connections.values().filter(|_| self.venue == Venue::Hyperliquid);
+        limited.filter(|c| c.session.id != id).flat_map(|c| c.session.topics.iter().cloned()).collect()
+    }
+
+    /// Closes the connections that have stood long enough.
+    fn close_old(&mut self, now: EventTime) {
+        let Some(age) = self.broken.connection_age else { return };
+        let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        for connection in self.connections.values_mut().filter(|c| now.since(c.opened_at) >= age) {
+            connection.take(Frame::close(1001, "Connection age"));
+        }
+    }
+
+    /// Brings `subscribers` up to date.
+    fn index(&mut self) {
+        if !std::mem::take(&mut self.stale) {
+            return;
+        }
+        self.subscribers.clear();
+        for (id, connection) in &self.connections {
+            for topic in &connection.session.topics {
+                self.subscribers.entry(topic.clone()).or_default().push(*id);
+            }
+        }
+    }
+
+    fn remember(&mut self, frames: &[Told], now: EventTime) {
+        self.recent.extend(frames.iter().filter(|told| told.liquidation).map(|told| (now, told.clone())));
+        let over = self.recent.len().saturating_sub(RECENT_FRAMES);
+        self.recent.drain(..over);
+        while self.recent.front().is_some_and(|(at, _)| now.since(*at) > RECENT_MS) {
+            self.recent.pop_front();
+        }
+    }
+
+    fn deliver(&mut self, frames: Vec<Told>) {
+        let mut slow = BTreeSet::new();
+        for told in frames {
+            for id in self.subscribers.get(&told.topic).into_iter().flatten() {
+                let taken = self.connections.get_mut(id).map(|c| c.tell(Frame::Text(told.text.clone())));
+                if taken == Some(false) {
+                    slow.insert(*id);
+                }
+            }
+        }
+        for id in slow {
+            self.cut_slow_one(id);
+        }
+    }
+
+    fn cut_slow_one(&mut self, id: u64) {
+        self.counts.slow_readers += 1;
+        self.leave(id);
+    }
+
+    fn answer_unless_muted(&mut self, id: u64, frames: Vec<Frame>) {
+        if !self.broken.muted {
+            self.answer(id, frames);
+        }
     }
 
     fn answer(&mut self, id: u64, frames: Vec<Frame>) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
-        for frame in frames {
-            connection.session.closing |= matches!(frame, Frame::Close(..));
-            if connection.queue.try_send(frame).is_err() {
-                self.connections.remove(&id);
-                return;
-            }
+        if !frames.into_iter().all(|frame| connection.tell(frame)) {
+            self.cut_slow_one(id);
         }
-    }
-}
-
-impl Connection {
-    /// Queues what it subscribed to; false if its queue is full.
-    fn take(&self, frames: &[(String, Utf8Bytes)]) -> bool {
-        let wanted = |topic: &String| !self.session.closing && self.session.topics.contains(topic);
-        frames
-            .iter()
-            .filter(|(topic, _)| wanted(topic))
-            .all(|(_, text)| self.queue.try_send(Frame::Text(text.clone())).is_ok())
     }
 }

@@ -6,12 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use cascade_domain::{Side, Taker, Venue};
+use cascade_domain::{Side, Taker};
 use serde_json::{Value, json};
 
-use crate::exchange::{Frame, Moment, Outbox, Request, Session, Wire};
-use crate::listing::{Listing, listed};
+use crate::listing::Listing;
 use crate::numeral::{fixed, pointed};
+use crate::wire::{Frame, Moment, Outbox, Request, Session, Wire};
 use crate::world::{Liquidation, Trade};
 
 /// The vaults that liquidate: four children of HLP and the one that stands alone.
@@ -57,7 +57,7 @@ impl Wire for Hyperliquid {
         else {
             return unreadable();
         };
-        let Some(topic) = understood(wanted) else { return unreadable() };
+        let Some(topic) = understood(wanted, request.listings) else { return unreadable() };
         if request.refuses(&topic) {
             return error(format!("Invalid subscription {wanted}"));
         }
@@ -74,22 +74,23 @@ impl Wire for Hyperliquid {
             return error(format!("Already subscribed: {wanted}"));
         }
         if let Some(limit) = over_limit(session, request, &topic) {
+            session.over_limits += 1;
             return error(limit);
         }
         session.topics.insert(topic.clone());
         let mut frames = vec![ack];
-        frames.extend(self.replay(&topic, request.now.ms()).map(Frame::text));
+        frames.extend(self.replay(&topic, request.stamp_ms).map(Frame::text));
         frames
     }
 
-    fn tell(&mut self, moment: &Moment<'_>, out: &mut Outbox) {
+    fn tell(&mut self, moment: &Moment<'_>, out: &mut Outbox<'_>) {
         self.tell_trades(moment, out);
         for publication in moment.publications {
             for order in &publication.orders {
                 let vault = vault_of(order);
                 let topic = format!("userFills {vault}");
                 let fill = backstop_fill(order, moment.at(order.at_ms));
-                out.push(&topic, || fills(vault, &fill, false));
+                out.liquidation(topic, fills(vault, &fill, false));
             }
         }
         if moment.every(10_000) {
@@ -98,9 +99,8 @@ impl Wire for Hyperliquid {
             out.push(&topic, || fills(VAULTS[0], &unwinding_fill(moment), false));
         }
         if moment.every(1000) {
-            let contexts: Vec<String> =
-                listed(Venue::Hyperliquid).map(|listing| context(listing, moment)).collect();
-            for (listing, context) in listed(Venue::Hyperliquid).zip(&contexts) {
+            let contexts: Vec<String> = moment.listings.iter().map(|l| context(l, moment)).collect();
+            for (listing, context) in moment.listings.iter().zip(&contexts) {
                 let coin = listing.instrument;
                 let frame =
                     format!(r#"{{"channel":"activeAssetCtx","data":{{"coin":"{coin}","ctx":{context}}}}}"#);
@@ -114,7 +114,7 @@ impl Wire for Hyperliquid {
 }
 
 impl Hyperliquid {
-    fn keep(&mut self, out: &mut Outbox, topic: String, frame: String) {
+    fn keep(&mut self, out: &mut Outbox<'_>, topic: String, frame: String) {
         out.push(&topic, || frame.clone());
         self.contexts.insert(topic, frame);
     }
@@ -133,9 +133,9 @@ impl Hyperliquid {
         }
     }
 
-    fn tell_trades(&mut self, moment: &Moment<'_>, out: &mut Outbox) {
+    fn tell_trades(&mut self, moment: &Moment<'_>, out: &mut Outbox<'_>) {
         let mut rows: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
-        for trade in moment.trades(Venue::Hyperliquid) {
+        for trade in moment.trades {
             let row = trade_row(trade, moment.at(trade.at_ms));
             rows.entry(trade.listing.instrument).or_default().push(row);
         }
@@ -153,12 +153,12 @@ impl Hyperliquid {
 }
 
 /// The topic that a subscription asks for: its type and what it is of.
-fn understood(wanted: &Value) -> Option<String> {
+fn understood(wanted: &Value, listings: &[&Listing]) -> Option<String> {
     let text = |key: &str| wanted.get(key).and_then(Value::as_str);
     let kind = text("type")?;
     match kind {
         "trades" | "activeAssetCtx" => {
-            let coin = text("coin").filter(|c| listed(Venue::Hyperliquid).any(|l| l.instrument == *c))?;
+            let coin = text("coin").filter(|c| listings.iter().any(|l| l.instrument == *c))?;
             Some(format!("{kind} {coin}"))
         }
         "userFills" => {
@@ -241,7 +241,7 @@ fn backstop_fill(order: &Liquidation, time: i64) -> String {
 }
 
 fn unwinding_fill(moment: &Moment<'_>) -> String {
-    let sol = listed(Venue::Hyperliquid).find(|l| l.instrument == "SOL");
+    let sol = moment.listings.iter().find(|l| l.instrument == "SOL");
     let px = sol.map_or_else(String::new, |l| pointed(moment.world.mark(l), l.price_decimals));
     fill(&json!({
         "coin": "SOL", "px": px, "sz": "1.50", "side": "A", "time": moment.now(), "dir": "Close Long",
@@ -289,10 +289,11 @@ fn context(listing: &Listing, moment: &Moment<'_>) -> String {
 }
 
 /// `POST /info`; none for a type that does not exist (the venue says 422) or is not simulated.
-pub(crate) fn info(request: &Value) -> Option<Value> {
+pub(crate) fn info(request: &Value, listings: &[&Listing]) -> Option<Value> {
     match request.get("type").and_then(Value::as_str)? {
         "meta" => {
-            let universe = listed(Venue::Hyperliquid)
+            let universe = listings
+                .iter()
                 .map(|l| json!({"name": l.instrument, "szDecimals": l.size_decimals, "maxLeverage": 40, "marginTableId": 56}));
             Some(json!({"universe": universe.collect::<Vec<_>>(), "marginTables": [], "collateralToken": 0}))
         }

@@ -5,20 +5,28 @@
 //! truth, of which a client sees only samples, is in [`Truth`]. Knows nothing of Redis, engines or findings.
 
 mod binance;
+mod broken;
 mod bybit;
+mod connection;
 mod exchange;
 mod faults;
 mod hyperliquid;
+mod limit;
 mod listing;
 mod numeral;
 mod okx;
+mod plan;
 mod random;
 #[cfg(test)]
 mod reach;
+mod rest;
 mod sampling;
 mod scenario;
 mod server;
+mod socket;
+mod synthetic;
 mod truth;
+mod wire;
 mod world;
 
 use std::future::Future;
@@ -32,11 +40,12 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 pub use faults::Faults;
+pub use plan::{ExpectedFeed, FaultKind, PlannedFault};
 pub use scenario::{Expected, Scenario, ScenarioError};
 pub use truth::{Shown, Sides, Tally, Truth};
 
 use server::Floor;
-use world::{STEP_MS, World, duration_ms};
+use world::{STEP_MS, World, duration_ms, milliseconds};
 
 /// Why the simulator can't go on.
 #[derive(Debug, thiserror::Error)]
@@ -83,12 +92,13 @@ impl Simulator {
     pub async fn bind(scenario: Scenario, seed: u64, clock: Arc<dyn Clock>) -> Result<Self, SimulatorError> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(SimulatorError::Bind)?;
         let addr = listener.local_addr().map_err(SimulatorError::Bind)?;
+        let floor = Arc::new(Floor::new(scenario.catalogue(), clock));
         Ok(Self {
             scenario,
             seed,
             addr,
             listener: Mutex::new(Some(listener)),
-            floor: Arc::new(Floor::new(clock)),
+            floor,
             started: watch::channel(None).0,
             truth: Mutex::default(),
         })
@@ -117,6 +127,33 @@ impl Simulator {
     /// How many clients are connected to a venue.
     pub fn connections(&self, venue: Venue) -> usize {
         self.floor.exchange(venue).connected()
+    }
+
+    /// How many connections a venue has ever let in. One that it closed at once, because it was too many, counts too.
+    pub fn opened(&self, venue: Venue) -> u64 {
+        self.floor.exchange(venue).counts.opened
+    }
+
+    /// How many connections, messages, subscriptions and REST requests a venue refused because they broke its limits.
+    /// What a fault refused does not count.
+    pub fn refused_for_rate(&self, venue: Venue) -> u64 {
+        self.floor.exchange(venue).counts.refused_for_rate
+    }
+
+    /// How many connections a venue cut because their client did not read in time.
+    pub fn slow_readers(&self, venue: Venue) -> u64 {
+        self.floor.exchange(venue).counts.slow_readers
+    }
+
+    /// How many trades there were on a venue, those of forced orders too, also before the scenario's second 0.
+    pub fn trades(&self, venue: Venue) -> u64 {
+        self.floor.exchange(venue).counts.trades
+    }
+
+    /// What of a venue's published liquidations was published while it was mute, so that no client heard it when it
+    /// happened. [`Truth`] counts it as published.
+    pub fn withheld(&self, venue: Venue) -> Tally {
+        self.floor.exchange(venue).counts.withheld
     }
 
     /// The scenario's second 0 is now. Before, the market is quiet: marks and trades flow, nobody is liquidated. A
@@ -184,7 +221,20 @@ impl Simulator {
         loop {
             let step = world.step();
             self.wait_until(origin.plus_ms(step.end_ms)).await;
+            self.break_as_planned(step.end_ms - STEP_MS);
             self.tell(&world, &step, origin);
+        }
+    }
+
+    /// Begins and ends the scenario's own faults, each once, so that a test's [`Faults`] are left alone.
+    fn break_as_planned(&self, at_ms: i64) {
+        for fault in self.scenario.faults() {
+            let on = at_ms == milliseconds(fault.from_s);
+            if on || at_ms == milliseconds(fault.until_s) {
+                match fault.kind {
+                    FaultKind::Mute => self.faults().mute(fault.venue, on),
+                }
+            }
         }
     }
 

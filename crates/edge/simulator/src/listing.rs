@@ -1,10 +1,12 @@
 //! What is listed where, and in which unit: the contracts of the four venues with their real contract sizes.
 //!
-//! A table, and the arithmetic between a venue's unit and dollars. Knows no wire format and no scenario.
+//! A table, any number of generated bases beside it (`synthetic`), and the arithmetic between a venue's unit and
+//! dollars. Knows no wire format and no scenario.
 
 use cascade_domain::Venue;
 
 use crate::numeral::{rounded, step_of};
+use crate::synthetic;
 
 /// A base asset: its coin's price and the traffic it has on a quiet day.
 #[derive(Debug)]
@@ -31,7 +33,7 @@ const PEPE: usize = 4;
 const SHIB: usize = 5;
 const INCH: usize = 6;
 
-/// Every base asset; a [`Listing`] names its own by index.
+/// Every real base asset; a [`Listing`] names its own by index, and the generated ones follow.
 pub(crate) static BASES: [Base; 7] = [
     base("BTC", 82_400.0, 18e9, 4.0),
     base("ETH", 2_650.0, 9e9, 3.0),
@@ -62,7 +64,7 @@ pub(crate) struct Listing {
     pub(crate) venue: Venue,
     /// The venue's own name.
     pub(crate) instrument: &'static str,
-    /// Index of the base asset in [`BASES`].
+    /// Index of the base asset: in [`BASES`], then in the generated ones.
     pub(crate) base: usize,
     /// `USDT`, `USDC` or `USD`.
     pub(crate) quote: &'static str,
@@ -79,7 +81,7 @@ pub(crate) struct Listing {
 impl Listing {
     /// The base asset.
     pub(crate) fn base(&self) -> &'static Base {
-        &BASES[self.base]
+        BASES.get(self.base).unwrap_or_else(|| &synthetic::bases()[self.base - BASES.len()])
     }
 
     /// Whether the contract is margined in its coin.
@@ -153,7 +155,7 @@ const fn row(
 use Unit::{Coin, Coins, Dollars, Thousand};
 use Venue::{Binance, Bybit, Hyperliquid, Okx};
 
-/// Every contract.
+/// Every real contract.
 #[rustfmt::skip]
 pub(crate) static LISTINGS: [Listing; 39] = [
     row(Binance, "BTCUSDT", (BTC, "USDT"), Coin, (2, 3, 0.86)),
@@ -197,7 +199,33 @@ pub(crate) static LISTINGS: [Listing; 39] = [
     row(Hyperliquid, "kSHIB", (SHIB, "USD"), Thousand, (6, 0, 1.0)),
 ];
 
-/// A venue's contracts, in order.
+/// What there is to trade in a scenario: the real contracts, then those of so many generated bases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Catalogue {
+    /// How many generated bases.
+    pub(crate) synthetic: usize,
+}
+
+impl Catalogue {
+    /// Every base; a listing's `base` is an index here.
+    pub(crate) fn bases(self) -> impl Iterator<Item = &'static Base> {
+        BASES.iter().chain(synthetic::bases().iter().take(self.synthetic))
+    }
+
+    /// Every contract.
+    pub(crate) fn listings(self) -> impl Iterator<Item = &'static Listing> {
+        let made = synthetic::listings().iter().filter(move |l| l.base - BASES.len() < self.synthetic);
+        LISTINGS.iter().chain(made)
+    }
+
+    /// A venue's contracts, in order.
+    pub(crate) fn listed(self, venue: Venue) -> impl Iterator<Item = &'static Listing> {
+        self.listings().filter(move |listing| listing.venue == venue)
+    }
+}
+
+/// A venue's real contracts, in order.
+#[cfg(test)]
 pub(crate) fn listed(venue: Venue) -> impl Iterator<Item = &'static Listing> + Clone {
     LISTINGS.iter().filter(move |listing| listing.venue == venue)
 }

@@ -1,17 +1,19 @@
-//! OKX v5 swaps as of November 2026: `/ws/v5/public` and the instruments' answer.
+//! OKX v5 swaps as of November 2026: `/ws/v5/public`, the instruments' answer and the record of liquidations.
 //!
 //! Source: venues.md 3. Sizes are contracts; `liquidation-orders` is market-wide only; the first frame after a
 //! subscription repeats the last, as the real one may.
 
 use std::collections::BTreeMap;
 
-use cascade_domain::{Side, Venue};
 use serde_json::{Map, Value, json};
 
-use crate::exchange::{Frame, Moment, Outbox, Request, Session, Wire};
-use crate::listing::{Listing, Unit, listed};
+use crate::listing::{Listing, Unit};
 use crate::numeral::{fixed, step, trimmed};
-use crate::world::Liquidation;
+use crate::wire::{Frame, Moment, Outbox, Request, Session, Wire};
+
+mod record;
+
+use record::{Record, Row};
 
 /// Bytes of one subscription.
 const MOST_BYTES: usize = 65_536;
@@ -23,6 +25,7 @@ pub(crate) struct Okx {
     /// By topic: the last frame of the channels that begin with one.
     last: BTreeMap<String, String>,
     trades: u64,
+    record: Record,
 }
 
 /// A topic is its channel and what it is of: `trades BTC-USDT-SWAP`.
@@ -44,15 +47,22 @@ impl Wire for Okx {
         let Ok(message) = serde_json::from_str::<Value>(request.text) else { return invalid() };
         let op = message.get("op").and_then(Value::as_str).unwrap_or_default();
         let Some(args) = message.get("args").and_then(Value::as_array) else { return invalid() };
-        if !matches!(op, "subscribe" | "unsubscribe") || args.is_empty() || request.text.len() > MOST_BYTES {
+        if !matches!(op, "subscribe" | "unsubscribe") || args.is_empty() {
+            return invalid();
+        }
+        if request.text.len() > MOST_BYTES {
+            session.over_limits += 1;
             return invalid();
         }
         if !session.requests.admit(request.now) {
+            session.over_limits += 1;
             return error("60014", "Requests too frequent".to_owned());
         }
         let mut frames = Vec::new();
         for arg in args {
-            let Some((topic, echo)) = understood(arg).filter(|(topic, _)| !request.refuses(topic)) else {
+            let Some((topic, echo)) =
+                understood(arg, request.listings).filter(|(topic, _)| !request.refuses(topic))
+            else {
                 frames.extend(error("60018", unknown(arg)));
                 continue;
             };
@@ -67,14 +77,18 @@ impl Wire for Okx {
         frames
     }
 
-    fn tell(&mut self, moment: &Moment<'_>, out: &mut Outbox) {
+    fn tell(&mut self, moment: &Moment<'_>, out: &mut Outbox<'_>) {
         self.tell_trades(moment, out);
         for publication in moment.publications {
             for order in &publication.orders {
-                self.keep(out, topic("liquidation-orders", "SWAP"), liquidation(order, moment));
+                let row = Row::of(order, moment.at(order.at_ms));
+                let (topic, frame) = (topic("liquidation-orders", "SWAP"), liquidation(order.listing, &row));
+                self.record.keep(row, moment.now());
+                self.last.insert(topic.clone(), frame.clone());
+                out.liquidation(topic, frame);
             }
         }
-        for listing in listed(Venue::Okx) {
+        for listing in moment.listings {
             let id = listing.instrument;
             if moment.every(200) {
                 self.keep(out, topic("mark-price", id), mark_price(listing, moment));
@@ -89,16 +103,20 @@ impl Wire for Okx {
             }
         }
     }
+
+    fn recall(&self, query: &BTreeMap<String, String>, listings: &[&'static Listing]) -> Option<Value> {
+        Some(self.record.answer(query, listings))
+    }
 }
 
 impl Okx {
-    fn keep(&mut self, out: &mut Outbox, topic: String, frame: String) {
+    fn keep(&mut self, out: &mut Outbox<'_>, topic: String, frame: String) {
         out.push(&topic, || frame.clone());
         self.last.insert(topic, frame);
     }
 
-    fn tell_trades(&mut self, moment: &Moment<'_>, out: &mut Outbox) {
-        for trade in moment.trades(Venue::Okx) {
+    fn tell_trades(&mut self, moment: &Moment<'_>, out: &mut Outbox<'_>) {
+        for trade in moment.trades {
             self.trades += 1;
             let (listing, number) = (trade.listing, self.trades);
             let id = listing.instrument;
@@ -116,7 +134,7 @@ impl Okx {
 
 /// The topic that a subscription asks for, and the argument as the acknowledgement repeats it; what does not belong
 /// to the channel is dropped in silence.
-fn understood(arg: &Value) -> Option<(String, Value)> {
+fn understood(arg: &Value, listings: &[&Listing]) -> Option<(String, Value)> {
     let text = |key: &str| arg.get(key).and_then(Value::as_str);
     let channel = text("channel")?;
     match channel {
@@ -126,7 +144,7 @@ fn understood(arg: &Value) -> Option<(String, Value)> {
         }
         "trades" | "mark-price" | "funding-rate" | "open-interest" | "index-tickers" => {
             let id = text("instId")?;
-            let known = listed(Venue::Okx).any(|listing| match channel {
+            let known = listings.iter().any(|listing| match channel {
                 "index-tickers" => index_name(listing) == id,
                 _ => listing.instrument == id,
             });
@@ -156,17 +174,10 @@ fn index_name(listing: &Listing) -> String {
     listing.instrument.trim_end_matches("-SWAP").to_owned()
 }
 
-fn liquidation(order: &Liquidation, moment: &Moment<'_>) -> String {
-    let listing = order.listing;
-    let (id, family, ts) = (listing.instrument, index_name(listing), moment.at(order.at_ms));
-    let (position, side) = match order.side {
-        Side::Long => ("long", "sell"),
-        Side::Short => ("short", "buy"),
-    };
-    let price = fixed(order.bankruptcy, listing.price_decimals);
-    let contracts = trimmed(order.size, listing.size_decimals);
+fn liquidation(listing: &Listing, row: &Row) -> String {
+    let (id, family, detail) = (listing.instrument, index_name(listing), row.detail());
     format!(
-        r#"{{"arg":{{"channel":"liquidation-orders","instType":"SWAP"}},"data":[{{"details":[{{"bkLoss":"0","bkPx":"{price}","ccy":"","posSide":"{position}","side":"{side}","sz":"{contracts}","ts":"{ts}"}}],"instFamily":"{family}","instId":"{id}","instType":"SWAP","uly":"{family}"}}]}}"#
+        r#"{{"arg":{{"channel":"liquidation-orders","instType":"SWAP"}},"data":[{{"details":[{detail}],"instFamily":"{family}","instId":"{id}","instType":"SWAP","uly":"{family}"}}]}}"#
     )
 }
 
@@ -207,10 +218,11 @@ fn funding_rate(listing: &Listing, moment: &Moment<'_>) -> String {
 }
 
 /// `GET /api/v5/public/instruments?instType=SWAP`; another kind is not simulated and has no instruments.
-pub(crate) fn instruments(kind: Option<&str>) -> Value {
+pub(crate) fn instruments(kind: Option<&str>, listings: &[&Listing]) -> Value {
     match kind {
         Some("SWAP") => {
-            json!({"code": "0", "msg": "", "data": listed(Venue::Okx).map(instrument).collect::<Vec<_>>()})
+            let all: Vec<Value> = listings.iter().map(|listing| instrument(listing)).collect();
+            json!({"code": "0", "msg": "", "data": all})
         }
         Some("SPOT" | "MARGIN" | "FUTURES" | "OPTION") => json!({"code": "0", "msg": "", "data": []}),
         Some(_) => json!({"code": "51000", "msg": "Parameter instType error", "data": []}),

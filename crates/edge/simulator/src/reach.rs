@@ -8,7 +8,7 @@ use cascade_domain::{Level, Side, Venue};
 use crate::listing::listed;
 use crate::sampling::Sampler;
 use crate::scenario::Scenario;
-use crate::world::{Liquidation, World, duration_ms};
+use crate::world::{Liquidation, STEP_MS, World, duration_ms, milliseconds};
 
 /// What a subscriber to everything could know of one market.
 struct Seen {
@@ -28,8 +28,11 @@ fn thresholds(base: &str) -> (f64, f64, f64, (usize, f64)) {
 }
 
 fn watch(name: &str, seed: u64) -> BTreeMap<&'static str, Seen> {
-    let scenario = Scenario::named(name).unwrap();
-    let mut world = World::new(&scenario, seed);
+    watch_all(&Scenario::named(name).unwrap(), seed)
+}
+
+fn watch_all(scenario: &Scenario, seed: u64) -> BTreeMap<&'static str, Seen> {
+    let mut world = World::new(scenario, seed);
     let mut samplers = Venue::ALL.map(|venue| (venue, Sampler::of(venue)));
     let mut all: BTreeMap<&'static str, Seen> = BTreeMap::new();
     for base in ["BTC", "ETH", "SOL"] {
@@ -40,10 +43,17 @@ fn watch(name: &str, seed: u64) -> BTreeMap<&'static str, Seen> {
         for (venue, sampler) in &mut samplers {
             let here = step.liquidations.iter().filter(|o| o.listing.venue == *venue);
             let happened: Vec<_> = here.cloned().collect();
+            let muted = scenario.faults().iter().any(|fault| {
+                let silence = milliseconds(fault.from_s)..milliseconds(fault.until_s);
+                fault.venue == *venue && silence.contains(&(step.end_ms - STEP_MS))
+            });
             for publication in sampler.step(&happened, step.end_ms) {
+                if muted {
+                    continue;
+                }
                 for order in publication.orders {
-                    let base = order.listing.base().name;
-                    all.get_mut(base).unwrap().orders.push((publication.at_ms, order));
+                    let Some(market) = all.get_mut(order.listing.base().name) else { continue };
+                    market.orders.push((publication.at_ms, order));
                 }
             }
         }
@@ -53,7 +63,7 @@ fn watch(name: &str, seed: u64) -> BTreeMap<&'static str, Seen> {
                 seen.marks.push(world.mark(main));
             }
         }
-        step.end_ms < duration_ms(&scenario)
+        step.end_ms < duration_ms(scenario)
     } {}
     all
 }
@@ -112,15 +122,51 @@ fn the_cascade_reaches_its_levels_in_time_on_what_is_published_alone() {
 }
 
 #[test]
-fn the_cascade_is_over_early_enough_to_be_told_as_resolved() {
-    let scenario = Scenario::named("cascade").unwrap();
-    let end = i64::try_from(scenario.duration_s()).unwrap();
+fn without_binance_the_others_still_carry_a_cascade_to_critical() {
+    let scenario = Scenario::named("dead-feed").unwrap();
+    let [fault] = scenario.faults() else { panic!("one fault") };
+    let silent = i64::try_from(fault.from_s).unwrap();
+    assert!(fault.until_s - fault.from_s >= 110 && scenario.duration_s() <= 260);
+    assert!(scenario.expected_feeds().iter().all(|feed| feed.venue == fault.venue));
     for seed in 0..12 {
-        let seen = watch("cascade", seed);
+        let mut seen = watch("dead-feed", seed);
+        for expected in scenario.expected() {
+            let base = expected.symbol.base();
+            let (onset, within) = (expected.onset_s, expected.within_s.unwrap());
+            let (onset, last) = (i64::try_from(onset).unwrap(), i64::try_from(onset + within).unwrap());
+            let heard = &seen[base];
+            let at_silence = heard.level(base, silent);
+            assert!(at_silence >= Level::Watch, "seed {seed}: {base} has begun: {at_silence}");
+            assert!(at_silence < Level::Critical, "seed {seed}: {base} is still to rise: {at_silence}");
+            let reached = (onset..=last).map(|s| heard.level(base, s)).max();
+            assert!(reached >= expected.at_least, "seed {seed}: {base} reaches {reached:?}");
+            seen.get_mut(base).unwrap().orders.retain(|(_, o)| o.listing.venue != Venue::Binance);
+            let alone = (silent..=last).map(|s| seen[base].level(base, s)).max();
+            assert!(alone >= expected.at_least, "seed {seed}: {base} reaches {alone:?} without Binance");
+        }
+    }
+}
+
+#[test]
+fn a_storm_is_load_and_no_cascade() {
+    // One of the generated markets: they have nothing to do with the real ones, nor with each other.
+    let storm = include_str!("../scenarios/storm.toml").replace("bases = 300", "bases = 1");
+    let scenario = Scenario::parse(&storm).unwrap();
+    for seed in 0..3 {
+        let btc = &watch_all(&scenario, seed)["BTC"];
+        assert_eq!((1..=600).map(|s| btc.level("BTC", s)).max(), Some(Level::None), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_cascade_is_over_early_enough_to_be_told_as_resolved() {
+    for (name, seed) in (0..12).flat_map(|seed| [("cascade", seed), ("dead-feed", seed)]) {
+        let end = i64::try_from(Scenario::named(name).unwrap().duration_s()).unwrap();
+        let seen = watch(name, seed);
         for base in ["BTC", "ETH", "SOL"] {
             // NONE for 60 s after the highest level was held for 10 s, and a second for the tick.
             let last = (1..=end).filter(|s| seen[base].level(base, *s) > Level::None).max().unwrap();
-            assert!(last + 10 + 60 + 1 < end, "seed {seed}: {base} is above NONE until {last} s");
+            assert!(last + 10 + 60 + 1 < end, "{name}, seed {seed}: {base} is above NONE until {last} s");
         }
     }
 }

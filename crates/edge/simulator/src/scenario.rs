@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use cascade_domain::{Level, Symbol};
 use serde::Deserialize;
 
-use crate::listing::BASES;
+use crate::listing::{BASES, Catalogue};
+use crate::plan::{ExpectedFeed, PlannedFault, Swarm};
 
 /// Why a text is not a scenario.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +103,12 @@ pub struct Scenario {
     courses: Vec<Course>,
     #[serde(default)]
     expected: Vec<Expected>,
+    #[serde(default, rename = "fault")]
+    faults: Vec<PlannedFault>,
+    #[serde(default, rename = "expected_feed")]
+    expected_feeds: Vec<ExpectedFeed>,
+    #[serde(default)]
+    swarm: Option<Swarm>,
 }
 
 /// A day: longer makes no demonstration.
@@ -111,13 +118,15 @@ const MOST_ORDERS: u32 = 1_000_000;
 
 impl Scenario {
     /// The names of the scenarios that are built in.
-    pub const NAMES: &[&str] = &["cascade", "busy-day"];
+    pub const NAMES: &[&str] = &["cascade", "busy-day", "dead-feed", "storm"];
 
     /// A built-in scenario.
     pub fn named(name: &str) -> Option<Self> {
         let text = match name {
             "cascade" => include_str!("../scenarios/cascade.toml"),
             "busy-day" => include_str!("../scenarios/busy-day.toml"),
+            "dead-feed" => include_str!("../scenarios/dead-feed.toml"),
+            "storm" => include_str!("../scenarios/storm.toml"),
             _ => return None,
         };
         Self::parse(text).ok()
@@ -150,6 +159,26 @@ impl Scenario {
         &self.expected
     }
 
+    /// The venues' feeds that a detector with default settings is expected to miss, and to have back before the end.
+    pub fn expected_feeds(&self) -> &[ExpectedFeed] {
+        &self.expected_feeds
+    }
+
+    /// What breaks when.
+    pub fn faults(&self) -> &[PlannedFault] {
+        &self.faults
+    }
+
+    /// The generated markets.
+    pub(crate) const fn swarm(&self) -> Option<&Swarm> {
+        self.swarm.as_ref()
+    }
+
+    /// What there is to trade.
+    pub(crate) fn catalogue(&self) -> Catalogue {
+        Catalogue { synthetic: self.swarm.as_ref().map_or(0, |swarm| swarm.bases) }
+    }
+
     /// The markets' courses.
     pub(crate) fn courses(&self) -> &[Course] {
         &self.courses
@@ -171,7 +200,20 @@ impl Scenario {
                 return Some(format!("{}: {reason}", course.symbol));
             }
         }
-        self.expected.iter().find_map(|expected| self.nonsense_expected(expected, &seen))
+        let expected = || self.expected.iter().find_map(|expected| self.nonsense_expected(expected, &seen));
+        let faults = || self.faults.iter().find_map(|fault| fault.nonsense(self.duration_s));
+        let swarm = || self.swarm.as_ref()?.nonsense(self.duration_s).map(|why| format!("swarm: {why}"));
+        expected().or_else(faults).or_else(|| self.nonsense_feeds()).or_else(swarm)
+    }
+
+    fn nonsense_feeds(&self) -> Option<String> {
+        let broken: BTreeSet<_> = self.faults.iter().map(|fault| fault.venue).collect();
+        let sound = self.expected_feeds.iter().find(|feed| !broken.contains(&feed.venue))?;
+        Some(format!(
+            "the feed of {} is expected to be {}, but nothing breaks it",
+            sound.venue,
+            sound.status.as_str()
+        ))
     }
 
     fn nonsense_of(&self, course: &Course) -> Option<String> {
@@ -260,6 +302,32 @@ mod tests {
             ("below = \"ALERT\"", "onset_s = 1", "neither at_least nor below"),
         ] {
             let told = refused(from, to);
+            assert!(told.contains(reason), "{told} lacks {reason}");
+        }
+    }
+
+    #[test]
+    fn a_fault_a_feed_or_a_swarm_that_makes_no_sense_is_refused_with_its_reason() {
+        let with = |tail: &str| {
+            let good = include_str!("../scenarios/busy-day.toml");
+            Scenario::parse(&format!("{good}\n{tail}")).map(|_| ()).map_err(|error| error.to_string())
+        };
+        let fault = |times: &str| format!("[[fault]]\nvenue = \"okx\"\nkind = \"mute\"\n{times}\n");
+        assert_eq!(with(&fault("from_s = 1\nuntil_s = 2")), Ok(()));
+        let swarm = "[swarm]\nbases = 300\nfrom_s = 5\nuntil_s = 600\norders_per_s = { bybit = 5 }\ntrades_per_s = {}\nquiet_share = 0\nmedian_usd = 100\nsigma = 0.8\nlong_share = 0.5\n";
+        assert_eq!(with(swarm), Ok(()));
+        let feed = "[[expected_feed]]\nvenue = \"okx\"\nstatus = \"dead\"\n";
+        for (tail, reason) in [
+            (fault("from_s = 2\nuntil_s = 2"), "from 2 s is over at 2 s"),
+            (fault("from_s = 2\nuntil_s = 3601"), "after the end"),
+            (fault("from_s = 1\nuntil_s = 2").replace("mute", "burn"), "unknown variant `burn`"),
+            (feed.to_owned(), "nothing breaks it"),
+            (swarm.replace("300", "501"), "bases is 501, not 1 to 500"),
+            (swarm.replace("bybit = 5", "bybit = nan"), "a rate of NaN"),
+            (swarm.replace("until_s = 600", "until_s = 5"), "no time of it"),
+            (swarm.replace("sigma = 0.8", "sigma = 9"), "sigma is 9, not 0 to 4"),
+        ] {
+            let told = with(&tail).unwrap_err();
             assert!(told.contains(reason), "{told} lacks {reason}");
         }
     }

@@ -3,27 +3,28 @@
 //! Carries frames between sockets and exchanges, keeps connections alive or cuts them as the venues do. Knows no
 //! wire format.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::Json;
 use axum::Router;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
-use axum::extract::{Query, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::extract::{ConnectInfo, State};
+use axum::response::Response;
+use axum::routing::get;
 use cascade_domain::Venue;
 use cascade_pace::Clock;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
 
-use crate::exchange::{Exchange, Frame, Opened, Route};
-use crate::{binance, bybit, hyperliquid, okx};
+use crate::connection::Opened;
+use crate::exchange::Exchange;
+use crate::listing::Catalogue;
+use crate::rest::{refusal, routes};
+use crate::socket::{Entrance, Tear};
+use crate::wire::{Frame, Route};
 
 /// How long a closed connection may take to say goodbye, on the wall.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -32,12 +33,15 @@ const GOODBYE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Floor {
     exchanges: [Mutex<Exchange>; 4],
+    /// What there is to trade, listed or not.
+    pub(crate) catalogue: Catalogue,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Floor {
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { exchanges: Venue::ALL.map(|venue| Mutex::new(Exchange::new(venue))), clock }
+    pub(crate) fn new(catalogue: Catalogue, clock: Arc<dyn Clock>) -> Self {
+        let exchanges = Venue::ALL.map(|venue| Mutex::new(Exchange::new(venue, catalogue)));
+        Self { exchanges, catalogue, clock }
     }
 
     /// A venue's exchange. Never held across an await.
@@ -77,11 +81,15 @@ impl Keepalive {
 }
 
 /// Every path of every exchange.
-pub(crate) fn router(floor: Arc<Floor>) -> Router {
+fn router(floor: Arc<Floor>) -> Router {
     let socket = |route: Route| {
-        get(move |State(floor): State<Arc<Floor>>, upgrade: WebSocketUpgrade| {
-            std::future::ready(connect(floor, route, upgrade))
-        })
+        get(
+            move |State(floor): State<Arc<Floor>>,
+                  ConnectInfo(tear): ConnectInfo<Tear>,
+                  upgrade: WebSocketUpgrade| {
+                std::future::ready(connect(floor, route, tear, upgrade))
+            },
+        )
     };
     Router::new()
         .route("/binance/market/stream", socket(Route::Market))
@@ -92,89 +100,42 @@ pub(crate) fn router(floor: Arc<Floor>) -> Router {
         .route("/bybit/v5/public/inverse", socket(Route::Inverse))
         .route("/okx/ws/v5/public", socket(Route::Okx))
         .route("/hyperliquid/ws", socket(Route::Hyperliquid))
-        .route("/binance/fapi/v1/exchangeInfo", get(usdm_exchange_info))
-        .route("/binance/fapi/v1/fundingInfo", get(async || Json(binance::funding_info())))
-        .route("/binance-coinm/dapi/v1/exchangeInfo", get(coinm_exchange_info))
-        .route("/bybit/v5/market/instruments-info", get(bybit_instruments))
-        .route("/okx/api/v5/public/instruments", get(okx_instruments))
-        .route("/hyperliquid/info", post(hyperliquid_info))
+        .merge(routes())
         .with_state(floor)
 }
 
-async fn usdm_exchange_info(State(floor): State<Arc<Floor>>) -> Json<Value> {
-    Json(binance::exchange_info(false, floor.clock.now().ms()))
-}
-
-async fn coinm_exchange_info(State(floor): State<Arc<Floor>>) -> Json<Value> {
-    Json(binance::exchange_info(true, floor.clock.now().ms()))
-}
-
-async fn bybit_instruments(
-    State(floor): State<Arc<Floor>>,
-    Query(query): Query<BTreeMap<String, String>>,
-) -> Json<Value> {
-    Json(bybit::instruments_info(&query, floor.clock.now().ms()))
-}
-
-async fn okx_instruments(Query(query): Query<BTreeMap<String, String>>) -> Json<Value> {
-    Json(okx::instruments(query.get("instType").map(String::as_str)))
-}
-
-async fn hyperliquid_info(body: String) -> Response {
-    let answer = serde_json::from_str(&body).ok().and_then(|request: Value| hyperliquid::info(&request));
-    match answer {
-        Some(answer) => Json(answer).into_response(),
-        None => {
-            (StatusCode::UNPROCESSABLE_ENTITY, "Failed to deserialize the JSON body into the target type")
-                .into_response()
-        }
-    }
-}
-
-const fn venue_of(route: Route) -> Venue {
-    match route {
-        Route::Market | Route::Silent => Venue::Binance,
-        Route::Linear | Route::Inverse => Venue::Bybit,
-        Route::Okx => Venue::Okx,
-        Route::Hyperliquid => Venue::Hyperliquid,
-    }
-}
-
-fn connect(floor: Arc<Floor>, route: Route, upgrade: WebSocketUpgrade) -> Response {
+fn connect(floor: Arc<Floor>, route: Route, tear: Tear, upgrade: WebSocketUpgrade) -> Response {
     let now = floor.clock.now();
     {
-        let mut exchange = floor.exchange(venue_of(route));
-        if exchange.fault.refuses_connections {
-            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        let mut exchange = floor.exchange(route.venue());
+        if let Some(status) = exchange.broken.answers_connect {
+            return refusal(status);
         }
         if !exchange.admits(now) {
-            return StatusCode::TOO_MANY_REQUESTS.into_response();
+            return refusal((429, None));
         }
     }
-    upgrade.on_upgrade(move |socket| attend(socket, floor, route))
+    upgrade.on_upgrade(move |socket| attend(socket, floor, route, tear))
 }
 
 /// A connection from its first to its last frame.
-async fn attend(socket: WebSocket, floor: Arc<Floor>, route: Route) {
-    let venue = venue_of(route);
-    let Opened { id, frames, mut cut } = floor.exchange(venue).open(route);
-    let keepalive = Keepalive::of(venue);
+async fn attend(socket: WebSocket, floor: Arc<Floor>, route: Route, tear: Tear) {
+    let venue = route.venue();
+    let now = floor.clock.now();
+    let Opened { id, frames, mut cut, stalled } = floor.exchange(venue).open(route, now);
     let (sink, stream) = socket.split();
+    let writer = Writer { sink, frames, stalled, tear, venue };
     tokio::select! {
-        () = write(sink, frames, &floor, keepalive) => {}
-        () = read(stream, &floor, (venue, id), keepalive) => {}
+        () = writer.write(&floor) => {}
+        () = read(stream, &floor, (venue, id)) => {}
         _ = cut.changed() => {}
     }
     tracing::debug!(%venue, connection = id, "connection over");
     floor.exchange(venue).leave(id);
 }
 
-async fn read(
-    mut stream: SplitStream<WebSocket>,
-    floor: &Floor,
-    (venue, id): (Venue, u64),
-    keepalive: Keepalive,
-) {
+async fn read(mut stream: SplitStream<WebSocket>, floor: &Floor, (venue, id): (Venue, u64)) {
+    let keepalive = Keepalive::of(venue);
     loop {
         let message = tokio::select! {
             message = stream.next() => message,
@@ -191,48 +152,77 @@ async fn read(
     }
 }
 
-async fn write(
-    mut sink: SplitSink<WebSocket, Message>,
-    mut frames: mpsc::Receiver<Frame>,
-    floor: &Floor,
-    keepalive: Keepalive,
-) {
-    let mut pings = std::pin::pin!(floor.sleep(keepalive.ping));
-    loop {
-        let frame = tokio::select! {
-            frame = frames.recv() => match frame {
-                Some(Frame::Text(text)) => Message::Text(text),
-                Some(Frame::Binary(bytes)) => Message::Binary(bytes.into()),
-                Some(Frame::Close(code, reason)) => return goodbye(sink, code, reason).await,
-                None => return,
-            },
-            () = &mut pings => {
-                pings.set(floor.sleep(keepalive.ping));
-                Message::Ping(floor.clock.now().ms().to_string().into())
-            }
-            () = floor.sleep(keepalive.server_silence) => return goodbye(sink, 1000, "Inactive").await,
-        };
-        if sink.send(frame).await.is_err() {
-            return;
-        }
-    }
+/// A connection's way out.
+struct Writer {
+    sink: SplitSink<WebSocket, Message>,
+    frames: mpsc::Receiver<Frame>,
+    stalled: watch::Receiver<bool>,
+    tear: Tear,
+    venue: Venue,
 }
 
-/// Says goodbye and gives the client a moment to answer, so that it can read why.
-async fn goodbye(mut sink: SplitSink<WebSocket, Message>, code: u16, reason: &'static str) {
-    let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
-    if sink.send(close).await.is_ok() {
-        tokio::time::sleep(GOODBYE).await;
+impl Writer {
+    /// Writes until the connection is over. What waits leaves together; a lone frame leaves at once.
+    async fn write(mut self, floor: &Floor) {
+        let keepalive = Keepalive::of(self.venue);
+        let mut pings = std::pin::pin!(floor.sleep(keepalive.ping));
+        loop {
+            let frame = tokio::select! {
+                frame = self.frames.recv() => frame,
+                () = &mut pings => {
+                    pings.set(floor.sleep(keepalive.ping));
+                    let (now, exchange) = (floor.clock.now(), floor.exchange(self.venue));
+                    if exchange.broken.muted {
+                        continue;
+                    }
+                    Some(Frame::Ping(exchange.stamp_ms(now)))
+                }
+                () = floor.sleep(keepalive.server_silence) => Some(Frame::close(1000, "Inactive")),
+            };
+            let Some(frame) = frame else { return };
+            if self.stalled.wait_for(|stalled| !stalled).await.is_err() {
+                return;
+            }
+            let message = match frame {
+                Frame::Text(text) => Message::Text(text),
+                Frame::Binary(bytes) => Message::Binary(bytes.into()),
+                Frame::Ping(ms) => Message::Ping(ms.to_string().into()),
+                Frame::Close(code, reason) => return self.goodbye(code, reason).await,
+                Frame::Torn(text) => {
+                    if self.sink.flush().await.is_ok() {
+                        self.tear.arm();
+                        self.sink.send(Message::Text(text)).await.ok();
+                    }
+                    return;
+                }
+            };
+            let mut written = self.sink.feed(message).await;
+            if self.frames.is_empty() {
+                written = written.and(self.sink.flush().await);
+            }
+            if written.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Says goodbye and gives the client a moment to answer, so that it can read why.
+    async fn goodbye(mut self, code: u16, reason: String) {
+        let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
+        if self.sink.send(close).await.is_ok() {
+            tokio::time::sleep(GOODBYE).await;
+        }
     }
 }
 
 /// Serves until the other future ends, and passes on what it ended with.
 pub(crate) async fn serve<T>(
-    listener: tokio::net::TcpListener,
+    listener: TcpListener,
     floor: Arc<Floor>,
     until: impl Future<Output = T>,
 ) -> Result<T, std::io::Error> {
-    let server = axum::serve(listener, router(floor));
+    let service = router(floor).into_make_service_with_connect_info::<Tear>();
+    let server = axum::serve(Entrance(listener), service);
     tokio::select! {
         ended = server.into_future() => Err(ended.err().unwrap_or_else(|| std::io::ErrorKind::BrokenPipe.into())),
         value = until => Ok(value),

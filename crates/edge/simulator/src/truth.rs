@@ -18,7 +18,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, order: &Liquidation) {
+    pub(crate) fn add(&mut self, order: &Liquidation) {
         self.orders += 1;
         self.usd += Usd::from_f64(order.usd).unwrap_or_default();
     }

@@ -7,13 +7,16 @@ use std::collections::VecDeque;
 
 use cascade_domain::{Side, Symbol, Taker, Venue};
 
-use crate::listing::{BASES, LISTINGS, Listing, share};
-use crate::numeral::{floating, whole};
+use crate::listing::{BASES, Base, Listing, share};
+use crate::numeral::floating;
+use crate::plan::Swarm;
 use crate::random::{Dice, at_fraction};
 use crate::scenario::{Course, Phase, Scenario};
 
 /// Length of a step, milliseconds.
 pub(crate) const STEP_MS: i64 = 100;
+/// The same, seconds.
+const STEP_S: f64 = 0.1;
 /// The largest forced order, US dollars: venues close larger positions in parts.
 const LARGEST_USD: f64 = 12e6;
 
@@ -111,36 +114,48 @@ struct Market {
 #[derive(Clone, Debug)]
 pub(crate) struct World {
     elapsed_ms: i64,
+    listings: Vec<&'static Listing>,
     markets: Vec<Market>,
     schedule: VecDeque<Scheduled>,
+    /// Whether the scenario's second 0 has been.
+    begun: bool,
+    /// What the generated markets do.
+    swarm: Option<Swarm>,
     prices: Dice,
     traffic: Dice,
+    crowd: Dice,
 }
 
 impl World {
     /// The world of a scenario, at its second 0.
     pub(crate) fn new(scenario: &Scenario, seed: u64) -> Self {
         let mut world = Self::quiet(scenario, seed ^ 1);
+        let listings = world.listings.clone();
         let mut dice = Dice::of(seed, 1);
         let mut schedule = Vec::new();
-        for (index, market) in world.markets.iter_mut().enumerate() {
-            let Some(course) = course_of(scenario, index) else { continue };
+        for (index, base) in scenario.catalogue().bases().enumerate() {
+            let Some(course) = course_of(scenario, base.name) else { continue };
+            let market = &mut world.markets[index];
             let mut began = 0;
             for phase in &course.phases {
                 market.phases.push_back((began, phase.clone()));
-                schedule.extend((0..phase.orders).map(|_| scheduled(index, began, phase, &mut dice)));
+                schedule.extend(
+                    (0..phase.orders).map(|_| scheduled((index, &listings), began, phase, &mut dice)),
+                );
                 began = ends(phase);
             }
         }
         schedule.sort_by_key(|order| order.at_ms);
         world.schedule = schedule.into();
+        world.begun = true;
         world
     }
 
     /// The markets before the scenario begins: prices hover, people trade, nobody is liquidated.
     pub(crate) fn quiet(scenario: &Scenario, seed: u64) -> Self {
-        let market = |(index, base): (usize, &crate::listing::Base)| {
-            let course = course_of(scenario, index);
+        let catalogue = scenario.catalogue();
+        let market = |base: &Base| {
+            let course = course_of(scenario, base.name);
             let price = course.map_or(base.price, |course| course.price);
             Market {
                 trend: price,
@@ -150,9 +165,18 @@ impl World {
                 phases: VecDeque::new(),
             }
         };
-        let markets = BASES.iter().enumerate().map(market).collect();
-        let (prices, traffic) = (Dice::of(seed, 2), Dice::of(seed, 3));
-        Self { elapsed_ms: 0, markets, schedule: VecDeque::new(), prices, traffic }
+        let swarm = scenario.swarm().cloned();
+        Self {
+            elapsed_ms: 0,
+            listings: catalogue.listings().collect(),
+            markets: catalogue.bases().map(market).collect(),
+            schedule: VecDeque::new(),
+            begun: false,
+            swarm,
+            prices: Dice::of(seed, 2),
+            traffic: Dice::of(seed, 3),
+            crowd: Dice::of(seed, 4),
+        }
     }
 
     /// The next 100 ms.
@@ -206,7 +230,8 @@ impl World {
 
     fn forced(&mut self, end_ms: i64) -> Vec<Liquidation> {
         let due = self.schedule.partition_point(|order| order.at_ms < end_ms);
-        let orders: Vec<Scheduled> = self.schedule.drain(..due).collect();
+        let mut orders: Vec<Scheduled> = self.schedule.drain(..due).collect();
+        self.swarm_orders(&mut orders);
         orders.into_iter().map(|order| self.filled(&order)).collect()
     }
 
@@ -230,11 +255,47 @@ impl World {
         }
     }
 
+    /// Whether the generated markets are at their full pace.
+    fn swarms(&self, swarm: &Swarm) -> bool {
+        let (from, until) = (milliseconds(swarm.from_s), milliseconds(swarm.until_s));
+        self.begun && (from..until).contains(&self.elapsed_ms)
+    }
+
+    /// Draws the forced orders of the generated markets in this step.
+    fn swarm_orders(&mut self, orders: &mut Vec<Scheduled>) {
+        let Some(swarm) = self.swarm.as_ref().filter(|swarm| self.swarms(swarm)) else { return };
+        let dice = &mut self.crowd;
+        for listing in self.listings.iter().filter(|listing| listing.base >= BASES.len()) {
+            let rate = swarm.orders_per_s.get(&listing.venue).copied().unwrap_or_default();
+            for _ in 0..dice.poisson(rate * STEP_S) {
+                let at_ms = self.elapsed_ms + dice.below(STEP_MS.unsigned_abs());
+                let side = if dice.unit() < swarm.long_share { Side::Long } else { Side::Short };
+                let usd = dice.lognormal(swarm.median_usd, swarm.sigma).clamp(10.0, LARGEST_USD);
+                orders.push(Scheduled { at_ms, listing, side, usd, victim: dice.next(), backstop: false });
+            }
+        }
+        orders.sort_by_key(|order| order.at_ms);
+    }
+
+    /// Ordinary trades a second of a contract.
+    fn traffic_of(&self, listing: &Listing) -> f64 {
+        match &self.swarm {
+            Some(swarm) if listing.base >= BASES.len() => {
+                let pace = if self.swarms(swarm) { 1.0 } else { swarm.quiet_share };
+                pace * swarm.trades_per_s.get(&listing.venue).copied().unwrap_or_default()
+            }
+            _ => {
+                let phase = self.markets[listing.base].phases.front();
+                let rate = phase.map_or(1.0, |(_, phase)| phase.trade_rate);
+                listing.base().trades_per_s * rate * listing.weight
+            }
+        }
+    }
+
     fn ordinary(&mut self) -> Vec<Trade> {
         let mut trades = Vec::new();
-        for listing in &LISTINGS {
-            let rate = self.markets[listing.base].phases.front().map_or(1.0, |(_, phase)| phase.trade_rate);
-            let mean = listing.base().trades_per_s * rate * listing.weight * floating(STEP_MS) / 1000.0;
+        for listing in self.listings.iter().copied() {
+            let mean = self.traffic_of(listing) * floating(STEP_MS) / 1000.0;
             for _ in 0..self.traffic.poisson(mean) {
                 let dice = &mut self.traffic;
                 let taker = if dice.unit() < 0.5 { Taker::Buy } else { Taker::Sell };
@@ -275,74 +336,38 @@ impl Market {
 
 /// The millisecond at which a phase ends.
 fn ends(phase: &Phase) -> i64 {
-    i64::try_from(phase.until_s).unwrap_or(i64::MAX / 1000).saturating_mul(1000)
+    milliseconds(phase.until_s)
 }
 
-fn course_of(scenario: &Scenario, base: usize) -> Option<&Course> {
-    scenario.courses().iter().find(|course| course.symbol.base() == BASES[base].name)
+/// A second of the scenario as a millisecond.
+pub(crate) fn milliseconds(second: u64) -> i64 {
+    i64::try_from(second).unwrap_or(i64::MAX / 1000).saturating_mul(1000)
+}
+
+fn course_of<'a>(scenario: &'a Scenario, base: &str) -> Option<&'a Course> {
+    scenario.courses().iter().find(|course| course.symbol.base() == base)
 }
 
 /// Draws one forced order of a phase: when, where, whose, how large.
-fn scheduled(base: usize, began: i64, phase: &Phase, dice: &mut Dice) -> Scheduled {
+fn scheduled(
+    (base, listings): (usize, &[&'static Listing]),
+    began: i64,
+    phase: &Phase,
+    dice: &mut Dice,
+) -> Scheduled {
     let at_ms = at_fraction(began, ends(phase), dice.unit());
     let side = if dice.unit() < phase.long_share { Side::Long } else { Side::Short };
     let usd = dice.lognormal(phase.median_usd, phase.sigma).clamp(10.0, LARGEST_USD);
-    let here = LISTINGS.iter().map(|l| if l.base == base { share(l.venue) * l.weight } else { 0.0 });
-    let listing = &LISTINGS[dice.weighted(here)];
+    let here = listings.iter().map(|l| if l.base == base { share(l.venue) * l.weight } else { 0.0 });
+    let listing = listings[dice.weighted(here)];
     let backstop = listing.venue == Venue::Hyperliquid && dice.unit() < phase.backstop_share;
     Scheduled { at_ms, listing, side, usd, victim: dice.next(), backstop }
 }
 
 /// The scenario's length in milliseconds.
 pub(crate) fn duration_ms(scenario: &Scenario) -> i64 {
-    whole(floating(i64::try_from(scenario.duration_s()).unwrap_or_default()) * 1000.0)
+    milliseconds(scenario.duration_s())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::listing::listed;
-
-    fn course(name: &str, seed: u64, steps: usize) -> Vec<Step> {
-        let mut world = World::new(&Scenario::named(name).unwrap(), seed);
-        (0..steps).map(|_| world.step()).collect()
-    }
-
-    #[test]
-    fn the_seed_decides_the_world() {
-        assert_eq!(course("cascade", 7, 600), course("cascade", 7, 600));
-        assert_ne!(course("cascade", 7, 100), course("cascade", 8, 100));
-    }
-
-    #[test]
-    fn every_forced_order_happens_once_and_in_its_phase() {
-        let steps = course("busy-day", 3, 36_000);
-        let of = |base: &str| {
-            steps.iter().flat_map(|s| &s.liquidations).filter(|l| l.listing.base().name == base).count()
-        };
-        assert_eq!((of("BTC"), of("ETH"), of("SOL")), (150, 120, 60));
-        for step in &steps {
-            let within = |at: i64| at >= step.end_ms - STEP_MS && at < step.end_ms;
-            assert!(step.liquidations.iter().all(|l| within(l.at_ms)));
-            assert!(step.trades.iter().all(|t| within(t.at_ms)));
-        }
-    }
-
-    #[test]
-    fn the_price_goes_where_the_scenario_says_and_stays_there() {
-        let scenario = Scenario::named("cascade").unwrap();
-        let mut world = World::new(&scenario, 1);
-        let btc = listed(Venue::Binance).next().unwrap();
-        let at = |world: &mut World, second: i64| {
-            while world.elapsed_ms < second * 1000 {
-                world.step();
-            }
-            world.mark(btc)
-        };
-        let (before, after) = (at(&mut world, 42), at(&mut world, 66));
-        let fall = after / before - 1.0;
-        assert!((-0.042..-0.038).contains(&fall), "{fall}");
-        let (end, later) = (at(&mut world, duration_ms(&scenario) / 1000), at(&mut world, 300));
-        assert!((later / end - 1.0).abs() < 0.002, "the market is quiet after the end");
-    }
-}
+mod tests;

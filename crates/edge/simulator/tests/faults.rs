@@ -137,16 +137,3 @@ async fn a_reader_that_does_not_read_is_cut_and_the_others_go_on() {
     quick.find(|f| f["topic"] == json!("publicTrade.BTCUSDT")).await;
     drop(slow);
 }
-
-impl Client {
-    /// Reads what is there already; whether a pause of a tenth of a second follows within a few frames.
-    async fn drained(&mut self) -> bool {
-        for _ in 0..200 {
-            let pause = std::time::Duration::from_millis(100);
-            if tokio::time::timeout(pause, self.next()).await.is_err() {
-                return true;
-            }
-        }
-        false
-    }
-}

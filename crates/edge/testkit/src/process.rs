@@ -36,14 +36,22 @@ impl TestProcess {
         tokio::time::timeout(DEADLINE, self.out.next_line()).await?
     }
 
+    /// Sends a signal (`STOP`, `CONT`, `KILL`).
+    ///
+    /// # Errors
+    /// It has ended by itself.
+    pub async fn signal(&self, signal: &str) -> io::Result<()> {
+        let pid = self.child.id().ok_or_else(|| io::Error::other("it ended by itself"))?.to_string();
+        // The shell's own `kill`: there is always a shell, not always a program of that name.
+        Command::new("sh").arg("-c").arg(format!("kill -{signal} {pid}")).status().await.map(drop)
+    }
+
     /// Sends a signal (`TERM`, `INT`), waits for the end and gives the exit code; `None` if it died of the signal.
     ///
     /// # Errors
     /// It does not end in time.
     pub async fn end_by(mut self, signal: &str) -> io::Result<Option<i32>> {
-        let pid = self.child.id().ok_or_else(|| io::Error::other("it ended by itself"))?.to_string();
-        // The shell's own `kill`: there is always a shell, not always a program of that name.
-        Command::new("sh").arg("-c").arg(format!("kill -{signal} {pid}")).status().await?;
+        self.signal(signal).await?;
         Ok(tokio::time::timeout(DEADLINE, self.child.wait()).await??.code())
     }
 

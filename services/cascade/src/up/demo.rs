@@ -112,6 +112,8 @@ impl Demo {
             let known = self.view.with(|known| known.clone());
             let course = Course {
                 expected: self.simulator.scenario().expected(),
+                expected_feeds: self.simulator.scenario().expected_feeds(),
+                withheld: Venue::ALL.map(|venue| (venue, self.simulator.withheld(venue).orders)).into(),
                 truth: &self.simulator.truth(),
                 started: self.simulator.started_at().unwrap_or_default(),
                 now: self.clock.now(),

@@ -146,7 +146,8 @@ async fn assemble(
     }
     settings.ingest.redis_url.clone_from(&redis.url);
     settings.signals.redis_url.clone_from(&redis.url);
-    settings.signals.demo = simulator.is_some();
+    settings.signals.output.demo = simulator.is_some();
+    settings.ingest.output.demo = simulator.is_some();
 
     let context = |name| Context {
         name,

@@ -1,10 +1,11 @@
 //! The verdict of a demo: what the scenario expects beside what was said, and what the exchanges published beside what
 //! was heard of it. A level that was not reached says something only of a system that has heard what there was.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use cascade_domain::{EventTime, Level, Symbol, Venue};
-use cascade_simulator::{Expected, Shown, Tally, Truth};
+use cascade_domain::{EventTime, Level, State, Symbol, Venue};
+use cascade_simulator::{Expected, ExpectedFeed, Shown, Tally, Truth};
 
 use super::view::{Known, Seen};
 use crate::words;
@@ -16,7 +17,10 @@ const FRESH_S: f64 = 30.0;
 #[derive(Debug)]
 pub(crate) struct Course<'a> {
     pub(crate) expected: &'a [Expected],
+    pub(crate) expected_feeds: &'a [ExpectedFeed],
     pub(crate) truth: &'a Truth,
+    /// What a venue published while it was mute, so that nobody could hear it.
+    pub(crate) withheld: BTreeMap<Venue, u64>,
     /// The clock's time of the scenario's second 0.
     pub(crate) started: EventTime,
     pub(crate) now: EventTime,
@@ -41,6 +45,18 @@ impl Course<'_> {
             let said = said + &deaf.unwrap_or_default();
             writeln!(table, "{:<8} {wanted:<44} {said:<52} {word}", expected.symbol).ok();
         }
+        for expected in self.expected_feeds {
+            let said = known.outages.get(&expected.venue).map(Vec::as_slice).unwrap_or_default();
+            let told = said.iter().any(|(state, status)| *state == State::Open && *status == expected.status);
+            let word = judged(told && said.last().is_some_and(|(state, _)| *state == State::Resolved));
+            let wanted = format!("feed {}, and back", expected.status.as_str());
+            let said: Vec<_> = said
+                .iter()
+                .map(|(state, status)| format!("{} {}", state.as_str(), status.as_str()))
+                .collect();
+            let said = if said.is_empty() { "nothing told".to_owned() } else { said.join(", ") };
+            writeln!(table, "{:<8} {wanted:<44} {said:<52} {word}", expected.venue).ok();
+        }
         let tally = |t: Tally| format!("{} orders {:>8}", t.orders, t.usd);
         writeln!(
             table,
@@ -54,7 +70,11 @@ impl Course<'_> {
                 None => ("not read".to_owned(), ""),
                 Some(reading) => {
                     let heard = reading.as_ref().map_or(0, |reading| reading.liquidations);
-                    (format!("{heard} orders"), judged(heard == published.orders))
+                    let silent = self.withheld.get(&venue).copied().unwrap_or_default();
+                    (
+                        format!("{heard} orders"),
+                        judged(heard == published.orders - silent.min(published.orders)),
+                    )
                 }
             };
             let row = format!("{venue:<12} {:>20} {:>20} {heard:>12} {word}", tally(real), tally(published));
@@ -193,7 +213,17 @@ mod tests {
             ..Known::default()
         };
         let now = START.plus_ms(3_600_000);
-        Course { expected: &quiet, truth: &truth, started: START, now, speed: 1.0 }.verdict(&known)
+        let withheld = BTreeMap::new();
+        let course = Course {
+            expected: &quiet,
+            expected_feeds: &[],
+            truth: &truth,
+            withheld,
+            started: START,
+            now,
+            speed: 1.0,
+        };
+        course.verdict(&known)
     }
 
     #[test]

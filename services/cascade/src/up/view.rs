@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cascade_bus::{Bus, Message};
-use cascade_domain::{CascadeFinding, EventTime, Finding, Level, State, Symbol, Usd, Venue};
+use cascade_domain::{CascadeFinding, EventTime, FeedStatus, Finding, Level, State, Symbol, Usd, Venue};
 use cascade_service::{BoxError, Shutdown};
 use cascade_wire::{Channel, FeedHealthReading, decode_finding, key};
 use serde::Deserialize;
@@ -53,6 +53,8 @@ pub(crate) struct Known {
     pub(crate) feeds: BTreeMap<Venue, Option<FeedHealthReading>>,
     pub(crate) flows: BTreeMap<Symbol, Flow>,
     pub(crate) seen: BTreeMap<Symbol, Seen>,
+    /// What was said of each venue's feed, in order.
+    pub(crate) outages: BTreeMap<Venue, Vec<(State, FeedStatus)>>,
     pub(crate) latest: VecDeque<Finding>,
     pub(crate) verdict: Option<bool>,
 }
@@ -86,6 +88,9 @@ impl View {
             if let Finding::Cascade(signal) = &finding {
                 state.seen.entry(signal.symbol).or_default().hear(signal);
             }
+            if let Finding::Feed(feed) = &finding {
+                state.outages.entry(feed.venue).or_default().push((feed.state, feed.status));
+            }
             if !matches!(&finding, Finding::Cascade(signal) if signal.state == State::Update) {
                 state.latest.push_front(finding);
                 state.latest.truncate(LATEST);
@@ -116,7 +121,8 @@ pub(crate) async fn watch(bus: Bus, view: View, screen: Screen, shutdown: Shutdo
 }
 
 async fn look(bus: &Bus, view: &View, screen: Screen) -> Result<(), BoxError> {
-    let channels = [Channel::Signals, Channel::Large].map(|channel| channel.as_str().to_owned());
+    let channels =
+        [Channel::Signals, Channel::Large, Channel::Ops].map(|channel| channel.as_str().to_owned());
     let mut subscriber = bus.subscriber(&channels)?;
     let mut looks = tokio::time::interval(LOOK);
     let mut lines = (screen == Screen::Lines).then(Lines::default);

@@ -7,16 +7,19 @@
 mod decode;
 mod wire;
 
+use std::time::Duration;
+
 use cascade_domain::{FeedStatus, GapStream, Venue};
 use serde_json::value::RawValue;
 
 use self::wire::{ExchangeInfo, FundingRow, Row};
 use crate::instruments::{Instruments, Listing, Quote, Sizing};
 use crate::number::Number;
-use crate::plan::{self, Share};
+use crate::plan::{self, Layout, Share};
 use crate::wire::{body_text, read, readable_rows, told};
 use crate::{
-    Ack, DecodeError, Decoded, Endpoints, Meaning, Method, Protocol, RestRequest, Route, Subscription, Wanted,
+    Ack, DecodeError, Decoded, Endpoints, Limits, Meaning, Method, Protocol, Quota, RestRequest, Route,
+    Subscription, Wanted,
 };
 
 /// Streams on one connection (the documentation says 1024; older ones, and some hosts, 200).
@@ -31,6 +34,19 @@ const FUNDING_INFO: &str = "/fapi/v1/fundingInfo";
 const FUNDING_HOURS: u8 = 8;
 /// Frames a second; the venue takes 10, pongs included.
 const FRAMES_PER_SECOND: u32 = 5;
+/// The venue closes a connection after 24 hours; the first one is renewed this long after it was made, each further
+/// one a little earlier, so that they are not all renewed at once.
+const RENEW_AFTER: Duration = Duration::from_hours(23);
+/// How much earlier.
+const RENEW_SPREAD: Duration = Duration::from_mins(3);
+/// The venue takes 300 new connections in five minutes, and REST of a weight of 2400 a minute (ours weigh 1).
+const LIMITS: Limits = Limits {
+    connections: 250,
+    connects: Quota::new(250, Duration::from_mins(5)),
+    subscriptions: usize::MAX,
+    requests: None,
+    rest: Quota::new(300, Duration::from_mins(1)),
+};
 
 /// The protocol.
 #[derive(Clone, Copy, Debug)]
@@ -82,11 +98,29 @@ impl Protocol for Binance {
         Ok(())
     }
 
-    fn routes(&self, wanted: &Wanted, instruments: &Instruments, endpoints: &Endpoints) -> Vec<Route> {
+    fn limits(&self) -> Limits {
+        LIMITS
+    }
+
+    fn replan(
+        &self,
+        standing: &[Route],
+        wanted: &Wanted,
+        instruments: &Instruments,
+        endpoints: &Endpoints,
+    ) -> Vec<Route> {
         let market_wide = Share { symbol: None, topics: vec!["!forceOrder@arr".to_owned()] };
         let shares = plan::with_market_wide(market_wide, shares(wanted, instruments));
-        let loads = plan::fill(&shares, STREAMS, |_| 1);
-        loads.into_iter().enumerate().map(|(at, load)| route(at, load, endpoints)).collect()
+        let layout = Layout {
+            room: STREAMS,
+            cost: |_| 1,
+            batch: BATCH,
+            subscribe,
+            connection: &|at| connection(at, endpoints),
+            connections: LIMITS.connections,
+            subscriptions: LIMITS.subscriptions,
+        };
+        layout.of(standing, &shares)
     }
 
     fn decode(
@@ -140,26 +174,28 @@ fn shares(wanted: &Wanted, instruments: &Instruments) -> Vec<Share> {
     linear.map(|listing| share(listing.symbol, listing.instrument.as_str())).collect()
 }
 
-fn route(at: usize, load: plan::Load, endpoints: &Endpoints) -> Route {
-    let subscriptions = load.topics.chunks(BATCH).enumerate().map(|(batch, topics)| {
-        let id = batch + 1;
-        let params = plan::quoted_list(topics);
-        Subscription {
-            frame: format!(r#"{{"method":"SUBSCRIBE","params":[{params}],"id":{id}}}"#),
-            acks: vec![Ack::Request(id.to_string())],
-            topics: topics.to_vec(),
-        }
-    });
+fn subscribe(number: usize, topics: &[String]) -> Subscription {
+    let params = plan::quoted_list(topics);
+    Subscription {
+        frame: format!(r#"{{"method":"SUBSCRIBE","params":[{params}],"id":{number}}}"#),
+        acks: vec![Ack::Request(number.to_string())],
+        topics: topics.to_vec(),
+    }
+}
+
+fn connection(at: usize, endpoints: &Endpoints) -> Route {
+    let earlier = RENEW_SPREAD * u32::try_from(at % 16).unwrap_or(0);
     Route {
         venue: Venue::Binance,
         name: format!("market-{at}"),
         url: format!("{}/market/stream", endpoints.ws_url),
-        subscriptions: subscriptions.collect(),
+        subscriptions: Vec::new(),
         frames_per_second: FRAMES_PER_SECOND,
         keepalive: None,
         watch: plan::WATCH,
+        renew_after: Some(RENEW_AFTER.saturating_sub(earlier)),
         market_wide: if at == 0 { vec![GapStream::Liquidations] } else { Vec::new() },
         carries: vec![GapStream::Trades, GapStream::Mark],
-        symbols: load.symbols,
+        symbols: Vec::new(),
     }
 }

@@ -13,11 +13,11 @@ use cascade_domain::{FeedStatus, GapStream, Venue};
 use self::wire::{Answer, Page, Row};
 use crate::instruments::{Instruments, Listing, Quote, Sizing};
 use crate::number::cut;
-use crate::plan::{self, Share};
+use crate::plan::{self, Layout, Share};
 use crate::wire::{body_text, read, readable_rows, told};
 use crate::{
-    Ack, DecodeError, Decoded, Endpoints, Keepalive, Meaning, Method, Ping, Protocol, RestRequest, Route,
-    Subscription, Wanted,
+    Ack, DecodeError, Decoded, Endpoints, Keepalive, Limits, Meaning, Method, Ping, Protocol, Quota,
+    RestRequest, Route, Subscription, Wanted,
 };
 
 /// Characters of all arguments on one connection; the venue takes 21,000.
@@ -28,6 +28,16 @@ const BATCH: usize = 200;
 const FRAMES_PER_SECOND: u32 = 5;
 /// The two kinds of contract, each with its own host path.
 const CATEGORIES: [&str; 2] = ["linear", "inverse"];
+
+/// The venue takes 500 new connections in five minutes, 1000 of a category at once, and 600 REST requests in five
+/// seconds.
+const LIMITS: Limits = Limits {
+    connections: 800,
+    connects: Quota::new(400, Duration::from_mins(5)),
+    subscriptions: usize::MAX,
+    requests: None,
+    rest: Quota::new(200, Duration::from_secs(5)),
+};
 
 /// The protocol.
 #[derive(Clone, Copy, Debug)]
@@ -75,13 +85,38 @@ impl Protocol for Bybit {
         read_page(body, into).map(|_| ())
     }
 
-    fn routes(&self, wanted: &Wanted, instruments: &Instruments, endpoints: &Endpoints) -> Vec<Route> {
-        let of = |category| {
-            let shares = shares(category, wanted, instruments);
-            let loads = plan::fill(&shares, CHARACTERS, |topic| topic.len() + 3);
-            loads.into_iter().enumerate().map(move |(at, load)| route(category, at, load, endpoints))
+    fn limits(&self) -> Limits {
+        LIMITS
+    }
+
+    fn replan(
+        &self,
+        standing: &[Route],
+        wanted: &Wanted,
+        instruments: &Instruments,
+        endpoints: &Endpoints,
+    ) -> Vec<Route> {
+        let of = |category: &'static str| {
+            let mine: Vec<Route> = standing.iter().filter(|route| is_of(category, route)).cloned().collect();
+            let layout = Layout {
+                room: CHARACTERS,
+                cost: |topic| topic.len() + 3,
+                batch: BATCH,
+                subscribe,
+                connection: &|at| connection(category, at, endpoints),
+                connections: LIMITS.connections / CATEGORIES.len(),
+                subscriptions: LIMITS.subscriptions,
+            };
+            layout.of(&mine, &shares(category, wanted, instruments))
         };
-        CATEGORIES.into_iter().flat_map(of).collect()
+        let mut planned = CATEGORIES.map(|category| of(category).into_iter());
+        let mut routes: Vec<Route> = Vec::new();
+        for standing in standing {
+            let kind = CATEGORIES.iter().position(|category| is_of(category, standing));
+            routes.extend(kind.and_then(|kind| planned.get_mut(kind)?.next()));
+        }
+        routes.extend(planned.into_iter().flatten());
+        routes
     }
 
     fn decode(
@@ -141,29 +176,34 @@ fn shares(category: &str, wanted: &Wanted, instruments: &Instruments) -> Vec<Sha
     mine.map(|listing| share(listing.symbol, listing.instrument.as_str())).collect()
 }
 
-fn route(category: &str, at: usize, load: plan::Load, endpoints: &Endpoints) -> Route {
-    let subscriptions = load.topics.chunks(BATCH).enumerate().map(|(batch, topics)| {
-        let id = (batch + 1).to_string();
-        let args = plan::quoted_list(topics);
-        Subscription {
-            frame: format!(r#"{{"req_id":"{id}","op":"subscribe","args":[{args}]}}"#),
-            acks: vec![Ack::Request(id)],
-            topics: topics.to_vec(),
-        }
-    });
+fn is_of(category: &str, route: &Route) -> bool {
+    route.name.split('-').next() == Some(category)
+}
+
+fn subscribe(number: usize, topics: &[String]) -> Subscription {
+    let (id, args) = (number.to_string(), plan::quoted_list(topics));
+    Subscription {
+        frame: format!(r#"{{"req_id":"{id}","op":"subscribe","args":[{args}]}}"#),
+        acks: vec![Ack::Request(id)],
+        topics: topics.to_vec(),
+    }
+}
+
+fn connection(category: &str, at: usize, endpoints: &Endpoints) -> Route {
     Route {
         venue: Venue::Bybit,
         name: format!("{category}-{at}"),
         url: format!("{}/v5/public/{category}", endpoints.ws_url),
-        subscriptions: subscriptions.collect(),
+        subscriptions: Vec::new(),
         frames_per_second: FRAMES_PER_SECOND,
         keepalive: Some(Keepalive {
             every: Duration::from_secs(20),
             ping: Ping::Text(r#"{"op":"ping"}"#.to_owned()),
         }),
         watch: plan::WATCH,
+        renew_after: None,
         market_wide: Vec::new(),
         carries: GapStream::ALL.to_vec(),
-        symbols: load.symbols,
+        symbols: Vec::new(),
     }
 }

@@ -16,16 +16,23 @@ use serde_json::value::RawValue;
 
 use self::wire::{Meta, Row};
 use crate::instruments::{Instruments, Listing, Quote, Sizing};
-use crate::plan::{self, Share};
+use crate::plan::{self, Layout, Share};
 use crate::wire::{body_text, read, readable_rows};
 use crate::{
-    Ack, DecodeError, Decoded, Endpoints, Keepalive, Meaning, Method, Ping, Protocol, RestRequest, Route,
-    Subscription, Wanted,
+    Ack, DecodeError, Decoded, Endpoints, Keepalive, Limits, Meaning, Method, Ping, Protocol, Quota,
+    RestRequest, Route, Subscription, Wanted,
 };
 
-/// Subscriptions of one address over all connections.
-const SUBSCRIPTIONS: usize = 1000;
-/// Subscriptions on one connection: four connections at most, of the ten that an address may hold.
+/// The venue takes 10 connections at once from an address, 30 new ones a minute, 1000 subscriptions over all of them,
+/// and REST of a weight of 1200 a minute (ours weigh 20).
+const LIMITS: Limits = Limits {
+    connections: 9,
+    connects: Quota::new(25, Duration::from_mins(1)),
+    subscriptions: 960,
+    requests: None,
+    rest: Quota::new(30, Duration::from_mins(1)),
+};
+/// Subscriptions on one connection: four connections at most, of those that an address may hold.
 const PER_CONNECTION: usize = 250;
 /// Users whose fills one address may follow.
 const USERS: usize = 10;
@@ -83,19 +90,36 @@ impl Protocol for Hyperliquid {
         Ok(())
     }
 
-    fn routes(&self, wanted: &Wanted, instruments: &Instruments, endpoints: &Endpoints) -> Vec<Route> {
+    fn limits(&self) -> Limits {
+        LIMITS
+    }
+
+    fn replan(
+        &self,
+        standing: &[Route],
+        wanted: &Wanted,
+        instruments: &Instruments,
+        endpoints: &Endpoints,
+    ) -> Vec<Route> {
         let vaults =
             wanted.vaults.iter().take(USERS).map(|vault| topic("userFills", &vault.to_ascii_lowercase()));
         let vaults = Share { symbol: None, topics: vaults.collect() };
-        let mut shares = plan::with_market_wide(vaults, coins(wanted, instruments));
-        let mut left = SUBSCRIPTIONS;
-        shares.retain(|share| {
-            let fits = share.topics.len() <= left;
-            left -= if fits { share.topics.len() } else { 0 };
-            fits
-        });
-        let loads = plan::fill(&shares, PER_CONNECTION, |_| 1);
-        loads.into_iter().enumerate().map(|(at, load)| route(at, load, endpoints)).collect()
+        let shares = plan::with_market_wide(vaults, coins(wanted, instruments));
+        let layout = Layout {
+            room: PER_CONNECTION,
+            cost: |_| 1,
+            batch: 1,
+            subscribe,
+            connection: &|at| connection(at, endpoints),
+            connections: LIMITS.connections,
+            subscriptions: LIMITS.subscriptions,
+        };
+        let mut routes = layout.of(standing, &shares);
+        for route in &mut routes {
+            let has_vaults = plan::topics(route).any(|topic| topic.starts_with("userFills:"));
+            route.market_wide = if has_vaults { vec![GapStream::Liquidations] } else { Vec::new() };
+        }
+        routes
     }
 
     fn decode(
@@ -135,7 +159,8 @@ fn coins(wanted: &Wanted, instruments: &Instruments) -> Vec<Share> {
 }
 
 /// The request for one topic; the venue takes one subscription a frame.
-fn subscription(name: &str) -> Subscription {
+fn subscribe(_: usize, topics: &[String]) -> Subscription {
+    let name = topics.first().map_or("", String::as_str);
     let (kind, what) = name.split_once(':').unwrap_or((name, ""));
     let key = if kind == "userFills" { "user" } else { "coin" };
     let (quoted_kind, quoted_what) = (plan::quoted(kind), plan::quoted(what));
@@ -148,21 +173,21 @@ fn subscription(name: &str) -> Subscription {
     }
 }
 
-fn route(at: usize, load: plan::Load, endpoints: &Endpoints) -> Route {
-    let has_vaults = load.topics.iter().any(|topic| topic.starts_with("userFills:"));
+fn connection(at: usize, endpoints: &Endpoints) -> Route {
     Route {
         venue: Venue::Hyperliquid,
         name: format!("public-{at}"),
         url: format!("{}/ws", endpoints.ws_url),
-        subscriptions: load.topics.iter().map(|topic| subscription(topic)).collect(),
+        subscriptions: Vec::new(),
         frames_per_second: FRAMES_PER_SECOND,
         keepalive: Some(Keepalive {
             every: Duration::from_secs(30),
             ping: Ping::Text(r#"{"method":"ping"}"#.to_owned()),
         }),
         watch: plan::WATCH,
-        market_wide: if has_vaults { vec![GapStream::Liquidations] } else { Vec::new() },
+        renew_after: None,
+        market_wide: Vec::new(),
         carries: vec![GapStream::Trades, GapStream::OpenInterest, GapStream::Mark],
-        symbols: load.symbols,
+        symbols: Vec::new(),
     }
 }

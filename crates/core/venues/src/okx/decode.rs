@@ -114,7 +114,7 @@ fn push(
     Ok(Meaning::Market)
 }
 
-fn liquidation(
+pub(super) fn liquidation(
     name: &str,
     row: &Detail<'_>,
     prints: &mut Prints<'_>,

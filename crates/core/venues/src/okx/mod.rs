@@ -4,29 +4,40 @@
 //! of the same connection tell whether it lives. Quantities are contracts, so nothing in contracts is read before the
 //! venue's instruments are known. Everything is subscribed by instrument but the liquidations.
 
+mod backfill;
 mod decode;
 mod wire;
 
 use std::time::Duration;
 
 use cascade_domain::{FeedStatus, GapStream, Venue};
+use serde_json::value::RawValue;
 
 use self::wire::{Answer, Row};
 use crate::instruments::{Instruments, Listing, Quote, Sizing};
 use crate::number::{Number, cut};
-use crate::plan::{self, Share};
+use crate::plan::{self, Layout, Share};
 use crate::wire::{body_text, read, readable_rows, told};
 use crate::{
-    Ack, DecodeError, Decoded, Endpoints, Keepalive, Meaning, Method, Ping, Protocol, RestRequest, Route,
-    Subscription, Wanted,
+    Ack, DecodeError, Decoded, Endpoints, Keepalive, Limits, Meaning, Method, Missed, Ping, Protocol, Quota,
+    RestRequest, Route, Subscription, Wanted,
 };
 
 /// Bytes of all arguments on one connection; the venue takes 64 KB.
 const BYTES: usize = 60_000;
 /// Topics in one request.
 const BATCH: usize = 100;
-/// Frames a second. The venue takes 480 requests an hour on a connection, far more than one plan has.
+/// Frames a second.
 const FRAMES_PER_SECOND: u32 = 3;
+/// The venue takes 3 new connections a second from an address, 480 subscription requests an hour on a connection, and
+/// 10 to 20 REST requests a second, by the question. How many connections may stand is not documented.
+const LIMITS: Limits = Limits {
+    connections: 100,
+    connects: Quota::new(2, Duration::from_secs(1)),
+    subscriptions: usize::MAX,
+    requests: Some(Quota::new(440, Duration::from_hours(1))),
+    rest: Quota::new(10, Duration::from_secs(1)),
+};
 /// The market-wide channel.
 const LIQUIDATIONS: &str = "liquidation-orders";
 
@@ -67,21 +78,50 @@ impl Protocol for Okx {
     }
 
     fn read_instruments_file(&self, body: &[u8], into: &mut Instruments) -> Result<(), DecodeError> {
-        let answer: Answer<'_> = read(body_text(body)?)?;
-        if &*answer.code != "0" {
-            let words = told(answer.msg.as_ref()).unwrap_or("no reason");
-            let refusal = format!("the venue answers {}: {}", cut(&answer.code, 16), cut(words, 120));
-            return Err(DecodeError::Malformed(refusal));
-        }
-        readable_rows(&answer.data).filter_map(|row| listing(&row)).for_each(|listing| into.insert(listing));
+        readable_rows(&answered(body)?)
+            .filter_map(|row| listing(&row))
+            .for_each(|listing| into.insert(listing));
         Ok(())
     }
 
-    fn routes(&self, wanted: &Wanted, instruments: &Instruments, endpoints: &Endpoints) -> Vec<Route> {
+    fn limits(&self) -> Limits {
+        LIMITS
+    }
+
+    fn replan(
+        &self,
+        standing: &[Route],
+        wanted: &Wanted,
+        instruments: &Instruments,
+        endpoints: &Endpoints,
+    ) -> Vec<Route> {
         let market_wide = Share { symbol: None, topics: vec![topic(LIQUIDATIONS, "SWAP")] };
         let shares = plan::with_market_wide(market_wide, shares(wanted, instruments));
-        let loads = plan::fill(&shares, BYTES, |topic| arg(topic).len() + 1);
-        loads.into_iter().enumerate().map(|(at, load)| route(at, load, endpoints)).collect()
+        let layout = Layout {
+            room: BYTES,
+            cost: |topic| arg(topic).len() + 1,
+            batch: BATCH,
+            subscribe,
+            connection: &|at| connection(at, endpoints),
+            connections: LIMITS.connections,
+            subscriptions: LIMITS.subscriptions,
+        };
+        layout.of(standing, &shares)
+    }
+
+    fn backfill(&self, missed: &Missed<'_>) -> Vec<RestRequest> {
+        backfill::requests(missed)
+    }
+
+    fn read_backfill(
+        &self,
+        request: &RestRequest,
+        body: &[u8],
+        missed: &Missed<'_>,
+        out: &mut Decoded,
+    ) -> Result<Option<RestRequest>, DecodeError> {
+        out.clear();
+        backfill::read(request, body, missed, out)
     }
 
     fn decode(
@@ -93,6 +133,17 @@ impl Protocol for Okx {
         out.clear();
         decode::decode(frame, instruments, out)
     }
+}
+
+/// The rows of a REST answer.
+fn answered(body: &[u8]) -> Result<Vec<&RawValue>, DecodeError> {
+    let answer: Answer<'_> = read(body_text(body)?)?;
+    if &*answer.code == "0" {
+        return Ok(answer.data);
+    }
+    let words = told(answer.msg.as_ref()).unwrap_or("no reason");
+    let refusal = format!("the venue answers {}: {}", cut(&answer.code, 16), cut(words, 120));
+    Err(DecodeError::Malformed(refusal))
 }
 
 /// How a subscription is named here: `trades:BTC-USDT-SWAP`.
@@ -144,25 +195,27 @@ fn shares(wanted: &Wanted, instruments: &Instruments) -> Vec<Share> {
     listings.map(|listing| share(listing.symbol, listing.instrument.as_str())).collect()
 }
 
-fn route(at: usize, load: plan::Load, endpoints: &Endpoints) -> Route {
-    let subscriptions = load.topics.chunks(BATCH).map(|topics| {
-        let args = topics.iter().map(|topic| arg(topic)).collect::<Vec<_>>().join(",");
-        Subscription {
-            frame: format!(r#"{{"op":"subscribe","args":[{args}]}}"#),
-            acks: topics.iter().cloned().map(Ack::Topic).collect(),
-            topics: topics.to_vec(),
-        }
-    });
+fn subscribe(_: usize, topics: &[String]) -> Subscription {
+    let args = topics.iter().map(|topic| arg(topic)).collect::<Vec<_>>().join(",");
+    Subscription {
+        frame: format!(r#"{{"op":"subscribe","args":[{args}]}}"#),
+        acks: topics.iter().cloned().map(Ack::Topic).collect(),
+        topics: topics.to_vec(),
+    }
+}
+
+fn connection(at: usize, endpoints: &Endpoints) -> Route {
     Route {
         venue: Venue::Okx,
         name: format!("public-{at}"),
         url: format!("{}/ws/v5/public", endpoints.ws_url),
-        subscriptions: subscriptions.collect(),
+        subscriptions: Vec::new(),
         frames_per_second: FRAMES_PER_SECOND,
         keepalive: Some(Keepalive { every: Duration::from_secs(20), ping: Ping::Text("ping".to_owned()) }),
         watch: plan::WATCH,
+        renew_after: None,
         market_wide: if at == 0 { vec![GapStream::Liquidations] } else { Vec::new() },
         carries: vec![GapStream::Trades, GapStream::OpenInterest, GapStream::Mark],
-        symbols: load.symbols,
+        symbols: Vec::new(),
     }
 }

@@ -1,7 +1,9 @@
 //! OKX's frames.
 
-use cascade_domain::{EventTime, PriceKind, Side, Taker, Usd, Venue};
-use cascade_venues::{Ack, DecodeError, Instruments, Meaning};
+use cascade_domain::{Event, EventTime, PriceKind, Side, Symbol, Taker, Usd, Venue};
+use cascade_venues::{
+    Ack, DecodeError, Decoded, Endpoints, Instruments, Meaning, Method, Missed, RestRequest, Wanted, protocol,
+};
 
 use super::{OKX_INSTRUMENTS, decode, liquidations, listed, marks, meaning, refusal, told, trades};
 
@@ -156,4 +158,96 @@ fn answers_pings_and_notices_are_told_from_pushes() {
     ));
     assert_eq!(meaning(&push("books5", "{}")), Meaning::Ignored("books"));
     assert_eq!(meaning(&push("candle1m", "{}")), Meaning::Ignored("candle"));
+}
+
+/// When the rows of `detail` happened.
+const AT: EventTime = EventTime::from_ms(1_791_565_600_771);
+
+fn endpoints() -> Endpoints {
+    Endpoints { ws_url: String::new(), rest_url: "http://h:2".to_owned(), coinm_rest_url: None }
+}
+
+fn wanted(symbols: &[&str]) -> Wanted {
+    let symbols = symbols.iter().map(|text| Symbol::parse(text).unwrap()).collect();
+    Wanted { symbols: Some(symbols), ..Wanted::default() }
+}
+
+/// What is asked for, for ten minutes that end a second after [`AT`], and what an answer to the first of it becomes.
+fn asked_again(
+    symbols: &[&str],
+    body: &str,
+) -> (Vec<RestRequest>, Decoded, Result<Option<String>, DecodeError>) {
+    let (table, wanted, endpoints, mut out) = (table(), wanted(symbols), endpoints(), Decoded::default());
+    let (from, to) = (AT.plus_ms(-600_000), AT.plus_ms(1000));
+    let missed = Missed { wanted: &wanted, instruments: &table, endpoints: &endpoints, from, to };
+    let requests = protocol(Venue::Okx).backfill(&missed);
+    let next = protocol(Venue::Okx).read_backfill(&requests[0], body.as_bytes(), &missed, &mut out);
+    (requests, out, next.map(|next| next.map(|request| request.url)))
+}
+
+fn answer(instrument: &str, details: &str) -> String {
+    format!(
+        r#"{{"code":"0","data":[{{"details":[{details}],"instFamily":"X","instId":"{instrument}","instType":"SWAP","totalLoss":"0","uly":"X"}}],"msg":""}}"#
+    )
+}
+
+#[test]
+fn what_was_missed_is_asked_for_by_underlying_with_every_dollar() {
+    let (requests, ..) = asked_again(&["BTCUSDT", "SOLUSDT"], r#"{"code":"0","data":[],"msg":""}"#);
+    let after = AT.ms() + 1000 + 5000;
+    let url = |underlying: &str| {
+        format!(
+            "http://h:2/api/v5/public/liquidation-orders?instType=SWAP&uly={underlying}&state=filled&limit=100&after={after}"
+        )
+    };
+    let urls: Vec<_> = requests.iter().map(|request| request.url.clone()).collect();
+    assert_eq!(urls, ["BTC-USD", "BTC-USDC", "BTC-USDT", "SOL-USDT"].map(url));
+    assert!(requests.iter().all(|request| request.method == Method::Get));
+}
+
+#[test]
+fn a_row_is_the_same_event_whichever_way_it_comes() {
+    for (name, details) in [
+        ("BTC-USDT-SWAP", detail("sell", "long", "82655.7", "8.55")),
+        ("BTC-USD-SWAP", detail("buy", "short", "50000", "3")),
+        ("BTC-USDT-SWAP", detail("buy", "net", "82655.7", "1")),
+        ("BTC-USDT-SWAP", vec![detail("sell", "long", "82655.7", "8.55"); 2].join(",")),
+    ] {
+        let heard = liquidations(Venue::Okx, &frame(name, &details), &table());
+        let (_, out, _) = asked_again(&["BTCUSDT"], &answer(name, &details));
+        let heard: Vec<_> = heard.into_iter().map(Event::Liquidation).collect();
+        assert_eq!((&out.events, &out.refused[..]), (&heard, &[][..]), "{name} {details}");
+    }
+}
+
+#[test]
+fn pages_are_asked_for_until_one_reaches_the_beginning_of_what_was_missed() {
+    let at = |ms: i64| {
+        detail("sell", "long", "82655.7", "8.55").replace(&AT.to_string(), &(AT.ms() + ms).to_string())
+    };
+    let read = |details: &[String]| asked_again(&["BTCUSDT"], &answer("BTC-USDT-SWAP", &details.join(",")));
+    let (requests, out, next) = read(&[at(0), at(-1000), at(-60_000)]);
+    assert_eq!(out.events.len(), 3);
+    let (first, _) = requests[0].url.split_once("&after=").unwrap();
+    assert_eq!(next, Ok(Some(format!("{first}&after={}", AT.ms() - 60_000))));
+    let (_, out, next) = read(&[at(0), at(-600_000), at(-700_000)]);
+    assert_eq!((out.events.len(), next), (2, Ok(None)), "older ones were not missed");
+    let (_, out, next) = read(&[at(60_000)]);
+    assert_eq!((out.events.len(), next), (0, Ok(None)), "a page that goes no further back is the last");
+    assert_eq!(read(&[]).2, Ok(None));
+}
+
+#[test]
+fn a_bad_row_of_an_answer_costs_no_other_and_a_refusal_is_told() {
+    let bad = detail("hold", "net", "1", "1");
+    let (_, out, _) = asked_again(
+        &["BTCUSDT"],
+        &answer("BTC-USDT-SWAP", &[bad, detail("buy", "short", "1", "1")].join(",")),
+    );
+    assert_eq!((out.events.len(), out.refused.len()), (1, 1));
+    let (_, out, _) = asked_again(&["SOLUSDT"], &answer("BTC-USDT-SWAP", &detail("buy", "short", "1", "1")));
+    assert!(out.events.is_empty(), "nobody asked for it");
+    for body in [r#"{"code":"50011","msg":"Too Many Requests","data":[]}"#, "<html>", ""] {
+        assert!(matches!(asked_again(&["BTCUSDT"], body).2, Err(DecodeError::Malformed(_))), "{body}");
+    }
 }

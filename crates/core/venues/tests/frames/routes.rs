@@ -168,10 +168,17 @@ fn no_plan_passes_a_limit_however_much_is_wanted() {
             Venue::Bybit => assert_eq!(all.len(), 800 * 3),
             Venue::Okx => assert_eq!(all.len(), 1 + 800 * 5),
             Venue::Hyperliquid => {
-                assert!(all.len() <= 1000 && routes.len() <= 4);
+                assert!(all.len() <= 1000 && routes.len() <= 9);
                 assert_eq!(all.iter().filter(|topic| topic.starts_with("userFills")).count(), 10);
             }
         }
+        let limits = protocol(venue).limits();
+        assert!(routes.len() <= limits.connections && all.len() <= limits.subscriptions, "{venue}");
+        let symbols: Vec<_> = routes.iter().flat_map(|route| &route.symbols).collect();
+        let once: BTreeSet<_> = symbols.iter().collect();
+        assert_eq!(once.len(), symbols.len(), "{venue}: a symbol is read twice");
+        let read = if venue == Venue::Hyperliquid { (960 - 10) / 2 } else { 800 };
+        assert_eq!(symbols.len(), read, "{venue}");
         let wholes = routes.iter().filter(|route| !route.market_wide.is_empty()).count();
         assert_eq!(
             wholes,
@@ -187,5 +194,93 @@ fn a_venue_that_lists_nothing_of_what_is_wanted_is_not_connected_to() {
     for venue in Venue::ALL {
         let routes = routes(venue, &wanted(&["NOSUCHUSDT"]), &many(venue));
         assert_eq!(topics(&routes), [""; 0], "{venue}: liquidations alone could not tell whether it lives");
+    }
+}
+
+/// What a venue lists: some of eight hundred coins.
+fn some(venue: Venue, which: impl Fn(usize) -> bool) -> Instruments {
+    let mut table = Instruments::new();
+    let all = many(venue);
+    let number = |listing: &Listing| {
+        let digits = listing.symbol.as_str().trim_start_matches("COIN").trim_end_matches("USDT");
+        digits.parse::<usize>().unwrap()
+    };
+    all.iter().filter(|listing| which(number(listing))).for_each(|listing| table.insert(*listing));
+    table
+}
+
+#[test]
+fn what_is_listed_later_joins_and_nothing_that_stands_moves() {
+    let everything = Wanted::default();
+    for venue in Venue::ALL {
+        let before = routes(venue, &everything, &some(venue, |at| at < 300));
+        let replan = |table: &Instruments| protocol(venue).replan(&before, &everything, table, &endpoints());
+        assert_eq!(replan(&some(venue, |at| at < 300)), before, "{venue}: nothing new, nothing changed");
+        let after = replan(&some(venue, |at| at < 450));
+        assert!(after.len() >= before.len(), "{venue}");
+        for (before, after) in before.iter().zip(&after) {
+            assert_eq!((&before.name, &before.url), (&after.name, &after.url));
+            assert_eq!(
+                after.subscriptions[..before.subscriptions.len()],
+                before.subscriptions[..],
+                "{venue}"
+            );
+            assert_eq!(after.symbols[..before.symbols.len()], before.symbols[..], "{venue}");
+        }
+        let names: BTreeSet<_> = after.iter().map(|route| &route.name).collect();
+        assert_eq!(names.len(), after.len(), "{venue}: a name of its own for each");
+        let fresh = routes(venue, &everything, &some(venue, |at| at < 450));
+        let sorted =
+            |routes: &[Route]| topics(routes).into_iter().map(str::to_owned).collect::<BTreeSet<_>>();
+        assert_eq!(sorted(&after), sorted(&fresh), "{venue}: the same is read as if it were new");
+        assert_eq!(topics(&after).len(), topics(&fresh).len(), "{venue}: each once");
+        let rooms = |routes: &[Route]| routes.iter().map(|r| r.market_wide.clone()).collect::<Vec<_>>();
+        assert_eq!(rooms(&after)[..before.len()], rooms(&before)[..], "{venue}");
+        assert!(rooms(&after)[before.len()..].iter().all(Vec::is_empty), "{venue}");
+        let acks: Vec<_> = after[0]
+            .subscriptions
+            .iter()
+            .flat_map(|s| &s.acks)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
+        let all: usize = after[0].subscriptions.iter().map(|s| s.acks.len()).sum();
+        assert_eq!(acks.len(), all, "{venue}: no acknowledgement answers two requests");
+    }
+}
+
+#[test]
+fn what_is_listed_no_longer_is_not_asked_for_again() {
+    let everything = Wanted::default();
+    for venue in Venue::ALL {
+        let before = routes(venue, &everything, &some(venue, |at| at < 100));
+        let left = some(venue, |at| at < 100 && at != 17 && at != 16);
+        let after = protocol(venue).replan(&before, &everything, &left, &endpoints());
+        let asked = topics(&after).join(" ").to_uppercase();
+        assert!(
+            !asked.contains("COIN17") && !asked.contains("COIN16") && asked.contains("COIN18"),
+            "{venue}"
+        );
+        let symbols: Vec<_> = after.iter().flat_map(|route| &route.symbols).collect();
+        assert_eq!(symbols.len(), 98, "{venue}");
+        assert_eq!(after.len(), before.len());
+    }
+}
+
+#[test]
+fn only_binance_closes_what_is_a_day_old_and_no_two_routes_are_renewed_together() {
+    for venue in Venue::ALL {
+        let routes = routes(venue, &Wanted::default(), &many(venue));
+        let renewals: BTreeSet<_> = routes.iter().filter_map(|route| route.renew_after).collect();
+        if venue == Venue::Binance {
+            assert_eq!(renewals.len(), routes.len());
+            assert!(
+                renewals.iter().all(|after| {
+                    *after <= Duration::from_hours(23) && *after >= Duration::from_hours(22)
+                })
+            );
+        } else {
+            assert!(renewals.is_empty(), "{venue}");
+        }
     }
 }

@@ -6,3 +6,4 @@ mod reading;
 mod store;
 mod subscriber;
 mod support;
+mod tell;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cascade_domain::{GapStream, Venue};
-use cascade_feed::{Ended, Session, SessionLimits, session};
+use cascade_feed::{Ended, Session, session};
 use cascade_pace::Clock;
 use cascade_venues::{Ack, Instruments, Route, Subscription, Watch, protocol};
 use futures_util::{SinkExt, StreamExt};
@@ -118,6 +118,7 @@ pub(crate) fn route(exchange: &Exchange) -> Route {
         frames_per_second: 100,
         keepalive: None,
         watch: Watch { silent_after: Duration::from_hours(1), ack_within: Duration::from_hours(1) },
+        renew_after: None,
         market_wide: Vec::new(),
         carries: vec![GapStream::Liquidations, GapStream::Mark],
         symbols: Vec::new(),
@@ -126,13 +127,8 @@ pub(crate) fn route(exchange: &Exchange) -> Route {
 
 /// A session on this route.
 pub(crate) fn plan(route: Route, clock: &Arc<impl Clock + 'static>) -> Session {
-    Session {
-        protocol: protocol(route.venue),
-        route,
-        instruments: Arc::new(Instruments::default()),
-        clock: Arc::clone(clock) as Arc<dyn Clock>,
-        limits: SessionLimits::default(),
-    }
+    let instruments = Arc::new(Instruments::default());
+    Session::new(protocol(route.venue), route, instruments, Arc::clone(clock) as Arc<dyn Clock>)
 }
 
 /// Runs one session beside the exchange's script, and asks it to stop where the script ends.

@@ -11,7 +11,7 @@ use crate::ear::{Ear, Fast, Told, wall};
 use crate::exchange::{Exchange, plan, route, ticker};
 
 /// Keeps a route up beside a script; gives how long stopping took on the wall.
-async fn kept(plan: &Session, ear: &Ear, script: impl Future<Output = ()>) -> Duration {
+pub(crate) async fn kept(plan: &Session, ear: &Ear, script: impl Future<Output = ()>) -> Duration {
     let (stop, stopped) = oneshot::channel::<()>();
     let mut sink = ear.clone();
     let scripted = async {
@@ -105,24 +105,6 @@ async fn stopping_is_prompt_while_the_route_backs_off() {
     let ear = Ear::new(clock.clone());
     let took = kept(&plan, &ear, ear.until("three failed tries", |ear| ear.ends().len() == 3)).await;
     assert!(took < Duration::from_secs(1), "{took:?}");
-}
-
-#[tokio::test]
-async fn a_wait_on_the_venues_request_to_reconnect_is_short() {
-    let (exchange, clock) = (Exchange::open().await, Fast::new(1));
-    let mut route = route(&exchange);
-    route.venue = Venue::Okx;
-    route.subscriptions.clear();
-    let ear = Ear::new(clock.clone());
-    kept(&plan(route, &clock), &ear, async {
-        let mut peer = exchange.accept().await;
-        peer.say(r#"{"event":"notice","code":"64008","msg":"The connection will soon be closed for a service upgrade. Please reconnect.","connId":"a4d3ae55"}"#)
-            .await;
-        ear.until("the end", |ear| ear.ends().len() == 1).await;
-        drop(exchange.accept().await);
-    })
-    .await;
-    assert_eq!(ear.ends()[0].1, "asked");
 }
 
 #[tokio::test]

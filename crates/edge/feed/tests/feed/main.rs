@@ -1,9 +1,15 @@
 //! Sessions and REST clients against real servers on loopback that speak the venues' wire.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
+mod backfill;
 mod ear;
 mod exchange;
+mod frames;
+mod grow;
+mod follow;
 mod keep;
+mod limits;
+mod renew;
 mod rest;
 mod session;
 mod shutdown;

@@ -153,3 +153,48 @@ async fn asking_stops_at_once() {
     assert!(matches!(read, Err(RestError::Shutdown)));
     assert!(begun.elapsed() < Duration::from_secs(1));
 }
+
+#[tokio::test]
+async fn each_way_of_being_turned_down_says_how_long_the_venue_is_to_be_left_alone() {
+    for (answer, tries, away) in [
+        ("403 Forbidden", 1, Duration::from_mins(10)),
+        ("451 Unavailable For Legal Reasons", 1, Duration::from_hours(1)),
+        ("401 Unauthorized", 1, Duration::from_hours(1)),
+        ("418 I'm a teapot", 1, Duration::from_mins(2)),
+        ("429 Too Many Requests\r\nRetry-After: 300", 1, Duration::from_mins(5)),
+        ("503 Service Unavailable\r\nRetry-After: 1200", 1, Duration::from_mins(20)),
+        ("404 Not Found", 1, Duration::ZERO),
+        ("500 Internal Server Error", MOST_TRIES, Duration::ZERO),
+    ] {
+        let web = Web::open().await;
+        let (read, ()) = tokio::join!(ask(&web, Fast::new(100)), async {
+            for _ in 0..tries {
+                web.answer(answer, "").await;
+            }
+        });
+        assert_eq!(read.unwrap_err().away(), away, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn too_many_requests_are_answered_with_a_minute_and_bans_in_a_row_double() {
+    let (web, clock) = (Web::open().await, Fast::new(600));
+    let (read, waited_ms) = tokio::join!(ask(&web, clock.clone()), async {
+        web.answer("429 Too Many Requests", "").await;
+        let told = clock.now();
+        web.answer("200 OK", &page("linear", "BTC", "")).await;
+        let waited_ms = clock.now().since(told);
+        answer_the_rest(&web, 1).await;
+        waited_ms
+    });
+    read.unwrap();
+    assert!(waited_ms >= 60_000, "{waited_ms} ms of the clock");
+
+    let client = Client::try_new(clock, 7).unwrap();
+    for minutes in [2, 4, 8] {
+        let endpoints = endpoints(&web);
+        let asked = client.instruments(bybit(), &endpoints, pending());
+        let (read, _) = tokio::join!(asked, web.answer("418 I'm a teapot", ""));
+        assert_eq!(read.unwrap_err().away(), Duration::from_mins(minutes), "the client remembers its bans");
+    }
+}

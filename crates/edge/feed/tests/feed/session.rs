@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cascade_domain::{Event, Side, Venue};
+use cascade_domain::{Event, Venue};
 use cascade_feed::{End, Note};
 use cascade_venues::{Ack, Keepalive, Ping, Subscription};
 use futures_util::SinkExt;
@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::ear::{Ear, Fast, Told, wall};
-use crate::exchange::{Exchange, LIQUIDATIONS, ack, plan, request_id, route, run, subscription, ticker};
+use crate::exchange::{Exchange, ack, plan, request_id, route, run, subscription, ticker};
 
 #[tokio::test]
 async fn a_session_is_live_with_the_first_market_data_after_the_acknowledgement() {
@@ -129,47 +129,6 @@ async fn silence_ends_the_session_in_the_clocks_time_and_pongs_do_not_break_it()
 }
 
 #[tokio::test]
-async fn garbage_and_binary_frames_are_refused_and_their_neighbours_live() {
-    let (exchange, clock) = (Exchange::open().await, Fast::new(1));
-    let ear = Ear::new(clock.clone());
-    let ended = run(&plan(route(&exchange), &clock), &ear, async {
-        let mut peer = exchange.accept_subscriber().await;
-        peer.say("\u{0}{{{ no frame").await;
-        peer.socket.send(Message::Binary(vec![0x1f, 0x8b, 0xff].into())).await.unwrap();
-        peer.say("").await;
-        peer.say(LIQUIDATIONS).await;
-        ear.until("the liquidation", |ear| ear.events().len() == 1).await;
-    })
-    .await;
-    assert_eq!(ended.end, End::Shutdown);
-    let events = ear.events();
-    let Event::Liquidation(liquidation) = &events[0] else { panic!("{events:?}") };
-    assert_eq!(liquidation.side, Side::Long, "Bybit names the position's side");
-    let labels: Vec<_> = ear.refused().iter().map(cascade_venues::DecodeError::label).collect();
-    assert_eq!(labels.len(), 5, "{:?}", ear.refused());
-    assert_eq!(labels[..3], ["malformed", "malformed", "malformed"]);
-    assert_eq!(labels[3..], ["unknown_side", "bad_number"]);
-    assert!(ear.refused()[1].to_string().contains("a binary frame of 3 bytes"));
-}
-
-#[tokio::test]
-async fn a_frame_above_the_limit_ends_the_session() {
-    let (exchange, clock) = (Exchange::open().await, Fast::new(1));
-    let (mut plan, ear) = (plan(route(&exchange), &clock), Ear::new(clock.clone()));
-    plan.limits.max_frame_bytes = 60_000;
-    let ended = run(&plan, &ear, async {
-        let mut peer = exchange.accept_subscriber().await;
-        let fits = format!("{:width$}", ticker("BTCUSDT", 1), width = 60_000);
-        peer.say(&fits).await;
-        ear.until("the frame that fits", |ear| ear.events().len() == 1).await;
-        peer.say(&format!("{fits} ")).await;
-        ear.until("the end", |ear| !ear.ends().is_empty()).await;
-    })
-    .await;
-    assert_eq!(ended.end, End::TooLarge);
-}
-
-#[tokio::test]
 async fn pings_are_sent_on_time_under_a_flood_and_the_servers_pings_are_answered() {
     let (exchange, clock) = (Exchange::open().await, Fast::new(10));
     let mut route = route(&exchange);
@@ -251,33 +210,6 @@ async fn the_venues_words_of_farewell_are_told() {
     })
     .await;
     assert_eq!(ended.end, End::Closed { code: Some(1008), reason: "too many connections".to_owned() });
-}
-
-#[tokio::test]
-async fn a_broken_connection_is_told_as_closed() {
-    let (exchange, clock) = (Exchange::open().await, Fast::new(1));
-    let ear = Ear::new(clock.clone());
-    let ended = run(&plan(route(&exchange), &clock), &ear, async {
-        drop(exchange.accept_subscriber().await);
-        ear.until("the end", |ear| !ear.ends().is_empty()).await;
-    })
-    .await;
-    let End::Closed { code: None, reason } = ended.end else { panic!("{:?}", ended.end) };
-    assert!(reason.contains("broke off"), "{reason}");
-}
-
-#[tokio::test]
-async fn what_is_no_websocket_is_garbled() {
-    use tokio::io::AsyncWriteExt;
-    let (exchange, clock) = (Exchange::open().await, Fast::new(1));
-    let ear = Ear::new(clock.clone());
-    let ended = run(&plan(route(&exchange), &clock), &ear, async {
-        let mut peer = exchange.accept_subscriber().await;
-        peer.socket.get_mut().write_all(&[0xff; 64]).await.unwrap();
-        ear.until("the end", |ear| !ear.ends().is_empty()).await;
-    })
-    .await;
-    assert!(matches!(ended.end, End::Garbled(_)), "{:?}", ended.end);
 }
 
 #[tokio::test]

@@ -142,6 +142,16 @@ impl Client {
         self.json().await
     }
 
+    /// Reads what is there already; whether a pause of a tenth of a second follows within a few frames.
+    pub(crate) async fn drained(&mut self) -> bool {
+        for _ in 0..200 {
+            if tokio::time::timeout(Duration::from_millis(100), self.next()).await.is_err() {
+                return true;
+            }
+        }
+        false
+    }
+
     /// Reads until the connection is over; the close code if there was one.
     pub(crate) async fn ended(&mut self) -> Option<u16> {
         let mut code = None;
@@ -156,6 +166,14 @@ impl Client {
 
 /// A bare HTTP request; status and body.
 pub(crate) async fn http(simulator: &Simulator, request: &str, body: &str) -> (u16, Value) {
+    let answer = bare_http(simulator, request, body).await;
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    let body = answer.split_once("\r\n\r\n").unwrap().1;
+    (status, serde_json::from_str(body).unwrap_or_default())
+}
+
+/// A bare HTTP request; the whole answer, head and body.
+pub(crate) async fn bare_http(simulator: &Simulator, request: &str, body: &str) -> String {
     let mut socket = TcpStream::connect(simulator.addr()).await.unwrap();
     let head = format!(
         "{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
@@ -164,9 +182,7 @@ pub(crate) async fn http(simulator: &Simulator, request: &str, body: &str) -> (u
     socket.write_all(head.as_bytes()).await.unwrap();
     let mut answer = String::new();
     socket.read_to_string(&mut answer).await.unwrap();
-    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-    let body = answer.split_once("\r\n\r\n").unwrap().1;
-    (status, serde_json::from_str(body).unwrap_or_default())
+    answer
 }
 
 pub(crate) fn number(value: &Value) -> f64 {

@@ -1,30 +1,8 @@
 //! The program as a shell or an orchestrator runs it: configuration, health, signals, exit codes.
-#![expect(clippy::disallowed_methods, reason = "the exchanges are no part of what is supervised")]
 
-use std::sync::Arc;
-use std::time::Duration;
+use cascade_testkit::{TestProcess, TestRedis, eventually};
 
-use cascade_domain::Venue;
-use cascade_simulator::{Scenario, Simulator};
-use cascade_testkit::{TestClock, TestProcess, TestRedis, eventually};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_liquidation-ingest");
-const DEADLINE: Duration = Duration::from_mins(1);
-
-/// The variables that lead the program to this Redis and these exchanges.
-fn variables(redis: &TestRedis, simulator: &Simulator) -> Vec<(String, String)> {
-    let mut variables = vec![("CASCADE_REDIS__URL".to_owned(), redis.url())];
-    for venue in Venue::ALL {
-        let (endpoints, name) = (simulator.endpoints(venue), venue.as_str().to_uppercase());
-        let mut set = |key: &str, url| variables.push((format!("CASCADE_VENUES__{name}__{key}"), url));
-        set("WS_URL", endpoints.ws_url);
-        set("REST_URL", endpoints.rest_url);
-        if let Some(url) = endpoints.coinm_rest_url {
-            set("COINM_REST_URL", url);
-        }
-    }
-    variables
-}
+use crate::support::{DEADLINE, PROGRAM, exchanges, variables};
 
 #[tokio::test]
 async fn every_mistake_is_named_at_once_with_where_it_was_made() {
@@ -52,10 +30,7 @@ async fn every_mistake_is_named_at_once_with_where_it_was_made() {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_becomes_ready_says_so_and_ends_with_0_when_asked() {
     let redis = TestRedis::start().await.unwrap();
-    let scenario = Scenario::named("busy-day").unwrap();
-    let simulator = Simulator::bind(scenario, 1, Arc::new(TestClock::new(1.0))).await.unwrap();
-    let simulator = Arc::new(simulator);
-    tokio::spawn(Arc::clone(&simulator).run(std::future::pending()));
+    let simulator = exchanges("busy-day").await;
     for signal in ["TERM", "INT"] {
         let variables = variables(&redis, &simulator);
         let mut process = TestProcess::start(PROGRAM, &["--health-addr", "127.0.0.1:0"], &variables).unwrap();

@@ -1,0 +1,98 @@
+//! What a scenario says beside the markets' courses: which venue is broken when, what a detector should say of its
+//! feed, and a swarm of generated markets. Knows no venue and no wire format.
+
+use std::collections::BTreeMap;
+
+use cascade_domain::{FeedStatus, Venue};
+use serde::Deserialize;
+
+use crate::synthetic;
+
+/// What breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FaultKind {
+    /// The venue stays connected and sends nothing; what happens meanwhile is lost.
+    Mute,
+}
+
+/// A venue that is broken for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedFault {
+    /// The venue.
+    pub venue: Venue,
+    /// What breaks.
+    pub kind: FaultKind,
+    /// Second of the scenario at which it begins.
+    pub from_s: u64,
+    /// Second of the scenario at which it is over.
+    pub until_s: u64,
+}
+
+/// What a detector with default settings is expected to say of one venue's feed, and then to take back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedFeed {
+    /// The venue.
+    pub venue: Venue,
+    /// The state that must be told.
+    pub status: FeedStatus,
+}
+
+/// Many generated markets that all do the same: each order and each trade comes by itself (Poisson).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Swarm {
+    /// How many bases.
+    pub(crate) bases: usize,
+    /// Second of the scenario at which forced orders and full trading begin.
+    pub(crate) from_s: u64,
+    /// Second at which they end.
+    pub(crate) until_s: u64,
+    /// Forced orders a second of one base, by venue.
+    pub(crate) orders_per_s: BTreeMap<Venue, f64>,
+    /// Ordinary trades a second of one base, by venue.
+    pub(crate) trades_per_s: BTreeMap<Venue, f64>,
+    /// Share of those trades that there are before and after.
+    pub(crate) quiet_share: f64,
+    /// Median order, US dollars.
+    pub(crate) median_usd: f64,
+    /// Deviation of the logarithm of an order's size.
+    pub(crate) sigma: f64,
+    /// Share of longs among the orders.
+    pub(crate) long_share: f64,
+}
+
+impl PlannedFault {
+    pub(crate) fn nonsense(&self, duration_s: u64) -> Option<String> {
+        let (venue, from, until) = (self.venue, self.from_s, self.until_s);
+        if from >= until {
+            return Some(format!("the fault of {venue} from {from} s is over at {until} s"));
+        }
+        (until > duration_s).then(|| format!("the fault of {venue} is over at {until} s, after the end"))
+    }
+}
+
+impl Swarm {
+    pub(crate) fn nonsense(&self, duration_s: u64) -> Option<String> {
+        if !(1..=synthetic::MOST).contains(&self.bases) {
+            return Some(format!("bases is {}, not 1 to {}", self.bases, synthetic::MOST));
+        }
+        if self.from_s >= self.until_s || self.until_s > duration_s {
+            return Some(format!("from {} s until {} s is no time of it", self.from_s, self.until_s));
+        }
+        let rates = self.orders_per_s.values().chain(self.trades_per_s.values());
+        if let Some(rate) = rates.into_iter().find(|rate| !(0.0..=200.0).contains(*rate)) {
+            return Some(format!("a rate of {rate} a second is not 0 to 200"));
+        }
+        let checks = [
+            ("quiet_share", self.quiet_share, 0.0..=1.0),
+            ("median_usd", self.median_usd, 1.0..=1e8),
+            ("sigma", self.sigma, 0.0..=4.0),
+            ("long_share", self.long_share, 0.0..=1.0),
+        ];
+        let (key, value, range) = checks.into_iter().find(|(_, value, range)| !range.contains(value))?;
+        Some(format!("{key} is {value}, not {} to {}", range.start(), range.end()))
+    }
+}

@@ -1,0 +1,152 @@
+//! Who reads a venue: the replica that holds its lease holds all of its connections, hands them over when it stops, and
+//! is followed when it dies. Whoever reads fewer venues asks sooner, so that replicas that start together share them.
+//!
+//! Whoever gives a venue up reads on until its successor delivers, so that nothing is lost between them. That two read
+//! one venue for a while does no harm: every event has one id, and the streams take it once. Knows nothing of how a
+//! venue is read.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use cascade_bus::Bus;
+use cascade_domain::{EventTime, Venue};
+use cascade_pace::Clock;
+use cascade_service::{BoxError, Shutdown};
+use cascade_wire::{FeedHealthReading, key};
+
+use crate::PROGRAM;
+use crate::intake::Shared;
+use crate::lease::Lease;
+
+/// How often a free lease is asked for by who reads nothing, wall time.
+const ASK: Duration = Duration::from_millis(750);
+/// How much less often for each venue that is read already.
+const ASK_MODESTLY: Duration = Duration::from_millis(250);
+/// How long a successor may take before the venue is given up all the same, wall time, and how often it is looked for.
+const SUCCESSION: Duration = Duration::from_secs(6);
+const LOOK: Duration = Duration::from_millis(200);
+/// What a reader that ended may have lacked of the bars before the last frame that all its connections had heard.
+const OPEN_BARS_MS: i64 = 2_000;
+/// How long `feed:VENUE:health` stands: a venue without one has not been read for longer, milliseconds.
+const READING_MS: i64 = 60_000;
+
+/// The post of a venue's reader.
+#[derive(Debug)]
+pub(crate) struct Post {
+    pub(crate) venue: Venue,
+    pub(crate) bus: Bus,
+    pub(crate) instance: String,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) shared: Shared,
+    /// How many venues this process reads.
+    pub(crate) owned: Arc<AtomicUsize>,
+    /// How long the streams keep events, seconds.
+    pub(crate) stream_max_age_s: u32,
+}
+
+impl Post {
+    /// Waits for the lease, reads while it is ours, and gives it back at the end. `read` is given up to where the
+    /// venue's events are known, and when to stop.
+    ///
+    /// # Errors
+    /// The reader's.
+    pub(crate) async fn hold<R>(
+        self,
+        read: impl Fn(EventTime, Shutdown) -> R,
+        shutdown: Shutdown,
+    ) -> Result<(), BoxError>
+    where
+        R: Future<Output = Result<(), BoxError>>,
+    {
+        let lease = Lease::new(self.bus.clone(), key::feed_lease(self.venue), self.instance.clone());
+        let venue = self.venue.as_str();
+        let every = || {
+            let owned = u32::try_from(self.owned.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
+            ASK + ASK_MODESTLY.saturating_mul(owned)
+        };
+        while lease.take(every, &shutdown).await {
+            self.owned.fetch_add(1, Ordering::Relaxed);
+            let since = self.known_to().await;
+            self.shared.board(|board| board.own(self.venue));
+            tracing::info!(venue, since_ms = since.ms(), "reading it from now on");
+            let mine = Shutdown::new();
+            let mut reading = pin!(read(since, mine.clone()));
+            let ended = tokio::select! {
+                ended = &mut reading => Some(ended),
+                () = lease.keep(&shutdown) => None,
+            };
+            self.shared.board(|board| board.disown(self.venue));
+            lease.let_go().await;
+            let ended = match ended {
+                Some(ended) => ended,
+                None => {
+                    tokio::select! {
+                        ended = &mut reading => ended,
+                        () = self.succeeded() => {
+                            mine.request();
+                            reading.await
+                        }
+                    }
+                }
+            };
+            self.owned.fetch_sub(1, Ordering::Relaxed);
+            ended?;
+            if shutdown.is_requested() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until another replica's feed of the venue delivers, for as long as one may be expected to.
+    async fn succeeded(&self) {
+        let replicas = self.bus.scan(&key::heartbeats_of(PROGRAM.name)).await.unwrap_or_default();
+        let own = key::heartbeat(PROGRAM.name, &self.instance);
+        if replicas.iter().all(|replica| *replica == own) {
+            return;
+        }
+        let delivers = async {
+            loop {
+                if self.reading().await.is_some_and(|r| r.reader != self.instance && r.status.delivers()) {
+                    return;
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        let (venue, within_s) = (self.venue.as_str(), SUCCESSION.as_secs());
+        if tokio::time::timeout(SUCCESSION, delivers).await.is_ok() {
+            tracing::info!(venue, "handed over");
+        } else {
+            tracing::warn!(venue, within_s, "no other replica has taken it over");
+        }
+    }
+
+    /// What the last reader of the venue says.
+    async fn reading(&self) -> Option<FeedHealthReading> {
+        let text = self.bus.get(&key::feed_health(self.venue)).await.ok()??;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// Up to where an earlier reader's events are known, not before what the streams hold: what its last reading says,
+    /// less what its open bars may have lacked. Where there is none, the last tick if nobody was there since; where
+    /// others tick on, the venue was not read for as long as anybody knows. A Redis that holds nothing: now.
+    async fn known_to(&self) -> EventTime {
+        let now = self.clock.now();
+        let oldest = now.plus_ms(-1000 * i64::from(self.stream_max_age_s));
+        let last = self.reading().await;
+        if let Some(last) = &last {
+            self.shared.board(|board| board.heard(self.venue, last));
+        }
+        let known = match last {
+            Some(last) => last.heard_to_ms.unwrap_or(oldest),
+            None => match self.bus.newest_tick().await {
+                Ok(Some(tick)) if now.since(tick) >= READING_MS => tick,
+                Ok(Some(_)) => oldest,
+                _ => now.plus_ms(OPEN_BARS_MS),
+            },
+        };
+        known.plus_ms(-OPEN_BARS_MS).clamp(oldest, now)
+    }
+}

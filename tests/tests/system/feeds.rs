@@ -1,0 +1,185 @@
+//! Every fault that a feed can have: what is said of it, within which time, and what stands in the stream.
+//!
+//! Times are the clock's, read from what was told: how busy the machine is changes none of them but by the wall's share.
+
+use std::time::Duration;
+
+use cascade_domain::Venue;
+use cascade_simulator::Faults;
+use cascade_testkit::{Observer, TestRedis, eventually};
+use cascade_wire::key;
+use serde_json::Value;
+
+use crate::harness::{DEADLINE, System, bitcoin_stream, feed, gaps};
+use crate::once::{is_whole, liquidations};
+
+/// What `feed:VENUE:health` says.
+async fn health(observer: &Observer, venue: Venue) -> Value {
+    observer.reading(&key::feed_health(venue)).await.ok().flatten().unwrap_or_default()
+}
+
+/// Waits until `feed:VENUE:health` says so.
+async fn says(observer: &Observer, venue: Venue, said: impl Fn(&Value) -> bool) {
+    let mut last = Value::Null;
+    let says = eventually(DEADLINE, async || {
+        last = health(observer, venue).await;
+        said(&last)
+    });
+    assert!(says.await, "{venue}: {last}");
+}
+
+fn is_healthy(health: &Value) -> bool {
+    matches!(health["status"].as_str(), Some("live" | "sampled" | "partial"))
+}
+
+/// The gaps of a venue's liquidations with this reason.
+async fn gaps_for(observer: &Observer, venue: Venue, reason: &str) -> Vec<Value> {
+    let mut told = bitcoin_stream(observer).await;
+    told.retain(|event| {
+        let liquidations = event["kind"] == "gap" && event["stream"] == "liquidations";
+        liquidations && event["venue"] == venue.as_str() && event["reason"] == reason
+    });
+    told
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_frames_end_no_session_and_cost_no_neighbour_and_good_ones_count_once_in_any_order() {
+    let system = System::start(TestRedis::start().await.unwrap(), 8.0, &[]).await;
+    let observer = system.observer(&[]).await;
+    let faults = system.faults();
+    let opened = Venue::ALL.map(|venue| system.simulator.opened(venue));
+    for venue in Venue::ALL {
+        faults.duplicate(venue, true);
+        faults.reorder(venue, true);
+    }
+    system.simulator.start();
+    for (break_it, label) in [
+        (Faults::half_frame as fn(&Faults, Venue), "malformed"),
+        (Faults::compressed, "malformed"),
+        (|faults: &Faults, venue| faults.garble(venue, "[\"nonsense"), "malformed"),
+        (|faults: &Faults, venue| faults.binary(venue, &[0xff, 0x00]), "malformed"),
+    ] {
+        for venue in Venue::ALL {
+            let refused = || system.ingest.counted(&["cascade_refused_total", venue.as_str(), label]);
+            let before = refused();
+            break_it(&faults, venue);
+            assert!(eventually(DEADLINE, async || refused() > before).await, "{venue}");
+        }
+    }
+    is_whole(&system, &observer).await;
+    for (venue, opened) in Venue::ALL.into_iter().zip(opened) {
+        assert_eq!(gaps(&observer, venue, "liquidations").await, [""; 0], "{venue}");
+        assert_eq!(system.simulator.opened(venue), opened, "{venue}: no session ended");
+        assert!(is_healthy(&health(&observer, venue).await), "{venue}");
+    }
+    assert!(system.ingest.counted(&["cascade_duplicates_total"]) > 1000.0);
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_ends_a_session_is_a_gap_by_its_name_and_is_survived() {
+    let system = System::start(TestRedis::start().await.unwrap(), 8.0, &[]).await;
+    let (observer, faults) = (system.observer(&[]).await, system.faults());
+    let venue = Venue::Bybit;
+    let connections = system.simulator.connections(venue);
+    for (name, break_it, reason) in [
+        ("close", Faults::close as fn(&Faults, Venue), "closed"),
+        ("cut in a frame", Faults::cut_in_frame, "closed"),
+        ("oversize", |faults: &Faults, venue| faults.oversize(venue, 5 << 20), "too_large"),
+        ("slow reader", Faults::cut_slow_readers, "closed"),
+        ("rate limit", |faults: &Faults, venue| faults.limit_close(venue, 1008, "rate limit"), "closed"),
+    ] {
+        let broken_at = system.now();
+        break_it(&faults, venue);
+        let mut told = Vec::new();
+        let named = eventually(DEADLINE, async || {
+            told = gaps_for(&observer, venue, reason).await;
+            told.retain(|gap| gap["to_ms"].as_i64() >= Some(broken_at.ms()));
+            !told.is_empty()
+        });
+        assert!(named.await, "{name}");
+        let late_ms = told[0]["to_ms"].as_i64().unwrap() - broken_at.ms();
+        assert!(late_ms < 30_000, "{name}: told {late_ms} ms later");
+        let told_at = system.now().ms();
+        says(&observer, venue, |health| {
+            let heard = health["last_frame_ms"].as_i64() > Some(told_at);
+            heard && health["status"] == "live" && system.simulator.connections(venue) == connections
+        })
+        .await;
+    }
+    assert!(system.ingest.lives());
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_clock_is_told_and_changes_neither_health_nor_bars() {
+    let system = System::start(TestRedis::start().await.unwrap(), 6.0, &[]).await;
+    let (mut observer, faults) = (system.observer(&["cascade:critical"]).await, system.faults());
+    for (venue, offset_ms) in [(Venue::Binance, -4_000), (Venue::Bybit, 4_000), (Venue::Okx, 4_000)] {
+        faults.wrong_clock(venue, offset_ms);
+        let told = |health: &Value| {
+            let near = |ms: i64| (ms - offset_ms).abs() < 1_500;
+            health["clock_offset_ms"].as_i64().is_some_and(near)
+                && is_healthy(health)
+                && health["reason"].as_str().is_some_and(|reason| reason.contains("its clock is"))
+        };
+        says(&observer, venue, told).await;
+    }
+    let since = system.now();
+    system.simulator.start();
+    observer.wait_for(DEADLINE, |seen| seen.iter().any(|m| m.value["level"] == "EXTREME")).await.unwrap();
+    is_whole(&system, &observer).await;
+    for event in liquidations(&observer).await {
+        let (known, happened) =
+            (event["known_at_ms"].as_i64().unwrap(), event["event_time_ms"].as_i64().unwrap());
+        assert!(known >= since.ms() && known <= system.now().ms(), "held to what we know: {event}");
+        assert!((known - happened).abs() < 8_000, "{event}");
+    }
+    let mut bars = bitcoin_stream(&observer).await;
+    bars.retain(|event| event["kind"] == "trade_bar" && event["instrument"] == "BTCUSDT");
+    for venue in [Venue::Binance, Venue::Bybit] {
+        let opens: Vec<i64> = bars
+            .iter()
+            .filter(|bar| bar["venue"] == venue.as_str())
+            .filter_map(|bar| bar["open_time_ms"].as_i64())
+            .filter(|at| *at > since.ms() + 10_000)
+            .collect();
+        assert!(opens.len() > 100, "{venue}: {} bars", opens.len());
+        let most = (opens.iter().max().unwrap() - opens.iter().min().unwrap()) / 1000 + 1;
+        assert!(opens.len() as i64 * 10 >= most * 9, "{venue}: {} bars in {most} s", opens.len());
+    }
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_eight_minutes_late_is_stored_once_and_known_when_it_came() {
+    let system = System::start(TestRedis::start().await.unwrap(), 20.0, &[]).await;
+    let observer = system.observer(&[]).await;
+    let late_ms = 8 * 60_000;
+    system.faults().delay_topic(Venue::Okx, "liquidation-orders", Duration::from_millis(480_000));
+    system.simulator.start();
+    is_whole(&system, &observer).await;
+    let mut of_okx = liquidations(&observer).await;
+    of_okx.retain(|event| event["venue"] == "okx");
+    assert!(of_okx.len() > 50);
+    for event in of_okx {
+        let delay_ms = event["known_at_ms"].as_i64().unwrap() - event["event_time_ms"].as_i64().unwrap();
+        assert!((late_ms..late_ms + 30_000).contains(&delay_ms), "{event}");
+    }
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_stands_still_is_stale_then_dead_and_nothing_that_was_sent_is_lost() {
+    let system = System::start(TestRedis::start().await.unwrap(), 4.0, &[]).await;
+    let observer = system.observer(&[]).await;
+    let (venue, stalled_at) = (Venue::Okx, system.now());
+    system.faults().stall(venue, true);
+    says(&observer, venue, |health| health["status"] == "dead").await;
+    let since = health(&observer, venue).await["since_ms"].as_i64().unwrap() - stalled_at.ms();
+    assert!((29_000..40_000).contains(&since), "dead after {since} ms");
+    system.faults().stall(venue, false);
+    says(&observer, venue, is_healthy).await;
+    assert_eq!(feed(&observer, Venue::Bybit).await, "live");
+    system.stop().await;
+}
