@@ -5,6 +5,8 @@ use cascade_service::{CommonArgs, SystemClock};
 use clap::{Args, Parser, Subcommand};
 
 use crate::decode::DecodeArgs;
+use crate::doctor::DoctorArgs;
+use crate::record::RecordArgs;
 use crate::status::StatusArgs;
 use crate::tail::TailArgs;
 
@@ -14,6 +16,8 @@ const EXAMPLES: &str = "Examples:
   cascade up --symbols BTCUSDT,DOGEUSDT --exchanges binance,bybit
   cascade tail cascade:critical --json  what is published, as JSON lines
   cascade decode --venue bybit < frames.txt
+  cascade record --as frames --out recordings --for 10m
+  cascade doctor                        what is wrong on this machine, and how to mend it
 
 Settings come from the built-in defaults, --config, variables CASCADE_<SECTION>__<FIELD> and flags; later wins.
 Exit: 0 done, 1 failed while running, 2 usage or configuration.";
@@ -34,8 +38,12 @@ pub(crate) enum Command {
     Tail(TailArgs),
     /// Turn an exchange's raw frames into events: frames on stdin, JSON lines on stdout
     Decode(DecodeArgs),
+    /// Write what the exchanges send, or what the shard streams carry, to compressed files
+    Record(RecordArgs),
     /// Show what runs, and how the feeds are
     Status(StatusArgs),
+    /// Say what is wrong on this machine, and how to mend it
+    Doctor(DoctorArgs),
     /// Print the completions of a shell
     Completions {
         /// The shell
@@ -82,18 +90,33 @@ pub(crate) struct UpArgs {
 impl UpArgs {
     /// The layers of the configuration.
     pub(crate) fn sources(&self, environment: Vec<(String, String)>) -> Sources {
-        let of = |key: &str, text: &Option<String>, flag: &str| {
-            text.as_ref().map(|text| Override {
-                key: key.to_owned(),
-                text: text.clone(),
-                flag: flag.to_owned(),
-            })
-        };
-        let mut sources = self.common.sources("up", environment);
-        sources.overrides.extend(of("ingest.symbols", &self.symbols, "--symbols"));
-        sources.overrides.extend(of("ingest.exchanges", &self.exchanges, "--exchanges"));
-        sources
+        what_to_read(
+            self.common.sources("up", environment),
+            self.symbols.as_deref(),
+            self.exchanges.as_deref(),
+        )
     }
+}
+
+impl RecordArgs {
+    /// The layers of the configuration.
+    pub(crate) fn sources(&self, environment: Vec<(String, String)>) -> Sources {
+        what_to_read(
+            self.common.sources("up", environment),
+            self.symbols.as_deref(),
+            self.exchanges.as_deref(),
+        )
+    }
+}
+
+/// The layers with what `--symbols` and `--exchanges` say.
+fn what_to_read(mut sources: Sources, symbols: Option<&str>, exchanges: Option<&str>) -> Sources {
+    let of = |key: &str, text: Option<&str>, flag: &str| {
+        text.map(|text| Override { key: key.to_owned(), text: text.to_owned(), flag: flag.to_owned() })
+    };
+    sources.overrides.extend(of("ingest.symbols", symbols, "--symbols"));
+    sources.overrides.extend(of("ingest.exchanges", exchanges, "--exchanges"));
+    sources
 }
 
 /// A speed that a clock can have.
@@ -136,7 +159,7 @@ mod tests {
             let arguments = [&["cascade"], command, &["--check-config"]].concat();
             assert!(Cli::try_parse_from(arguments).is_err(), "{command:?}");
         }
-        for command in ["up", "tail", "status"] {
+        for command in ["up", "tail", "status", "doctor"] {
             assert!(Cli::try_parse_from(["cascade", command, "--check-config"]).is_ok(), "{command}");
         }
     }

@@ -1,4 +1,4 @@
-//! The colours of the levels, the same wherever findings are shown; here and nowhere else.
+//! The colours of the levels, the same wherever findings are shown, and of what is well or not; here and nowhere else.
 
 use std::io::IsTerminal;
 
@@ -21,6 +21,24 @@ pub(crate) fn painted(finding: &Finding) -> String {
         "" => line,
         code => format!("\u{1b}[{code}m{line}\u{1b}[0m"),
     }
+}
+
+/// How something stands that is not a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mood {
+    Good,
+    Doubtful,
+    Bad,
+}
+
+/// A word in the colour of how it stands.
+pub(crate) fn in_mood(mood: Mood, word: &str) -> String {
+    let code = match mood {
+        Mood::Good => "32",
+        Mood::Doubtful => "33",
+        Mood::Bad => "31",
+    };
+    format!("\u{1b}[{code}m{word}\u{1b}[0m")
 }
 
 /// How the table shows a finding.

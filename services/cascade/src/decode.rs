@@ -1,14 +1,17 @@
 //! `cascade decode`: raw frames in, one a line; events out, one JSON object a line (contract.md 2).
 //!
 //! What is not understood is named with its line and counted, and never stops the rest. There is no receive time
-//! here, so events carry no `known_at_ms`. Knows no venue's wire format.
+//! here, so events carry no `known_at_ms`. Knows no venue's wire format. For Hyperliquid a line of a node's fills
+//! (`--write-fills`) is taken as well as a frame.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use cascade_domain::Venue;
-use cascade_venues::{DecodeError, Decoded, Instruments, Meaning, Protocol, protocol};
+use cascade_venues::{
+    DecodeError, Decoded, Instruments, Meaning, Protocol, decode_node_line, is_node_line, protocol,
+};
 use cascade_wire::event_to_json;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
@@ -22,6 +25,7 @@ Examples:
   cascade decode --venue bybit < frames.txt
   cascade decode --venue okx --instruments swap.json --strict < frames.txt > events.jsonl
   websocat wss://ws.example.org | cascade decode --venue binance | jq .notional_usd
+  cascade decode --venue hyperliquid < ~/hl/data/node_fills_by_block/hourly/20261009/17
 
 The instruments of OKX, as it answers:
   curl -s 'https://www.okx.com/api/v5/public/instruments?instType=SWAP' > swap.json
@@ -107,6 +111,7 @@ struct Tally {
     events: u64,
     refused: BTreeMap<&'static str, u64>,
     declined: u64,
+    auto_deleveraged: u64,
 }
 
 impl Tally {
@@ -126,6 +131,9 @@ impl Tally {
         if self.declined > 0 {
             let subscriptions = counted(self.declined, "subscription");
             text = format!("{text}, {subscriptions} declined by the venue");
+        }
+        if self.auto_deleveraged > 0 {
+            text = format!("{text}, {} auto-deleveraged", counted(self.auto_deleveraged, "trade"));
         }
         text
     }
@@ -182,7 +190,8 @@ impl<O: Write, E: Write> Decoding<'_, O, E> {
     }
 
     fn frame(&mut self, number: u64, frame: &str) -> io::Result<()> {
-        let meaning = self.protocol.decode(frame, &self.instruments, &mut self.decoded);
+        let meaning = self.read(frame);
+        self.tally.auto_deleveraged += self.decoded.auto_deleveraged;
         for event in &self.decoded.events {
             let mut line = event_to_json(event).map_err(io::Error::other)?;
             line.push('\n');
@@ -209,6 +218,15 @@ impl<O: Write, E: Write> Decoding<'_, O, E> {
             ) => {}
         }
         Ok(())
+    }
+
+    /// A frame as the venue's protocol reads it, or a line of a node's fills.
+    fn read(&mut self, frame: &str) -> Result<Meaning, DecodeError> {
+        if self.protocol.venue() == Venue::Hyperliquid && is_node_line(frame) {
+            decode_node_line(frame, &self.instruments, &mut self.decoded)
+        } else {
+            self.protocol.decode(frame, &self.instruments, &mut self.decoded)
+        }
     }
 
     fn refuse_for(&mut self, number: u64, refusal: &DecodeError) {

@@ -1,11 +1,13 @@
-//! The command-line tool: the whole system in one process (`up`), and looks at a running one (`tail`, `status`) or at
-//! what exchanges send (`decode`).
+//! The command-line tool: the whole system in one process (`up`), and looks at a running one (`tail`, `status`), at
+//! what exchanges send (`decode`, `record`) or at this machine (`doctor`).
 //!
 //! Puts the services together and speaks to people; detects and decodes nothing itself.
 
 mod args;
 mod colour;
 mod decode;
+mod doctor;
+mod record;
 mod status;
 mod tail;
 mod up;
@@ -19,6 +21,8 @@ use cascade_service::{ServiceSettings, Shutdown, ask_on_signal, environment, log
 use clap::{CommandFactory, Parser};
 
 use args::{Cli, Command, UpArgs};
+use doctor::DoctorArgs;
+use record::RecordArgs;
 use status::StatusArgs;
 use tail::TailArgs;
 
@@ -35,6 +39,8 @@ pub fn main() -> u8 {
         Command::Up(args) => up(args),
         Command::Tail(args) => tail(&args),
         Command::Status(args) => status(&args),
+        Command::Record(args) => record(&args),
+        Command::Doctor(args) => doctor(&args),
         Command::Decode(args) => {
             let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
             decode::run(&args, std::io::stdin().lock(), &mut out, &mut err)
@@ -82,6 +88,26 @@ fn status(args: &StatusArgs) -> u8 {
     let (document, _, mut mistakes) = load(&args.common.sources("up", environment()));
     let redis = redis_url(&document, &mut mistakes);
     checked(&mistakes, args.common.check_config, || block_on(status::run(args, &redis)))
+}
+
+fn record(args: &RecordArgs) -> u8 {
+    let (document, service, mut mistakes) = load(&args.sources(environment()));
+    let config = record::settings(&document, &mut mistakes);
+    checked(&mistakes, args.common.check_config, || {
+        install_log(&service, &document);
+        let deadline = std::time::Duration::from_secs(service.shutdown_deadline_s);
+        block_on(record::run(args, config, deadline))
+    })
+}
+
+/// Mistakes in the configuration are among what `doctor` is for; it goes on without them.
+fn doctor(args: &DoctorArgs) -> u8 {
+    let (document, _, mut mistakes) = load(&args.common.sources("up", environment()));
+    let settings = doctor::Settings::read(&document, &mut mistakes);
+    if args.common.check_config {
+        return checked(&mistakes, true, || DONE);
+    }
+    block_on(doctor::run(args, settings, &mistakes))
 }
 
 /// The configuration, with what every command reads of it.

@@ -16,6 +16,11 @@ const BYBIT: &str = r#"{"topic":"allLiquidation.BTCUSDT","type":"snapshot","ts":
 const OKX: &str = r#"{"arg":{"channel":"liquidation-orders","instType":"SWAP"},"data":[{"details":[{"bkLoss":"0","bkPx":"82655.7","ccy":"","posSide":"long","side":"sell","sz":"8.55","ts":"1791565600771"}],"instFamily":"BTC-USDT","instId":"BTC-USDT-SWAP","instType":"SWAP","uly":"BTC-USDT"}]}"#;
 const OKX_INSTRUMENTS: &str = r#"{"code":"0","msg":"","data":[{"instId":"BTC-USDT-SWAP","instType":"SWAP","uly":"BTC-USDT","ctType":"linear","ctVal":"0.01","ctMult":"1","ctValCcy":"BTC","state":"live"}]}"#;
 
+/// Lines of a node's fills, by block and one by one; the same liquidation of SOL in both.
+const NODE_BY_BLOCK: &str =
+    include_str!("../../../crates/core/venues/tests/frames/node_fills/by_block.jsonl");
+const NODE_BY_FILL: &str = include_str!("../../../crates/core/venues/tests/frames/node_fills/by_fill.jsonl");
+
 /// How a run ended.
 struct Ended {
     code: Option<i32>,
@@ -105,6 +110,44 @@ fn two_equal_events_of_one_frame_are_two() {
     assert_eq!(ids.len(), 3);
     assert_ne!(ids[0], ids[1]);
     assert_eq!(ids[0], ids[2], "the same event in another frame has the same id");
+}
+
+#[test]
+fn a_nodes_fills_count_each_liquidation_once_on_the_victims_side_and_no_deleveraging() {
+    let rows = |ended: &Ended| -> Vec<String> {
+        let row = |e: &Value| {
+            assert_eq!((&e["kind"], &e["coverage"]), (&Value::from("liquidation"), &Value::from("complete")));
+            format!("{} {} {}", e["symbol"], e["side"], e["notional_usd"]).replace('"', "")
+        };
+        ended.events.iter().map(row).collect()
+    };
+    let by_block = decode(&["--venue", "hyperliquid", "--strict"], NODE_BY_BLOCK);
+    assert_eq!(by_block.code, Some(0), "{}", by_block.err);
+    assert_eq!(
+        rows(&by_block),
+        [
+            "BTCUSDT long 15643.0",
+            "BTCUSDT long 23464.2",
+            "ETHUSDT short 3881.125",
+            "SOLUSDT long 1913.688667"
+        ]
+    );
+    assert_eq!(by_block.summary(), "5 frames, 4 events, 0 refused, 1 trade auto-deleveraged");
+    assert_eq!(by_block.events[0]["published_at_ms"], 1_791_565_600_992_i64);
+
+    let by_fill = decode(&["--venue", "hyperliquid", "--strict"], NODE_BY_FILL);
+    assert_eq!(by_fill.code, Some(0), "{}", by_fill.err);
+    assert_eq!(
+        rows(&by_fill),
+        ["BTCUSDT long 15643.0", "ETHUSDT short 3881.125", "SOLUSDT long 1913.688667"]
+    );
+    assert_eq!(by_fill.events[2]["id"], by_block.events[3]["id"]);
+    assert_eq!(by_fill.events[2].get("published_at_ms"), None);
+
+    let half = &NODE_BY_FILL[..NODE_BY_FILL.len() - 40];
+    let cut = decode(&["--venue", "hyperliquid", "--strict"], half);
+    assert_eq!((cut.code, cut.events.len()), (Some(1), 3), "the half line alone is refused: {}", cut.err);
+    assert_eq!(decode(&["--venue", "bybit"], NODE_BY_BLOCK).events.len(), 0, "no other venue has a node");
 }
 
 #[test]

@@ -167,12 +167,14 @@ impl Board {
         }
     }
 
-    /// A liquidation of one of the wanted symbols came.
-    pub(crate) fn liquidation(&mut self, venue: Venue, at: EventTime, symbol: Symbol) {
-        if let Some(state) = self.venues.get_mut(&venue) {
-            state.liquidations += 1;
-            state.silent_since = state.silent_since.max(at);
+    /// A liquidation of one of the wanted symbols came; one of history shows nothing of the feed.
+    pub(crate) fn liquidation(&mut self, venue: Venue, at: EventTime, symbol: Symbol, is_history: bool) {
+        let Some(state) = self.venues.get_mut(&venue) else { return };
+        state.liquidations += 1;
+        if is_history {
+            return;
         }
+        state.silent_since = state.silent_since.max(at);
         if self.recent.len() >= MOST_RECENT {
             self.recent.pop_front();
         }
@@ -424,14 +426,14 @@ mod tests {
         let (mut board, btc) = (board(), Symbol::parse("BTCUSDT").unwrap());
         assert_eq!(delivering(&mut board, T).len(), 2);
         for second in 1..=30 {
-            board.liquidation(Venue::Bybit, T.plus_ms(second * 1000), btc);
+            board.liquidation(Venue::Bybit, T.plus_ms(second * 1000), btc, false);
         }
         assert_eq!(delivering(&mut board, T.plus_ms(59_999)), []);
         assert_eq!(delivering(&mut board, T.plus_ms(60_000)), [(Venue::Binance, FeedStatus::Suspect)]);
         let reason = board.readings(T)[0].1.reason.clone();
         assert_eq!(reason, "no liquidation for 60 s, 30 of its markets elsewhere in 60 s");
         assert_eq!(delivering(&mut board, T.plus_ms(300_000)), [], "quiet elsewhere clears nothing");
-        board.liquidation(Venue::Binance, T.plus_ms(300_500), btc);
+        board.liquidation(Venue::Binance, T.plus_ms(300_500), btc, false);
         assert_eq!(delivering(&mut board, T.plus_ms(301_000)), [(Venue::Binance, FeedStatus::Sampled)]);
     }
 
@@ -442,9 +444,9 @@ mod tests {
         for second in 1..=300 {
             let at = T.plus_ms(second * 1000);
             if second % 4 == 0 {
-                board.liquidation(Venue::Bybit, at, btc);
+                board.liquidation(Venue::Bybit, at, btc, false);
             }
-            board.liquidation(Venue::Bybit, at, Symbol::parse("DOGEUSDT").unwrap());
+            board.liquidation(Venue::Bybit, at, Symbol::parse("DOGEUSDT").unwrap(), false);
             assert_eq!(delivering(&mut board, at), [], "15 a minute of its markets");
         }
     }

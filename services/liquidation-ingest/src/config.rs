@@ -1,13 +1,14 @@
 //! The settings of ingest: sections `[ingest]` and `[venues.*]`, and where Redis is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use cascade_bus::{RedisUrl, StreamBounds};
-use cascade_domain::{Refusal, Symbol, Usd, Venue};
+use cascade_domain::{FeedStatus, Refusal, Symbol, Usd, Venue};
 use cascade_service::config::{Document, Mistakes};
 use cascade_service::{Output, redis_url};
-use cascade_venues::{Endpoints, Wanted};
+use cascade_venues::{Endpoints, Wanted, protocol};
 use serde::Deserialize;
 
 /// Everything that ingest is told.
@@ -73,6 +74,8 @@ pub struct VenueSettings {
     pub coinm_rest_url: Option<String>,
     /// Hyperliquid only: the vaults whose fills are followed.
     pub liquidator_vaults: Vec<String>,
+    /// Hyperliquid only: where a node of one's own writes its fills, an absolute path; absent = there is none.
+    pub node_fills_dir: Option<PathBuf>,
 }
 
 impl Default for Ingest {
@@ -149,6 +152,14 @@ impl Ingest {
 }
 
 impl VenueSettings {
+    fn refusals_at(&self, venue: Venue) -> Vec<Refusal> {
+        let mut refusals = self.refusals();
+        if self.node_fills_dir.is_some() && venue != Venue::Hyperliquid {
+            refusals.push(Refusal::new("node_fills_dir", "only Hyperliquid has a node that writes fills"));
+        }
+        refusals
+    }
+
     fn refusals(&self) -> Vec<Refusal> {
         let mut refusals = Vec::new();
         let mut base = |key: &str, url: &str, schemes: [&str; 2]| {
@@ -170,11 +181,15 @@ impl VenueSettings {
                 ));
             }
         }
+        if let Some(directory) = self.node_fills_dir.as_deref().filter(|directory| !directory.is_absolute()) {
+            let reason = format!("`{}` is not an absolute path", directory.display());
+            refusals.push(Refusal::new("node_fills_dir", reason));
+        }
         refusals
     }
 
     /// Where the venue is reached.
-    pub(crate) fn endpoints(&self) -> Endpoints {
+    pub fn endpoints(&self) -> Endpoints {
         Endpoints {
             ws_url: self.ws_url.clone(),
             rest_url: self.rest_url.clone(),
@@ -188,7 +203,9 @@ impl Config {
     pub fn read(document: &Document, mistakes: &mut Mistakes) -> Self {
         let ingest = document.section("ingest", mistakes, Ingest::refusals);
         let section = |venue: Venue, mistakes: &mut Mistakes| {
-            document.section(&format!("venues.{venue}"), mistakes, VenueSettings::refusals)
+            document.section(&format!("venues.{venue}"), mistakes, |settings: &VenueSettings| {
+                settings.refusals_at(venue)
+            })
         };
         Self {
             redis_url: redis_url(document, mistakes),
@@ -198,13 +215,26 @@ impl Config {
         }
     }
 
+    /// The directory in which a venue's own node writes its fills, if there is one.
+    pub(crate) fn node_fills(&self, venue: Venue) -> Option<PathBuf> {
+        self.venues.get(&venue)?.node_fills_dir.clone()
+    }
+
+    /// The state of a healthy feed: one that is read from a node tells every liquidation.
+    pub(crate) fn healthy(&self, venue: Venue) -> FeedStatus {
+        match self.node_fills(venue) {
+            Some(_) => FeedStatus::Live,
+            None => protocol(venue).healthy(),
+        }
+    }
+
     /// Where a venue is reached.
     pub(crate) fn endpoints(&self, venue: Venue) -> Endpoints {
         self.venues.get(&venue).cloned().unwrap_or_default().endpoints()
     }
 
     /// What shall be read from a venue.
-    pub(crate) fn wanted(&self, venue: Venue) -> Wanted {
+    pub fn wanted(&self, venue: Venue) -> Wanted {
         let symbols = match &self.ingest.symbols {
             Symbols::Named(symbols) => Some(symbols.clone()),
             Symbols::All(_) => None,
@@ -261,6 +291,17 @@ mod tests {
             assert!(mistakes.contains(part), "{part} is missing in:\n{mistakes}");
         }
         assert!(!mistakes.contains("s3cret"), "{mistakes}");
+    }
+
+    #[test]
+    fn a_nodes_fills_are_hyperliquids_and_at_an_absolute_path() {
+        let at =
+            |venue: &str, path| mistakes_of(&[(&*format!("CASCADE_VENUES__{venue}__NODE_FILLS_DIR"), path)]);
+        assert_eq!(at("HYPERLIQUID", "/home/ann/hl/data/node_fills_by_block"), "");
+        assert_eq!(at("HYPERLIQUID", ""), "", "an empty variable counts as not set");
+        let relative = at("HYPERLIQUID", "hl/data/node_fills");
+        assert!(relative.contains("venues.hyperliquid.node_fills_dir") && relative.contains("absolute"));
+        assert!(at("OKX", "/home/ann/hl/data/node_fills").contains("only Hyperliquid"));
     }
 
     #[test]

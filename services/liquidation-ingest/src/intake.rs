@@ -1,6 +1,7 @@
 //! What one connection hears, on its way to the queue: only wanted symbols, trades as bars, marks once a second,
 //! everything else as it is. Its methods never wait: what does not fit the queue is dropped there, counted and told.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cascade_bus::Outbox;
@@ -23,6 +24,8 @@ pub(crate) const LOGGED_A_MINUTE: u32 = 3;
 pub(crate) struct Shared {
     pub(crate) board: Arc<Mutex<Board>>,
     pub(crate) outbox: Arc<Outbox>,
+    /// How often everything that waited at a time has been written since.
+    pub(crate) drained: Arc<AtomicU64>,
     pub(crate) metrics: Metrics,
 }
 
@@ -39,6 +42,9 @@ impl Shared {
         }
     }
 }
+
+/// What we knew longer ago than this when it comes is history, milliseconds.
+const LIVE_MS: i64 = 5_000;
 
 /// One connection's way to the queue.
 #[derive(Debug)]
@@ -119,14 +125,16 @@ impl Intake {
                 }
             }
             Event::Liquidation(liquidation) => {
-                self.shared.board(|board| board.liquidation(self.venue, received, liquidation.symbol));
-                let delay_ms = received.since(liquidation.event_time_ms);
+                // What was asked for again is history: it shows neither that the feed lives nor how late it is.
+                let is_history = liquidation.known_at_ms.is_some_and(|at| received.since(at) > LIVE_MS);
+                let delay_ms = received.since(liquidation.event_time_ms).max(0);
+                self.shared
+                    .board(|board| board.liquidation(self.venue, received, liquidation.symbol, is_history));
                 #[expect(clippy::cast_precision_loss, reason = "a delay in milliseconds")]
-                self.shared.metrics.record(
-                    Metric::VenueDelay,
-                    &[self.venue.as_str()],
-                    delay_ms.max(0) as f64 / 1e3,
-                );
+                if !is_history {
+                    let delay_s = delay_ms as f64 / 1e3;
+                    self.shared.metrics.record(Metric::VenueDelay, &[self.venue.as_str()], delay_s);
+                }
                 self.shared.push(Event::Liquidation(liquidation));
             }
             // Samples of open interest are the oi-detector's to put on the bus, with its own checks.
@@ -203,9 +211,14 @@ impl Sink for SharedIntake {
 
     fn events(&mut self, received: EventTime, decoded: &mut Decoded) {
         self.with(|intake| {
-            if decoded.events.iter().any(|event| !matches!(event, Event::Gap(_))) {
+            let are_gaps = decoded.events.first().is_some_and(|event| matches!(event, Event::Gap(_)));
+            if !are_gaps {
                 intake.shared.board(|board| board.delivered(intake.venue, &intake.route, received));
                 intake.look_at_times(&decoded.events, received);
+            }
+            if decoded.auto_deleveraged > 0 {
+                let venue = [intake.venue.as_str()];
+                intake.shared.metrics.add(Metric::AutoDeleveraged, &venue, decoded.auto_deleveraged);
             }
             for event in decoded.events.drain(..) {
                 intake.take(event, received);

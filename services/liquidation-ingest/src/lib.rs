@@ -55,10 +55,11 @@ pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
     let bus = Bus::open(config.redis_url.as_str(), bus_settings)?;
     let exchanges = &config.ingest.exchanges;
     let now = context.clock.now();
-    let board = Board::new(exchanges.iter().map(|venue| (*venue, protocol(*venue).healthy())), now);
+    let board = Board::new(exchanges.iter().map(|venue| (*venue, config.healthy(*venue))), now);
     let shared = Shared {
         board: Arc::new(Mutex::new(board)),
         outbox: Arc::new(Outbox::new(config.ingest.queue_events)),
+        drained: Arc::default(),
         metrics: context.metrics.clone(),
     };
     context.health.set("feeds", Err("none connected yet".to_owned()));
@@ -111,7 +112,7 @@ impl Tasks {
                 owned: Arc::clone(&owned),
                 stream_max_age_s: self.config.ingest.stream_max_age_s,
             };
-            let (config, shared) = (Arc::clone(&self.config), self.shared.clone());
+            let (config, shared, bus) = (Arc::clone(&self.config), self.shared.clone(), self.bus.clone());
             let (clock, drained) = (Arc::clone(&self.context.clock), Arc::clone(&self.drained));
             let shutdown = self.supervisor.shutdown();
             self.supervisor.spawn(venue.as_str(), async move {
@@ -125,6 +126,8 @@ impl Tasks {
                         since,
                         seed,
                         refresh: config.ingest.instruments_refresh(),
+                        node_fills: config.node_fills(venue),
+                        bus: bus.clone(),
                         shared: shared.clone(),
                     };
                     reader.run(mine)

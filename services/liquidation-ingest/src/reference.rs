@@ -54,7 +54,7 @@ pub(crate) async fn listen(
             }
             let from = match position {
                 Some(from) => from,
-                None => bus.newest(home).await?.unwrap_or(StreamId::ZERO),
+                None => bus.newest(&[home]).await?.pop().transpose()?.flatten().unwrap_or(StreamId::ZERO),
             };
             position = Some(read(&mut reader, home, from, (&shared, &*clock)).await?);
             Ok::<(), BusError>(())

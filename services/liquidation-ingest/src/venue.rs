@@ -3,12 +3,15 @@
 mod feeds;
 mod listing;
 mod missed;
+mod node;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use cascade_bus::Bus;
 use cascade_domain::{EventTime, FeedStatus, Symbol, Usd};
 use cascade_feed::rest::{Client, RestError};
 use cascade_pace::{Backoff, BackoffError, Clock};
@@ -42,6 +45,9 @@ pub(crate) struct Reader {
     pub(crate) seed: u64,
     /// How often the venue is asked for its instruments, in the clock's time.
     pub(crate) refresh: Duration,
+    /// Where a node of one's own writes the venue's fills.
+    pub(crate) node_fills: Option<PathBuf>,
+    pub(crate) bus: Bus,
     pub(crate) shared: Shared,
 }
 
@@ -75,6 +81,7 @@ impl Reader {
             self.relist(feeds, begin, &client, &shutdown),
             self.make_up(outages, (&client, &table), &shutdown),
             self.close_bars(&intakes, &shutdown),
+            self.follow_node(&table, &shutdown),
         );
         Ok(())
     }

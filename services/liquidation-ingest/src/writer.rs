@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cascade_bus::{Bus, BusError, Stored, StreamBounds};
@@ -62,7 +63,11 @@ impl Writer {
                     events => events,
                 },
             };
+            let is_all = self.shared.outbox.len() == 0;
             self.write(events).await;
+            if is_all {
+                self.shared.drained.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 

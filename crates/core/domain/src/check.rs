@@ -1,7 +1,7 @@
 //! What makes no sense in an event or a finding, whoever wrote it: one rule for what is read from Redis and what an
 //! engine is given.
 
-use crate::{CascadeFinding, Event, EventTime, Finding, LargeLiquidation, Usd};
+use crate::{CascadeFinding, Event, EventTime, FeedFinding, Finding, LargeLiquidation, Usd};
 
 /// A field of an event or a finding that makes no sense.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
@@ -143,6 +143,7 @@ impl Finding {
         match self {
             Self::Cascade(f) => f.check(),
             Self::LargeLiquidation(f) => f.check(),
+            Self::Feed(f) => f.check(),
         }
     }
 }
@@ -199,6 +200,13 @@ impl LargeLiquidation {
         sum("notional_usd", self.notional_usd)?;
         sum("threshold_usd", self.threshold_usd)?;
         time("event_time_ms", self.event_time_ms)?;
+        time("known_at_ms", self.known_at_ms)?;
+        known(time, "detected_at_ms", self.detected_at_ms)
+    }
+}
+impl FeedFinding {
+    fn check(&self) -> Checked {
+        time("since_ms", self.since_ms)?;
         time("known_at_ms", self.known_at_ms)?;
         known(time, "detected_at_ms", self.detected_at_ms)
     }

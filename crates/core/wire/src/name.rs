@@ -202,6 +202,11 @@ pub mod key {
         format!("feed:{venue}:lease")
     }
 
+    /// Up to where the files of a venue's own node are read.
+    pub fn feed_position(venue: Venue) -> String {
+        format!("feed:{venue}:position")
+    }
+
     /// Hash: the finding that was last told of a scope such as `feed:binance`, in the scope's shard.
     pub fn told(scope: &str) -> String {
         format!("{{s{}}}:told:{scope}", Shard::of_scope(scope))

@@ -5,6 +5,7 @@
 //! channels. Each mends itself for ever. Knows no meaning of an event or a finding, and reads no clock.
 
 mod error;
+mod facts;
 mod fence;
 mod link;
 mod outbox;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use redis::Client;
 
 pub use error::{BusError, redacted};
+pub use facts::Facts;
 pub use fence::{Batch, Claim, Commit, Owned};
 pub use outbox::Outbox;
 pub use reading::Write;

@@ -144,24 +144,38 @@ impl Bus {
         &self,
         shards: &[Shard],
     ) -> Result<Vec<Result<Option<StreamId>, BusError>>, BusError> {
+        self.first_of(shards, |stream| range(stream, "-", 1)).await
+    }
+
+    /// The newest entry of each shard's market stream, as [`Bus::oldest`]: from there on only what is new comes.
+    ///
+    /// # Errors
+    /// Redis is away.
+    pub async fn newest(
+        &self,
+        shards: &[Shard],
+    ) -> Result<Vec<Result<Option<StreamId>, BusError>>, BusError> {
+        self.first_of(shards, |stream| {
+            let mut cmd = redis::cmd("XREVRANGE");
+            cmd.arg(stream).arg("+").arg("-").arg("COUNT").arg(1);
+            cmd
+        })
+        .await
+    }
+
+    /// The first entry that `ask` finds in each shard's market stream.
+    async fn first_of(
+        &self,
+        shards: &[Shard],
+        ask: impl Fn(&str) -> Cmd,
+    ) -> Result<Vec<Result<Option<StreamId>, BusError>>, BusError> {
         let mut pipe = Pipeline::with_capacity(shards.len());
         for shard in shards {
-            pipe.add_command(range(&key::market(*shard), "-", 1));
+            pipe.add_command(ask(&key::market(*shard)));
         }
         let answers = self.link.pipeline::<Vec<RawEntry>>(&mut pipe, self.settings.response_timeout).await?;
         let first = |entries: Vec<RawEntry>| entries.into_iter().next().map(|(id, _)| id.parse()).transpose();
         Ok(answers.into_iter().map(|answer| answer.map_err(|e| BusError::of(&e)).and_then(first)).collect())
-    }
-
-    /// The newest entry of a shard's market stream; `None` = the stream is empty.
-    ///
-    /// # Errors
-    /// Redis is away or refuses.
-    pub async fn newest(&self, shard: Shard) -> Result<Option<StreamId>, BusError> {
-        let mut cmd = redis::cmd("XREVRANGE");
-        cmd.arg(key::market(shard)).arg("+").arg("-").arg("COUNT").arg(1);
-        let latest: Vec<RawEntry> = self.link.query(&cmd, self.settings.response_timeout).await?;
-        latest.into_iter().next().map(|(id, _)| id.parse()).transpose()
     }
 
     /// The time of the newest tick in the streams (every shard has every tick); `None` where there is none yet.

@@ -1,6 +1,7 @@
 //! What a sink is told of a node's lines: frames, events, notes and gaps, as it is told of a session's. Knows no file.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cascade_domain::{Event, EventTime};
@@ -37,9 +38,9 @@ pub(crate) struct Hearing<'a> {
 impl<'a> Hearing<'a> {
     /// Nothing told yet. What goes on from a known place is complete up to `since`.
     pub(crate) fn new(plan: &'a Follow, goes_on: bool, sink: &'a mut dyn Sink) -> Self {
-        let mut gaps = Gaps::started(plan.since);
+        let mut gaps = Gaps::started(Arc::new(plan.route.clone()), plan.since);
         if goes_on {
-            gaps.recovered(&plan.route, plan.since, &mut Vec::new());
+            gaps.recovered(plan.since, &mut Vec::new());
         }
         Self {
             plan,
@@ -98,10 +99,8 @@ impl<'a> Hearing<'a> {
         }
         let received = EventTime::from_ms(received_ns.div_euclid(1_000_000));
         self.understood(received_ns, received);
-        if !self.decoded.events.is_empty() || self.decoded.auto_deleveraged > 0 {
-            self.decoded.events.iter_mut().for_each(|event| stamp(event, received));
-            self.sink.events(received, &mut self.decoded);
-        }
+        self.decoded.events.iter_mut().for_each(|event| stamp(event, received));
+        self.sink.events(received, &mut self.decoded);
     }
 
     /// A line was understood: the feed lives, and an outage is over before that line's events.
@@ -115,7 +114,7 @@ impl<'a> Hearing<'a> {
             self.is_live = true;
             self.sink.note(Note::Live { route: self.plan.route.name.clone(), at: now });
             let mut told = Decoded::default();
-            self.gaps.recovered(&self.plan.route, now, &mut told.events);
+            self.gaps.recovered(now, &mut told.events);
             self.hand_on(now, &mut told);
         }
     }
@@ -141,7 +140,7 @@ impl<'a> Hearing<'a> {
         let now = EventTime::from_ms(now_ns.div_euclid(1_000_000));
         self.tell_end(end.clone(), now_ns);
         let mut told = Decoded::default();
-        self.gaps.broke(&self.plan.route, (self.last_line, now), end.word(), &mut told.events);
+        self.gaps.broke((self.last_line, now), end.word(), &mut told.events);
         self.hand_on(now, &mut told);
         tracing::warn!(
             venue = self.plan.route.venue.as_str(),
@@ -167,6 +166,7 @@ impl<'a> Hearing<'a> {
             end,
             connected_for,
             last_frame_at: self.last_line,
+            retry_in: None,
         });
     }
 

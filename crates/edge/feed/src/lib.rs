@@ -19,6 +19,7 @@ mod hearing;
 mod hours;
 mod keep;
 mod lines;
+pub mod probe;
 pub mod rest;
 mod roll;
 mod session;
@@ -32,8 +33,8 @@ mod tls;
 
 pub use backfill::Backfilled;
 pub use end::{End, Ended};
-pub use gate::Gate;
 pub use follow::{Follow, FollowLimits, follow};
+pub use gate::Gate;
 pub use hours::{Position, PositionError};
 pub use keep::{backoff, keep};
 pub use session::{Session, SessionLimits, session};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use cascade_domain::Venue;
 use cascade_pace::{Backoff, BackoffError, Clock};
 use cascade_venues::{DecodeError, Endpoints, Instruments, Method, Protocol, RestRequest};
-use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
 use tokio::time::{sleep, timeout};
 
 use crate::gate::Gate;
@@ -277,6 +277,38 @@ impl Client {
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
         let gate = || Arc::new(Gate::for_requests(protocol.limits().rest));
         Arc::clone(gates.entry(protocol.venue()).or_insert_with(gate))
+    }
+
+    /// One try of one request, for whoever has no time to wait; gives the body.
+    pub(crate) async fn once(&self, venue: Venue, request: &RestRequest) -> Result<Vec<u8>, RestError> {
+        self.ask(venue, request).await.map_err(|failed| match failed {
+            Failed::Lasting(error) => error,
+            Failed::Again { status, reason, retry_after } => {
+                let url = request.url.clone();
+                match status.filter(|status| status::asks_for_patience(*status)) {
+                    Some(status) => RestError::Limited {
+                        venue,
+                        status,
+                        retry_after: away::after_status(status, retry_after, 0),
+                    },
+                    None => RestError::Unreachable { venue, url, reason, retry_after },
+                }
+            }
+        })
+    }
+
+    /// When the host at `url` says that it is (`Date`, whole seconds since the epoch), whatever else it answers.
+    pub(crate) async fn date(&self, venue: Venue, url: &str) -> Result<i64, RestError> {
+        let unreachable =
+            |reason| RestError::Unreachable { venue, url: url.to_owned(), reason, retry_after: None };
+        let response = self.http.get(url).send().await.map_err(|e| unreachable(root_cause(&e)))?;
+        let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
+        let date = date.and_then(|date| httpdate::parse_http_date(date).ok());
+        let since = date.and_then(|date| date.duration_since(std::time::UNIX_EPOCH).ok());
+        let second = since.and_then(|since| i64::try_from(since.as_secs()).ok());
+        // What is read to its end leaves the connection to the next question.
+        drop(response.bytes().await);
+        second.ok_or_else(|| unreachable("its answer says no date".to_owned()))
     }
 
     /// One try.

@@ -100,8 +100,8 @@ pub trait Sink: Send {
     /// Every text frame, before it is decoded.
     fn frame(&mut self, frame: Frame<'_>);
 
-    /// The events of one frame, or the gaps of a route, already stamped with `known_at_ms`. The sink drains
-    /// `decoded.events`; what it leaves is dropped. `decoded.refused` is empty: see [`Sink::refused`].
+    /// The events of one frame, or the gaps of a route, already stamped with `known_at_ms`; none where market data came
+    /// that holds nothing for us. The sink drains `decoded.events`; what it leaves is dropped. `decoded.refused` is empty: see [`Sink::refused`].
     fn events(&mut self, received: EventTime, decoded: &mut Decoded);
 
     /// A frame, or one event in it, that was refused.

@@ -45,6 +45,8 @@ pub enum Metric {
     Duplicates,
     /// Events lost because the queue was full.
     Dropped,
+    /// Trades that took a winning position to cover a loss; they are no liquidations.
+    AutoDeleveraged,
     /// Trades that came after their second was told.
     LateTrades,
     /// Gaps told about a venue's stream.
@@ -89,7 +91,7 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::BuildInfo,
         Self::Uptime,
         Self::Frames,
@@ -98,6 +100,7 @@ impl Metric {
         Self::Filtered,
         Self::Duplicates,
         Self::Dropped,
+        Self::AutoDeleveraged,
         Self::LateTrades,
         Self::Gaps,
         Self::Sessions,
@@ -136,6 +139,7 @@ impl Metric {
             Self::Filtered => (Kind::Counter, "cascade_filtered_total"),
             Self::Duplicates => (Kind::Counter, "cascade_duplicates_total"),
             Self::Dropped => (Kind::Counter, "cascade_dropped_total"),
+            Self::AutoDeleveraged => (Kind::Counter, "cascade_ingest_auto_deleveragings_total"),
             Self::LateTrades => (Kind::Counter, "cascade_late_trades_total"),
             Self::Gaps => (Kind::Counter, "cascade_gaps_total"),
             Self::Sessions => (Kind::Counter, "cascade_sessions_total"),
@@ -173,6 +177,7 @@ impl Metric {
             | Self::Pipeline => &[],
             Self::Frames
             | Self::Filtered
+            | Self::AutoDeleveraged
             | Self::LateTrades
             | Self::FeedUp
             | Self::VenueDelay
@@ -199,6 +204,9 @@ impl Metric {
             Self::Filtered => "Events of markets that nobody asked for.",
             Self::Duplicates => "Events that had been stored before.",
             Self::Dropped => "Events lost because the queue was full.",
+            Self::AutoDeleveraged => {
+                "Trades that took a winning position to cover a loss; they are no liquidations."
+            }
             Self::LateTrades => "Trades that came after their second was told.",
             Self::Gaps => "Gaps told about a venue's stream.",
             Self::Sessions => "Sessions with a venue that ended, and why.",

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use cascade_bus::Outbox;
+use cascade_bus::{Bus, BusSettings, Outbox};
 use cascade_domain::{Event, EventTime, FeedStatus, Symbol, Usd, Venue};
 use cascade_feed::rest::Client;
 use cascade_feed::{Note, Sink};
@@ -47,9 +47,12 @@ fn reader(venue: Venue, rest_url: String) -> Reader {
         since: NOW,
         seed: 7,
         refresh: Duration::from_hours(1),
+        node_fills: None,
+        bus: Bus::open("redis://127.0.0.1:1", BusSettings::default()).unwrap(),
         shared: Shared {
             board: Arc::new(Mutex::new(board)),
             outbox: Arc::new(Outbox::new(1000)),
+            drained: Arc::default(),
             metrics: Metrics::new("test", "0"),
         },
     }

@@ -68,6 +68,7 @@ pub fn node_route(directory: &str) -> Route {
         market_wide: vec![GapStream::Liquidations],
         carries: Vec::new(),
         symbols: Vec::new(),
+        renew_after: None,
     }
 }
 

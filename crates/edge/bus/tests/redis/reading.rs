@@ -1,7 +1,8 @@
 //! Read-models and the private server itself.
 
-use crate::support::redis;
-use cascade_bus::{BusError, PortChoice, PrivateRedis, Write};
+use crate::support::{BOUNDS, redis, shard};
+use cascade_bus::{BusError, PortChoice, PrivateRedis, Stored, StreamId, Write};
+use cascade_domain::{Event, EventTime, Feeds, Tick};
 
 #[tokio::test]
 async fn readings_are_read_back_and_scanned() {
@@ -63,6 +64,35 @@ async fn private_servers_do_not_meet_and_leave_no_port_behind() {
 async fn a_server_can_serve_us() {
     let (_server, bus) = redis().await;
     bus.ready().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_says_what_it_is() {
+    let (_server, bus) = redis().await;
+    let facts = bus.facts().await.unwrap();
+    assert!(facts.is_new_enough() && facts.role == "master" && facts.used_memory > 0, "{facts:?}");
+    assert_eq!((facts.memory_policy.as_str(), facts.max_memory), ("noeviction", None));
+    assert!(!facts.is_append_only && !facts.save_failed, "{facts:?}");
+}
+
+#[tokio::test]
+async fn the_newest_entry_is_where_the_oldest_is_not() {
+    let (_server, bus) = redis().await;
+    let (one, two) = (shard(1), shard(2));
+    for second in 1..=3 {
+        let tick = Event::Tick(Tick {
+            event_time_ms: EventTime::from_ms(1_791_565_600_000 + second * 1000),
+            btc_price: None,
+            btc_usd_volume_1s: None,
+            btc_venues_changed: false,
+            feeds: Feeds::default(),
+        });
+        bus.store(one, &[Stored::event(&tick, 60).unwrap()], BOUNDS).await.unwrap();
+    }
+    let (oldest, newest) = (bus.oldest(&[one]).await.unwrap(), bus.newest(&[one, two]).await.unwrap());
+    let entries = bus.entries(&cascade_wire::key::market(one), StreamId::ZERO, 10).await.unwrap();
+    assert_eq!(oldest, [Ok(Some(entries[0].id))]);
+    assert_eq!(newest, [Ok(Some(entries[2].id)), Ok(None)]);
 }
 
 #[tokio::test]

@@ -4,11 +4,12 @@
 mod backfill;
 mod ear;
 mod exchange;
+mod follow;
 mod frames;
 mod grow;
-mod follow;
 mod keep;
 mod limits;
+mod probe;
 mod renew;
 mod rest;
 mod session;

@@ -1,0 +1,135 @@
+//! Recordings of the shard streams.
+
+use cascade_bus::{Bus, Stored, StreamBounds, StreamId};
+use cascade_domain::{Event, EventTime, Feeds, Shard, Tick};
+use cascade_testkit::{Observer, TestRedis, eventually};
+use cascade_wire::{event_from_json, event_to_json, key};
+use serde_json::Value;
+
+use crate::recorder::{DEADLINE, Recorder, files, read, read_all};
+
+/// A tick of this second.
+fn tick(second: i64) -> Event {
+    Event::Tick(Tick {
+        event_time_ms: EventTime::from_ms(1_791_565_600_000 + second * 1000),
+        btc_price: Some(82_340.1),
+        btc_usd_volume_1s: None,
+        btc_venues_changed: false,
+        feeds: Feeds::default(),
+    })
+}
+
+async fn store(bus: &Bus, shard: Shard, seconds: impl IntoIterator<Item = i64>) {
+    let events: Vec<Stored> = seconds
+        .into_iter()
+        .map(|second| Stored { key: None, ..Stored::event(&tick(second), 60).unwrap() })
+        .collect();
+    bus.store(shard, &events, StreamBounds { max_age_s: 600, max_len: 100_000 }).await.unwrap();
+}
+
+/// Every event that stands in the streams, as shard, id and JSON.
+async fn standing(bus: &Bus) -> Vec<(u64, String, String)> {
+    let mut standing = Vec::new();
+    for shard in Shard::all() {
+        for entry in bus.entries(&key::market(shard), StreamId::ZERO, 100_000).await.unwrap() {
+            for event in entry.events().unwrap().into_iter().flatten() {
+                let json = event_to_json(&event).unwrap();
+                standing.push((u64::from(shard.number()), entry.id.to_string(), json));
+            }
+        }
+    }
+    standing.sort();
+    standing
+}
+
+/// Every event that was recorded, in the same form.
+fn recorded(lines: &[Value]) -> Vec<(u64, String, String)> {
+    let of = |line: &Value| {
+        let event = event_from_json(&line.to_string()).unwrap();
+        let (shard, id) = (line["shard"].as_u64().unwrap(), line["stream_id"].as_str().unwrap().to_owned());
+        (shard, id, event_to_json(&event).unwrap())
+    };
+    let mut recorded: Vec<_> = lines.iter().filter(|line| line["kind"].is_string()).map(of).collect();
+    recorded.sort();
+    recorded
+}
+
+#[tokio::test]
+async fn every_event_in_the_streams_is_recorded_once_with_where_it_stood() {
+    let redis = TestRedis::start().await.unwrap();
+    let bus = redis.bus("test").unwrap();
+    let shards: Vec<Shard> = Shard::all().collect();
+    for (shard, second) in shards.iter().zip(0..) {
+        store(&bus, *shard, [second, second + 1]).await;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let arguments = ["events", "--from", "start", "--redis-url", &redis.url()];
+    let mut recorder = Recorder::start(dir.path(), &arguments, Vec::new());
+    recorder.says(&["recording the shard streams"]).await;
+    for second in 100..150 {
+        for shard in &shards[..8] {
+            store(&bus, *shard, [second, second, second + 1]).await;
+        }
+    }
+    let said = recorder.interrupted().await;
+    let lines = read_all(&files(dir.path()));
+    assert_eq!(recorded(&lines), standing(&bus).await);
+    assert_eq!(recorded(&lines).len(), 64 * 2 + 50 * 8 * 3, "{said}");
+    let header = &lines[0];
+    assert_eq!((&header["as"], &header["from"]), (&Value::from("events"), &Value::from("start")));
+    assert!(header.get("snapshots").is_none(), "there are none yet");
+}
+
+#[tokio::test]
+async fn from_now_on_is_from_now_on_and_what_is_no_event_is_refused_by_name() {
+    let redis = TestRedis::start().await.unwrap();
+    let bus = redis.bus("test").unwrap();
+    let shard = Shard::new(3).unwrap();
+    store(&bus, shard, [1, 2, 3]).await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::start(dir.path(), &["events", "--redis-url", &redis.url()], Vec::new());
+    recorder.says(&["recording the shard streams"]).await;
+    let bad = Stored { key: None, keep_s: 60, bytes: vec![0xc1] };
+    bus.store(shard, &[bad], StreamBounds { max_age_s: 600, max_len: 100_000 }).await.unwrap();
+    store(&bus, shard, [4]).await;
+    let said = recorder.interrupted().await;
+    assert!(said.contains("1 refused on Redis"), "{said}");
+    let lines = read_all(&files(dir.path()));
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    let refused = &lines[1];
+    assert_eq!((refused["shard"].as_u64(), refused["refused"].is_string()), (Some(3), true), "{refused}");
+    assert!(refused["stream_id"].as_str().unwrap().contains('-'));
+    assert_eq!(lines[2]["event_time_ms"], 1_791_565_604_000_i64);
+}
+
+#[tokio::test]
+async fn a_redis_that_goes_and_comes_back_and_a_stream_that_was_trimmed_are_said() {
+    let mut redis = TestRedis::start_append_only().await.unwrap();
+    let bus = redis.bus("test").unwrap();
+    let (dir, shard) = (tempfile::tempdir().unwrap(), Shard::new(5).unwrap());
+    store(&bus, shard, [1]).await;
+    let arguments = ["events", "--from", "start", "--redis-url", &redis.url()];
+    let mut recorder = Recorder::start(dir.path(), &arguments, Vec::new());
+    recorder.says(&["recording the shard streams"]).await;
+    let first = async || files(dir.path()).iter().any(|file| recorded(&read(file).0).len() == 1);
+    assert!(eventually(DEADLINE, first).await);
+    recorder.signal("STOP").await;
+    for second in 2..40 {
+        store(&bus, shard, [second]).await;
+    }
+    let observer = Observer::connect(&redis.url(), &[]).await.unwrap();
+    let _: i64 = observer.command("XTRIM", &[&key::market(shard), "MAXLEN", "10"]).await.unwrap();
+    redis.server.kill9().await.unwrap();
+    recorder.signal("CONT").await;
+    recorder.says(&["trying again"]).await;
+    redis.server.restart().await.unwrap();
+    recorder.says(&["shard 05: trimmed: what stood between", "Redis answers again"]).await;
+    recorder.interrupted().await;
+    let lines = read_all(&files(dir.path()));
+    let note = lines.iter().find(|line| line["note"].as_str().is_some_and(|note| note.contains("trimmed")));
+    assert_eq!(note.unwrap()["shard"], 5);
+    // The reading that waited when it was stopped may have brought one more before the trimming.
+    let (events, standing) = (recorded(&lines), standing(&redis.bus("after").unwrap()).await);
+    assert_eq!(standing.len(), 10);
+    assert!(events.ends_with(&standing) && events.len() <= 12, "{events:?}");
+}
