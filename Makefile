@@ -34,8 +34,7 @@ bench: ## Benchmarks, each with its baseline in the same run (docs/benchmarks.md
 	$(CARGO) bench --locked -p cascade-wire --bench encode -- $(ARGS)
 
 storm: setup ## Ten minutes of 2,000 liquidations/s and 20,000 trades/s into one ingest (ARGS='--seconds 60')
-	@$(CARGO) build --locked --release -p liquidation-ingest -p cascade-signals --bins
-	@$(CARGO) build --locked --release -p cascade-simulator --example exchanges
+	@$(CARGO) build --locked --release -p cascade-tests -p liquidation-ingest -p cascade-signals -p cascade-simulator --bins --example exchanges --example storm
 	@$(CARGO) run --locked --release -p cascade-tests --example storm -- $(ARGS)
 
 fuzz: ## Property tests for longer, then each fuzz target for SECONDS=60 (CONTRIBUTING.md)

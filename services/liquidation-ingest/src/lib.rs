@@ -14,6 +14,7 @@ mod outage;
 mod owner;
 mod readings;
 mod reference;
+mod retention;
 mod ticks;
 mod venue;
 mod writer;
@@ -31,6 +32,7 @@ use board::Board;
 use intake::Shared;
 use outage::Outages;
 use owner::Post;
+use retention::Retention;
 use ticks::Leading;
 use venue::Reader;
 use writer::Writer;
@@ -169,8 +171,9 @@ impl Tasks {
         );
         let clock = Arc::clone(&context.clock);
         let ingest = &self.config.ingest;
+        let retention = Retention::new(ingest.bounds(), ingest.redis_memory());
         let writer =
-            Writer::new(bus.clone(), ingest.bounds(), clock, ingest.exchanges.clone(), self.shared.clone());
+            Writer::new(bus.clone(), retention, clock, ingest.exchanges.clone(), self.shared.clone());
         let drain = self.drained.0.clone();
         self.spawn("writer", async move { writer.run(drain).await });
         self.supervisor.spawn("redis", watch_redis(bus, context, shutdown));

@@ -57,7 +57,8 @@ impl Arguments {
 
 /// Everything that runs.
 struct Site {
-    redis: TestRedis,
+    // Held for as long as the others need it.
+    _redis: TestRedis,
     observer: Observer,
     exchanges: Exchanges,
     ingest: Service,
@@ -71,7 +72,7 @@ impl Site {
         let redis = TestRedis::start().await?;
         let exchanges = Exchanges::start(&release.join("examples/exchanges"), scenario).await?;
         let mut variables = vec![
-            ("CASCADE_SERVICE__LOG_LEVEL".to_owned(), "warn".to_owned()),
+            ("CASCADE_SERVICE__LOG_LEVEL".to_owned(), "warn,cascade_feed::keep=error".to_owned()),
             ("CASCADE_INGEST__SYMBOLS".to_owned(), "all".to_owned()),
             ("CASCADE_REDIS__URL".to_owned(), redis.url()),
         ];
@@ -84,7 +85,7 @@ impl Site {
         let observer = Observer::connect(&redis.url(), &[]).await?;
         let settings = BusSettings { instance: "storm".to_owned(), ..BusSettings::default() };
         let reading = Reading::begin(&Bus::open(&redis.url(), settings)?);
-        Ok(Self { redis, observer, exchanges, ingest, signals, reading })
+        Ok(Self { _redis: redis, observer, exchanges, ingest, signals, reading })
     }
 
     /// Waits until every venue delivers every market.
@@ -117,14 +118,12 @@ impl Site {
             Some(signals) => Some((signals.cost()?, signals.metrics().await?)),
             None => None,
         };
-        let stored = self.reading.look();
         Ok(Sample {
             at_s,
             redis_bytes: field("used_memory"),
             redis_peak_bytes: field("used_memory_peak"),
             redis_cpu_s,
-            stored_liquidations: stored.all_liquidations(),
-            stored_trades: stored.all_trades(),
+            redis_resident_bytes: field("used_memory_rss"),
             truth,
             signals,
             ingest: Cost::default(),

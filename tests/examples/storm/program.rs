@@ -108,7 +108,6 @@ impl Metrics {
         });
         of_name
             .filter(|(key, _)| labels.iter().all(|label| key.contains(label)))
-            .map(|(_, value)| value)
-            .sum()
+            .fold(0.0, |sum, (_, value)| sum + value)
     }
 }

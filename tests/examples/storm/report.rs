@@ -20,14 +20,13 @@ pub(crate) struct Sample {
     pub(crate) signals: Option<(Cost, Metrics)>,
     pub(crate) redis_bytes: f64,
     pub(crate) redis_peak_bytes: f64,
+    pub(crate) redis_resident_bytes: f64,
     pub(crate) redis_cpu_s: f64,
-    pub(crate) stored_liquidations: u64,
-    pub(crate) stored_trades: u64,
 }
 
 impl Sample {
     /// Above the lines of progress.
-    pub(crate) const HEAD: &str = "    s  liquid./s   trades/s  queue  dropped  ingest MB  peak  cpu %  ms/1000  redis MB  peak  cpu %  exchanges cpu %";
+    pub(crate) const HEAD: &str = "    s  liquid./s   trades/s  queue  dropped  ingest MB  peak  cpu %  ms/1000  redis MB  cpu %  streams s  exchanges cpu %";
 
     fn heard(&self, kind: &str) -> f64 {
         self.metrics.sum("cascade_events_total", &[&format!("kind=\"{kind}\"")])
@@ -49,7 +48,7 @@ impl Sample {
     pub(crate) fn line(&self, before: Option<&Self>) -> String {
         let pace = Pace::between(before.unwrap_or(self), self);
         format!(
-            "{:5.0}  {:9.0}  {:9.0}  {:5.0}  {:7.0}  {:9.1}  {:4.1}  {:5.1}  {:7.2}  {:8.1}  {:4.0}  {:5.1}  {:5.1}",
+            "{:5.0}  {:9.0}  {:9.0}  {:5.0}  {:7.0}  {:9.1}  {:4.1}  {:5.1}  {:7.2}  {:8.1}  {:5.1}  {:9.0}  {:15.1}",
             self.at_s,
             pace.liquidations,
             pace.trades,
@@ -60,8 +59,8 @@ impl Sample {
             pace.cpu * 100.0,
             pace.ms_a_thousand,
             self.redis_bytes / 1e6,
-            self.redis_peak_bytes / 1e6,
             pace.redis_cpu * 100.0,
+            self.metrics.sum("cascade_stream_age_seconds", &[]),
             pace.exchanges_cpu * 100.0,
         )
     }
@@ -106,9 +105,10 @@ struct Line {
     /// Trades on the venue since the scenario began, and those heard in that time: those underway differ.
     trades: u64,
     heard: f64,
-    /// Trades heard and in time, and trades inside bars, since the beginning.
+    /// Trades heard and in time, and trades inside bars, since the feeds began.
     in_time: f64,
     in_bars: u64,
+    /// Trades that came after their bar, since the scenario began.
     late: f64,
     complaints: (u64, u64),
     opened: u64,
@@ -167,7 +167,8 @@ impl Account {
             let of_venue = format!("venue=\"{venue}\"");
             let trades =
                 |metrics: &Metrics| metrics.sum("cascade_events_total", &[&of_venue, "kind=\"trade\""]);
-            let late = ended.sum("cascade_late_trades_total", &[&of_venue]);
+            let late = |metrics: &Metrics| metrics.sum("cascade_late_trades_total", &[&of_venue]);
+            let late_before = samples.first().map_or(0.0, |first| late(&first.metrics));
             let (before, heard_before) =
                 samples.first().map_or((0, 0.0), |first| (first.truth.trades(venue), trades(&first.metrics)));
             Line {
@@ -176,9 +177,9 @@ impl Account {
                 stored: stored.liquidations.get(&venue).copied().unwrap_or_default(),
                 trades: last.truth.trades(venue) - before,
                 heard: trades(&last.metrics) - heard_before,
-                in_time: trades(ended) - late,
+                in_time: trades(ended) - late(ended),
                 in_bars: stored.trades.get(&venue).copied().unwrap_or_default(),
-                late,
+                late: late(ended) - late_before,
                 complaints: last.truth.complaints(venue),
                 opened: last.truth.opened(venue),
             }
@@ -293,13 +294,18 @@ impl fmt::Display for Account {
         )?;
         writeln!(
             f,
-            "redis     {:.1} MB at the end, at most {:.1} MB; cpu {:.1} % of one core",
+            "redis     {:.1} MB at the end, at most {:.1} MB ({:.1} MB of the machine's); cpu {:.1} % of one core",
             end.redis_bytes / 1e6,
             self.last.redis_peak_bytes / 1e6,
+            end.redis_resident_bytes / 1e6,
             pace.redis_cpu * 100.0
         )?;
         let (bars, marks, entries) = self.told.counts;
-        writeln!(f, "          {bars} bars, {marks} marks, {entries} entries were read from the streams")?;
+        writeln!(
+            f,
+            "          streams are kept for {:.0} s at the end; {bars} bars, {marks} marks, {entries} entries were read from them",
+            end.metrics.sum("cascade_stream_age_seconds", &[])
+        )?;
         if let (Some((cost, metrics)), Some((before, _))) = (&self.last.signals, &first.signals) {
             let seconds = number(self.seconds) + 3.0;
             writeln!(
