@@ -12,9 +12,9 @@ use tokio::sync::watch;
 
 use crate::Failure;
 
-/// Seconds of the scenario before its full pace, and after it: by then all that was published is told.
+/// Seconds of the scenario before its full pace, and after it: longer than anybody waits for what is missing.
 pub(crate) const BEFORE_S: u64 = 5;
-pub(crate) const AFTER_S: u64 = 15;
+pub(crate) const AFTER_S: u64 = 60;
 /// How long the exchanges may take to answer on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
