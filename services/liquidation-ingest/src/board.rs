@@ -29,6 +29,8 @@ const VOLUME_DELAY_MS: i64 = 2_000;
 #[derive(Clone, Debug, Default)]
 struct RouteState {
     last_data: Option<EventTime>,
+    /// Whether a session of it has had every subscription settled.
+    was_live: bool,
     refused: Option<String>,
     last_end: Option<String>,
     clock_offset_ms: Option<i64>,
@@ -157,6 +159,14 @@ impl Board {
     pub(crate) fn delivered(&mut self, venue: Venue, route: &str, at: EventTime) {
         if let Some(route) = self.venues.get_mut(&venue).and_then(|v| v.routes.get_mut(route)) {
             route.last_data = route.last_data.max(Some(at));
+        }
+    }
+
+    /// A session of the route has every subscription settled.
+    pub(crate) fn live(&mut self, venue: Venue, route: &str, at: EventTime) {
+        self.delivered(venue, route, at);
+        if let Some(route) = self.venues.get_mut(&venue).and_then(|v| v.routes.get_mut(route)) {
+            route.was_live = true;
         }
     }
 
@@ -293,13 +303,11 @@ impl Board {
 }
 
 impl VenueState {
-    /// Until when all its routes have delivered; `None` while one has not.
+    /// Until when all its routes have delivered; `None` while one has not been live.
     fn heard_to(&self) -> Option<EventTime> {
-        let mut oldest = None;
-        for route in self.routes.values() {
-            oldest = Some(route.last_data?.min(oldest.unwrap_or(route.last_data?)));
-        }
-        oldest
+        let routes = self.routes.values();
+        let heard: Option<Vec<_>> = routes.map(|route| route.last_data.filter(|_| route.was_live)).collect();
+        heard?.into_iter().min()
     }
 
     fn clock_offset_ms(&self) -> Option<i64> {
@@ -415,9 +423,9 @@ mod tests {
 
     /// A board of which all routes have delivered at this time.
     fn delivering(board: &mut Board, at: EventTime) -> Vec<(Venue, FeedStatus)> {
-        board.delivered(Venue::Binance, "market-0", at);
-        board.delivered(Venue::Bybit, "linear-0", at);
-        board.delivered(Venue::Bybit, "inverse-0", at);
+        board.live(Venue::Binance, "market-0", at);
+        board.live(Venue::Bybit, "linear-0", at);
+        board.live(Venue::Bybit, "inverse-0", at);
         told(board, at)
     }
 

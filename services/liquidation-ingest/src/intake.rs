@@ -253,7 +253,7 @@ impl Intake {
             Note::Live { at, .. } => {
                 tracing::info!(venue = venue.as_str(), route, "feed is live");
                 self.shared.board(|board| {
-                    board.delivered(venue, route, at);
+                    board.live(venue, route, at);
                     if !self.is_refused {
                         board.refused(venue, route, None);
                     }
