@@ -1,6 +1,10 @@
 //! What one process makes of exchanges that come and go: new markets, storms of reconnects, liquidations that nobody
 //! heard. Simulated exchanges with the venues' own limits, a real Redis, a fast clock.
-#![expect(clippy::disallowed_methods, reason = "the service is a process here, and the exchanges are others")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "what cannot be started fails the test; the service is a process here, and the exchanges are others"
+)]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
