@@ -77,11 +77,12 @@ keep() {
     local target="$1" merged control
     merged="$(mktemp -d)" control="$(mktemp -u)"
     cp "$fuzz/corpus/$target"/* "$merged/"
-    fuzzer "$target" -merge=1 "-merge_control_file=$control" "$merged" "$work/target/found/$target" >/dev/null 2>&1
+    fuzzer "$target" -merge=1 "-merge_control_file=$control" "$merged" "$work/target/found/$target" >"$merged.log" 2>&1 ||
+        { tail -5 "$merged.log"; echo "fuzz: nothing kept of $target"; return 1; }
     awk 'NR == 1 { files = $1 } NR == 2 { seeds = $1 } NR > 2 && NR <= files + 2 { name[NR - 3] = $0 }
         $1 == "COV" && $2 >= seeds && NF >= 10 { print name[$2] }' "$control" |
         xargs -r -d '\n' cp -t "$fuzz/corpus/$target"
-    rm -r "$merged" "$control"
+    rm -r "$merged" "$merged.log" "$control"
     echo "fuzz: fuzz/corpus/$target has $(find "$fuzz/corpus/$target" -type f | wc -l) files"
 }
 

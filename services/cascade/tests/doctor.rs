@@ -121,6 +121,20 @@ async fn a_host_that_is_not_there_is_named_and_asked_nothing_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_exchange_that_hangs_holds_nothing_up_for_long() {
+    let (_market, _redis, mut variables) = healthy().await;
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let there = mute.local_addr().unwrap();
+    change(&mut variables, "CASCADE_VENUES__OKX__REST_URL", format!("http://{there}"));
+    change(&mut variables, "CASCADE_VENUES__OKX__WS_URL", format!("ws://{there}"));
+    let (report, code) = examined(&variables, &["--set", "ingest.exchanges=okx,bybit"]).await;
+    assert_eq!((named(&report, "fail"), code), (vec!["okx REST", "okx WebSocket"], Some(1)), "{report}");
+    assert_eq!(named(&report, "warn"), ["okx clock"]);
+    assert!(check(&report, "okx REST")["found"].as_str().unwrap().contains("no answer within"), "{report}");
+    assert_eq!(check(&report, "bybit clock")["status"], "ok");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_is_away_or_forgets_is_named() {
     let (_market, mut redis, variables) = healthy().await;
     let observer = Observer::connect(&redis.url(), &[]).await.unwrap();

@@ -152,14 +152,6 @@ impl Ingest {
 }
 
 impl VenueSettings {
-    fn refusals_at(&self, venue: Venue) -> Vec<Refusal> {
-        let mut refusals = self.refusals();
-        if self.node_fills_dir.is_some() && venue != Venue::Hyperliquid {
-            refusals.push(Refusal::new("node_fills_dir", "only Hyperliquid has a node that writes fills"));
-        }
-        refusals
-    }
-
     fn refusals(&self) -> Vec<Refusal> {
         let mut refusals = Vec::new();
         let mut base = |key: &str, url: &str, schemes: [&str; 2]| {
@@ -203,9 +195,7 @@ impl Config {
     pub fn read(document: &Document, mistakes: &mut Mistakes) -> Self {
         let ingest = document.section("ingest", mistakes, Ingest::refusals);
         let section = |venue: Venue, mistakes: &mut Mistakes| {
-            document.section(&format!("venues.{venue}"), mistakes, |settings: &VenueSettings| {
-                settings.refusals_at(venue)
-            })
+            document.section(&format!("venues.{venue}"), mistakes, VenueSettings::refusals)
         };
         Self {
             redis_url: redis_url(document, mistakes),
@@ -301,7 +291,8 @@ mod tests {
         assert_eq!(at("HYPERLIQUID", ""), "", "an empty variable counts as not set");
         let relative = at("HYPERLIQUID", "hl/data/node_fills");
         assert!(relative.contains("venues.hyperliquid.node_fills_dir") && relative.contains("absolute"));
-        assert!(at("OKX", "/home/ann/hl/data/node_fills").contains("only Hyperliquid"));
+        let elsewhere = at("OKX", "/home/ann/hl/data/node_fills");
+        assert!(elsewhere.contains("venues.okx.node_fills_dir") && elsewhere.contains("unknown key"));
     }
 
     #[test]

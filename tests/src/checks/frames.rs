@@ -86,8 +86,13 @@ fn twice(venue: Venue, decode: impl Fn(&mut Decoded) -> Result<Meaning, DecodeEr
         told(refusal)?;
         ensure!(first.events.is_empty(), "events of a frame that was not understood: {:?}", first.events);
     }
-    first.refused.iter().try_for_each(told)?;
-    for event in &first.events {
+    usable(venue, &first)
+}
+
+/// What holds for all that comes out of a decoder.
+pub(super) fn usable(venue: Venue, out: &Decoded) -> Verdict {
+    out.refused.iter().try_for_each(told)?;
+    for event in &out.events {
         ensure!(event.venue() == Some(venue), "an event of another venue: {event:?}");
         sound(event)?;
     }
@@ -95,7 +100,7 @@ fn twice(venue: Venue, decode: impl Fn(&mut Decoded) -> Result<Meaning, DecodeEr
 }
 
 /// Listings with every way to count.
-fn listed(venue: Venue) -> Instruments {
+pub(super) fn listed(venue: Venue) -> Instruments {
     let contract = |coins: &str| Sizing::ContractsOfCoins(coins.parse().unwrap_or_default());
     let listings = [
         ("BTC-USDT-SWAP", "BTC", Quote::Usdt, contract("0.01")),

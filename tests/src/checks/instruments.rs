@@ -44,6 +44,8 @@ fn answer(venue: Venue, bytes: &[u8]) -> Verdict {
         for symbol in routes.iter().flat_map(|route| &route.symbols) {
             ensure!(wanted.wants(symbol), "{symbol} was not wanted");
         }
+        let planned = protocol(venue).replan(&routes, &wanted, &table, &endpoints());
+        ensure!(planned == routes, "planned again, nothing new: {routes:?} became {planned:?}");
     }
     for listing in table.iter().take(MOST_TRIED) {
         for (price, quantity) in FIGURES {
@@ -80,7 +82,7 @@ fn btc_alone() -> Wanted {
     Wanted { symbols: Symbol::of_base("BTC").ok().map(|btc| vec![btc]), vaults: vec!["0x2e3d".to_owned()] }
 }
 
-fn endpoints() -> Endpoints {
+pub(super) fn endpoints() -> Endpoints {
     Endpoints {
         ws_url: "ws://127.0.0.1:1".to_owned(),
         rest_url: "http://127.0.0.1:2".to_owned(),

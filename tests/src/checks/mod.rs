@@ -3,11 +3,13 @@
 //! A check gives what is wrong with what came out, and lets panics through. Without network, and without knowledge of
 //! who thinks up the bytes.
 
+mod backfill;
 mod config;
 mod frames;
 mod instruments;
 mod wire;
 
+pub use backfill::backfill;
 pub use config::config;
 pub use frames::{binance, bybit, hyperliquid, node_fills, okx};
 pub use instruments::instruments;
@@ -21,6 +23,7 @@ pub type Check = fn(&[u8]) -> Verdict;
 
 /// Every check, with the name of its target and of its folder in `fuzz/corpus`.
 pub const ALL: &[(&str, Check)] = &[
+    ("backfill", backfill),
     ("binance", binance),
     ("bybit", bybit),
     ("config", config),

@@ -24,9 +24,9 @@ use crate::{DONE, FAILED, colour, complain};
 use check::Report;
 
 const EXAMPLES: &str = "\
-Looks at the configuration, at Redis, at the ports that the services serve on, and at every exchange of
-ingest.exchanges: name and port, REST answer, WebSocket, and the clock of this machine against the exchange's
-(events are held to the two seconds before they are received). Changes nothing; takes 10 seconds at most.
+Looks at the configuration, at Redis, at the ports that the services serve on, and at every
+exchange of ingest.exchanges: name and port, REST answer, WebSocket, and this machine's clock
+against the exchange's. Changes nothing; takes ten seconds at most.
 
 Examples:
   cascade doctor

@@ -216,7 +216,10 @@ mod tests {
     fn a_refusal_and_too_many_requests_have_a_way_out_each() {
         let venue = Venue::Binance;
         let reason = "binance answers HTTP 451: not here; run from another place".to_owned();
-        let refused = rest(venue, Some(&Err(RestError::Refused { venue, status: 451, reason })));
+        let refused = rest(
+            venue,
+            Some(&Err(RestError::Refused { venue, status: 451, reason, retry_after: Duration::ZERO })),
+        );
         assert_eq!(refused.found, "binance answers HTTP 451: not here");
         assert_eq!(refused.way_out.as_deref(), Some("run from another place"));
         let retry_after = Duration::from_mins(2);

@@ -44,8 +44,8 @@ const SEEDS_APART: usize = 1000;
 const GRACE: Duration = Duration::from_secs(10);
 
 const EXAMPLES: &str = "\
-frames: what the exchanges send, word for word, with their instruments. Needs no Redis.
-events: what the shard streams on Redis carry, with the shard and the id of every entry.
+frames: what the exchanges send, word for word, with their instruments; needs no Redis.
+events: what the shard streams on Redis carry, each with its shard and the id of its entry.
 
 Examples:
   cascade record --as frames --out recordings
@@ -54,12 +54,13 @@ Examples:
   cascade record --as events --out recordings --from start --redis-url redis://127.0.0.1:6379
 
 Read one:
-  zstd -dc recordings/frames-*.jsonl.zst | jq -r 'select(.venue == \"bybit\") | .frame' \\
+  zstd -dc recordings/frames-*.jsonl.zst \\
+    | jq -r 'select(.venue == \"bybit\" and .conn != \"rest\") | .frame // empty' \\
     | cascade decode --venue bybit
 
-Files are called frames-20261121T131500Z.jsonl.zst after the second (UTC) in which they begin. While a file is
-written, and if its recorder was killed, its name ends in .part; it can be read up to its last five seconds.
-Ctrl-C ends it well.
+Files are called after the second (UTC) in which they begin: frames-20261121T131500Z.jsonl.zst
+While a file is written, and if its recorder was killed, its name ends in .part: then it can be
+read up to its last five seconds. Ctrl-C ends a recording well.
 
 Exit: 0 stopped, 1 the disk or Redis failed, 2 usage or configuration.";
 

@@ -37,7 +37,8 @@ impl Clock for Still {
 }
 
 fn reader(venue: Venue, rest_url: String) -> Reader {
-    let board = Board::new([(venue, FeedStatus::Live)], NOW);
+    let mut board = Board::new([(venue, FeedStatus::Live)], NOW);
+    board.own(venue);
     Reader {
         protocol: protocol(venue),
         endpoints: Endpoints { ws_url: "ws://h".to_owned(), rest_url, coinm_rest_url: None },
