@@ -136,7 +136,7 @@ impl Board {
     /// A route that this process will hold, and its symbols.
     pub(crate) fn expect(&mut self, venue: Venue, route: &str, symbols: &[Symbol]) {
         if let Some(state) = self.venues.get_mut(&venue) {
-            state.routes.insert(route.to_owned(), RouteState::default());
+            state.routes.entry(route.to_owned()).or_default();
             state.symbols.extend(symbols);
         }
     }
@@ -443,6 +443,25 @@ mod tests {
         assert_eq!(delivering(&mut board, T.plus_ms(300_000)), [], "quiet elsewhere clears nothing");
         board.liquidation(Venue::Binance, T.plus_ms(300_500), btc, false);
         assert_eq!(delivering(&mut board, T.plus_ms(301_000)), [(Venue::Binance, FeedStatus::Sampled)]);
+    }
+
+    #[test]
+    fn a_busy_day_of_healthy_feeds_has_no_suspect_and_no_dead() {
+        let mut board = board();
+        let (btc, mut random) = (Symbol::parse("BTCUSDT").unwrap(), 7_u64);
+        delivering(&mut board, T);
+        for second in 1..=86_400 {
+            let at = T.plus_ms(second * 1000);
+            // Twice the liquidations of signals.md 9's busy day on each venue, at random seconds.
+            for venue in [Venue::Binance, Venue::Bybit] {
+                random =
+                    random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                if (random >> 33) % 3600 < 660 {
+                    board.liquidation(venue, at, btc, false);
+                }
+            }
+            assert_eq!(delivering(&mut board, at), [], "at second {second}");
+        }
     }
 
     #[test]

@@ -127,12 +127,12 @@ impl Intake {
             Event::Liquidation(liquidation) => {
                 // What was asked for again is history: it shows neither that the feed lives nor how late it is.
                 let is_history = liquidation.known_at_ms.is_some_and(|at| received.since(at) > LIVE_MS);
-                let delay_ms = received.since(liquidation.event_time_ms).max(0);
+                let late_ms = received.since(liquidation.event_time_ms).max(0);
                 self.shared
                     .board(|board| board.liquidation(self.venue, received, liquidation.symbol, is_history));
                 #[expect(clippy::cast_precision_loss, reason = "a delay in milliseconds")]
                 if !is_history {
-                    let delay_s = delay_ms as f64 / 1e3;
+                    let delay_s = late_ms as f64 / 1e3;
                     self.shared.metrics.record(Metric::VenueDelay, &[self.venue.as_str()], delay_s);
                 }
                 self.shared.push(Event::Liquidation(liquidation));
