@@ -3,6 +3,7 @@
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use cascade_bus::Outbox;
 use cascade_domain::{Event, EventTime, Trade, Usd, Venue};
@@ -43,6 +44,8 @@ impl Shared {
     }
 }
 
+/// A wait of so long before the next session is a part of why a feed is down.
+const WORTH_TELLING: Duration = Duration::from_mins(1);
 /// What we knew longer ago than this when it comes is history, milliseconds.
 const LIVE_MS: i64 = 5_000;
 
@@ -277,13 +280,17 @@ impl Intake {
                 tracing::info!(venue = venue.as_str(), route, "another session took over");
             }
             Note::NotRenewed { .. } | Note::Recovered { .. } => {}
-            Note::Ended { end, .. } => {
+            Note::Ended { end, retry_in, .. } => {
                 self.shared.metrics.add(Metric::Sessions, &[venue.as_str(), end.word()], 1);
                 self.marks.clear();
-                let refused = matches!(end, End::Refused { .. }).then(|| end.to_string());
+                let again = retry_in.filter(|wait| *wait >= WORTH_TELLING);
+                let again =
+                    again.map_or(String::new(), |wait| format!("; asked again in {} s", wait.as_secs()));
+                let why = format!("{end}{again}");
+                let refused = matches!(end, End::Refused { .. }).then(|| why.clone());
                 self.shared.board(|board| {
                     board.refused(venue, route, refused);
-                    board.ended(venue, route, end.to_string());
+                    board.ended(venue, route, why);
                 });
             }
         }

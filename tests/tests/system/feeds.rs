@@ -152,7 +152,8 @@ async fn a_wrong_clock_is_told_and_changes_neither_health_nor_bars() {
             .collect();
         assert!(opens.len() > 100, "{venue}: {} bars", opens.len());
         let most = (opens.iter().max().unwrap() - opens.iter().min().unwrap()) / 1000 + 1;
-        assert!(opens.len() as i64 * 10 >= most * 9, "{venue}: {} bars in {most} s", opens.len());
+        let told = i64::try_from(opens.len()).unwrap();
+        assert!(told * 10 >= most * 9, "{venue}: {} bars in {most} s", opens.len());
     }
     system.stop().await;
 }
@@ -162,7 +163,7 @@ async fn what_comes_eight_minutes_late_is_stored_once_and_known_when_it_came() {
     let system = System::start(TestRedis::start().await.unwrap(), 20.0, &[]).await;
     let observer = system.observer(&[]).await;
     let late_ms = 8 * 60_000;
-    system.faults().delay_topic(Venue::Okx, "liquidation-orders", Duration::from_millis(480_000));
+    system.faults().delay_topic(Venue::Okx, "liquidation-orders", Duration::from_mins(8));
     system.simulator.start();
     is_whole(&system, &observer).await;
     let mut of_okx = liquidations(&observer).await;
