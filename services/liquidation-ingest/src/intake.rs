@@ -12,10 +12,10 @@ use cascade_service::{Metric, Metrics, Throttle};
 use cascade_venues::{DecodeError, Decoded, Protocol, Wanted};
 
 use crate::bars::{Bars, Taken};
+use crate::bitcoin;
 use crate::board::Board;
 use crate::marks::Marks;
 use crate::offset::Offset;
-use crate::reference;
 
 /// How many refusals of one kind are logged in a minute of the clock; all are counted.
 pub(crate) const LOGGED_A_MINUTE: u32 = 3;
@@ -93,8 +93,8 @@ impl Intake {
     /// Tells the bars of the seconds that are over.
     pub(crate) fn close_bars(&mut self, now: EventTime) {
         for bar in self.bars.close(now, self.offset_ms()) {
-            if reference::is_bitcoin(&bar.symbol) {
-                self.shared.board(|board| board.btc_bar(&bar));
+            if bitcoin::is_bitcoin(&bar.symbol) {
+                self.shared.board(|board| board.bitcoin.bar(&bar));
             }
             self.shared.push(Event::TradeBar(bar));
         }
@@ -111,9 +111,9 @@ impl Intake {
             return self.shared.push(event);
         }
         if let Event::Mark(mark) = &event
-            && let Some(price) = reference::price(mark)
+            && let Some(price) = bitcoin::price(mark)
         {
-            self.shared.board(|board| board.btc_mark(self.venue, price, received));
+            self.shared.board(|board| board.bitcoin.mark(self.venue, price, received));
         }
         if event.symbol().is_some_and(|symbol| !self.wanted.wants(symbol)) {
             return self.refer(&event, received);
@@ -150,10 +150,10 @@ impl Intake {
     /// bars in its stream. Nothing else of an unwanted market goes on.
     fn refer(&mut self, event: &Event, received: EventTime) {
         match event {
-            Event::Trade(trade) if reference::is_bitcoin(&trade.symbol) => {
+            Event::Trade(trade) if bitcoin::is_bitcoin(&trade.symbol) => {
                 self.bars.take(trade, received, self.offset_ms());
             }
-            Event::Mark(mark) if reference::price(mark).is_some() => {
+            Event::Mark(mark) if bitcoin::price(mark).is_some() => {
                 if let Some(mark) = self.marks.take(mark, received) {
                     self.shared.push(Event::Mark(mark));
                 }
