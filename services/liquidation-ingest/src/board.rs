@@ -32,6 +32,8 @@ struct RouteState {
     /// Whether a session of it has had every subscription settled.
     was_live: bool,
     refused: Option<String>,
+    /// What it goes on without, and why.
+    without: Option<String>,
     last_end: Option<String>,
     clock_offset_ms: Option<i64>,
 }
@@ -195,6 +197,13 @@ impl Board {
         }
     }
 
+    /// A session goes on without these topics, none of which carries liquidations (`None`: with all of them).
+    pub(crate) fn without(&mut self, venue: Venue, route: &str, why: Option<String>) {
+        if let Some(route) = self.venues.get_mut(&venue).and_then(|v| v.routes.get_mut(route)) {
+            route.without = why;
+        }
+    }
+
     /// A session ended.
     pub(crate) fn ended(&mut self, venue: Venue, route: &str, why: String) {
         if let Some(state) = self.venues.get_mut(&venue) {
@@ -315,12 +324,21 @@ impl VenueState {
             let silent = format!("no liquidation for {} s", silent_ms / 1000);
             return (FeedStatus::Suspect, format!("{silent}, {elsewhere} of its markets elsewhere in 60 s"));
         }
+        (self.healthy, self.remarks())
+    }
+
+    /// What is to be said of a feed that is healthy.
+    fn remarks(&self) -> String {
         let off_ms = self.clock_offset_ms().filter(|ms| ms.abs() > CLOCK_OFF_MS);
-        let clock = off_ms.map_or(String::new(), |ms| {
+        let clock = off_ms.map(|ms| {
             let which = if ms > 0 { "ahead of" } else { "behind" };
             format!("its clock is {} ms {which} ours, or its frames are that late", ms.abs())
         });
-        (self.healthy, clock)
+        let without = self.routes.iter().filter_map(|(name, route)| {
+            let why = route.without.as_ref()?;
+            Some(format!("{name}: goes on without {why}"))
+        });
+        without.chain(clock).collect::<Vec<_>>().join("; ")
     }
 }
 

@@ -252,6 +252,7 @@ impl Intake {
             Note::Connected { .. } => {
                 tracing::debug!(venue = venue.as_str(), route, "connected");
                 self.is_refused = false;
+                self.shared.board(|board| board.without(venue, route, None));
             }
             Note::Live { at, .. } => {
                 tracing::info!(venue = venue.as_str(), route, "feed is live");
@@ -264,13 +265,17 @@ impl Intake {
             }
             Note::RefusedTopics { topics, reason, .. } => {
                 tracing::warn!(venue = venue.as_str(), route, ?topics, reason, "subscriptions refused");
+                let why = format!("{}: {reason}", topics.join(", "));
                 let liquidations =
                     topics.is_empty() || topics.iter().any(|t| self.protocol.is_liquidations(t));
-                if liquidations {
-                    self.is_refused = true;
-                    let why = format!("{}: {reason}", topics.join(", "));
-                    self.shared.board(|board| board.refused(venue, route, Some(why)));
-                }
+                self.is_refused |= liquidations;
+                self.shared.board(|board| {
+                    if liquidations {
+                        board.refused(venue, route, Some(why));
+                    } else {
+                        board.without(venue, route, Some(why));
+                    }
+                });
             }
             Note::Asked { reason, .. } => {
                 tracing::info!(venue = venue.as_str(), route, reason, "the venue asks for a reconnect");

@@ -35,6 +35,8 @@ async fn a_killed_redis_ends_nothing_and_what_it_forgot_is_told() {
     system.redis.server.kill9().await.unwrap();
     let noticed = eventually(DEADLINE, async || !system.ingest.is_ready() && !system.signals.is_ready());
     assert!(noticed.await, "both say that Redis is away");
+    let gone_at = system.now();
+    assert!(eventually(DEADLINE, async || system.now().since(gone_at) > 40_000).await);
     assert!(system.ingest.lives() && system.signals.lives());
 
     system.redis.server.restart().await.unwrap();

@@ -117,6 +117,16 @@ fn a_refusal_outranks_silence_and_names_its_reason() {
 }
 
 #[test]
+fn a_feed_without_some_of_its_topics_is_healthy_and_names_them() {
+    let mut board = board();
+    board.without(Venue::Binance, "market-0", Some("dogeusdt@aggTrade: no such stream".to_owned()));
+    delivering(&mut board, T);
+    let reading = board.readings(T)[0].1.clone();
+    assert_eq!(reading.status, FeedStatus::Sampled);
+    assert_eq!(reading.reason, "market-0: goes on without dogeusdt@aggTrade: no such stream");
+}
+
+#[test]
 fn a_clock_that_is_off_is_named_and_judges_nothing() {
     let mut board = board();
     for (off_ms, named) in [(4_000, "4000 ms ahead of"), (-4_000, "4000 ms behind"), (-80, "")] {
