@@ -15,6 +15,7 @@ use crate::board::Board;
 use crate::marks::Marks;
 use crate::offset::Offset;
 use crate::reference;
+use crate::trails::{Sampled, Trails};
 
 /// How many refusals of one kind are logged in a minute of the clock; all are counted.
 pub(crate) const LOGGED_A_MINUTE: u32 = 3;
@@ -26,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) outbox: Arc<Outbox>,
     /// How often everything that waited at a time has been written since.
     pub(crate) drained: Arc<AtomicU64>,
+    /// The way of sampled frames.
+    pub(crate) trails: Arc<Trails>,
     pub(crate) metrics: Metrics,
 }
 
@@ -39,6 +42,7 @@ impl Shared {
     pub(crate) fn push(&self, event: Event) {
         if let Some(dropped) = self.outbox.push(event) {
             self.metrics.add(Metric::Dropped, &[dropped.kind()], 1);
+            self.trails.dropped(&dropped);
         }
     }
 }
@@ -60,6 +64,8 @@ pub(crate) struct Intake {
     last_received: EventTime,
     /// Whether this session was refused liquidations.
     is_refused: bool,
+    /// The frame that is being read, if it is sampled.
+    sampled: Option<Sampled>,
     shared: Shared,
 }
 
@@ -83,6 +89,7 @@ impl Intake {
             throttle: Throttle::new(LOGGED_A_MINUTE, 60_000),
             last_received: EventTime::default(),
             is_refused: false,
+            sampled: None,
             shared,
         }
     }
@@ -99,6 +106,14 @@ impl Intake {
 
     fn count(&self, metric: Metric) {
         self.shared.metrics.add(metric, &[self.venue.as_str()], 1);
+    }
+
+    /// Hands on an event of the frame that is being read.
+    fn push(&mut self, event: Event) {
+        if let Some(frame) = &mut self.sampled {
+            self.shared.trails.queued(frame, &event);
+        }
+        self.shared.push(event);
     }
 
     fn take(&mut self, event: Event, received: EventTime) {
@@ -121,7 +136,7 @@ impl Intake {
             Event::Trade(trade) => self.trade(&trade, received),
             Event::Mark(mark) => {
                 if let Some(mark) = self.marks.take(&mark, received) {
-                    self.shared.push(Event::Mark(mark));
+                    self.push(Event::Mark(mark));
                 }
             }
             Event::Liquidation(liquidation) => {
@@ -135,11 +150,11 @@ impl Intake {
                     let delay_s = delay_ms as f64 / 1e3;
                     self.shared.metrics.record(Metric::VenueDelay, &[self.venue.as_str()], delay_s);
                 }
-                self.shared.push(Event::Liquidation(liquidation));
+                self.push(Event::Liquidation(liquidation));
             }
             // Samples of open interest are the oi-detector's to put on the bus, with its own checks.
             Event::OpenInterest(_) => {}
-            other => self.shared.push(other),
+            other => self.push(other),
         }
     }
 
@@ -152,7 +167,7 @@ impl Intake {
             }
             Event::Mark(mark) if reference::price(mark).is_some() => {
                 if let Some(mark) = self.marks.take(mark, received) {
-                    self.shared.push(Event::Mark(mark));
+                    self.push(Event::Mark(mark));
                 }
             }
             _ => self.count(Metric::Filtered),
@@ -180,7 +195,7 @@ impl Intake {
 
     fn trade(&mut self, trade: &Trade, received: EventTime) {
         match self.bars.take(trade, received, self.offset_ms()) {
-            Taken::Large(event) => self.shared.push(*event),
+            Taken::Large(event) => self.push(*event),
             Taken::Late | Taken::Early => self.count(Metric::LateTrades),
             Taken::Counted | Taken::Duplicate => {}
         }
@@ -206,6 +221,7 @@ impl Sink for SharedIntake {
         self.with(|intake| {
             intake.last_received = EventTime::from_ms(frame.received_ns.div_euclid(1_000_000));
             intake.count(Metric::Frames);
+            intake.sampled = intake.shared.trails.frame(&frame);
         });
     }
 
@@ -213,6 +229,10 @@ impl Sink for SharedIntake {
         self.with(|intake| {
             let are_gaps = decoded.events.first().is_some_and(|event| matches!(event, Event::Gap(_)));
             if !are_gaps {
+                intake.sampled = intake.sampled.take().filter(|frame| frame.came_at(received));
+                if let Some(frame) = &intake.sampled {
+                    intake.shared.trails.decoded(frame, decoded.events.len());
+                }
                 intake.shared.board(|board| board.delivered(intake.venue, &intake.route, received));
                 intake.look_at_times(&decoded.events, received);
             }
@@ -222,6 +242,9 @@ impl Sink for SharedIntake {
             }
             for event in decoded.events.drain(..) {
                 intake.take(event, received);
+            }
+            if !are_gaps && let Some(frame) = intake.sampled.take() {
+                intake.shared.trails.handed_on(&frame, &intake.route);
             }
             intake.close_bars(received);
         });
