@@ -174,7 +174,41 @@ mod tests {
 
     /// The event of this number.
     fn event(number: usize) -> Event {
-        let symbol = Symbol::parse("BTCUSDT").unwrap();
-        todo!()
+        let at = EventTime::from_ms(1_791_565_601_000 + i64::try_from(number).unwrap());
+        Event::Mark(Mark {
+            venue: Venue::Okx,
+            symbol: Symbol::parse("BTCUSDT").unwrap(),
+            instrument: Instrument::parse("BTC-USDT-SWAP").unwrap(),
+            mark_price: Some(82_400.0),
+            index_price: None,
+            funding_rate: None,
+            funding_interval_h: None,
+            next_funding_time_ms: None,
+            event_time_ms: Some(at),
+            known_at_ms: Some(at),
+        })
+    }
+
+    fn table(events: impl Iterator<Item = usize>) -> Table<usize> {
+        let mut table = Table(VecDeque::new());
+        for (place, number) in events.enumerate() {
+            table.put(event(number).once_key().unwrap(), place);
+        }
+        table
+    }
+
+    #[test]
+    fn of_too_many_that_wait_the_oldest_are_forgotten() {
+        let mut table = table(0..WAITING + 2);
+        assert_eq!([0, 1].map(|number| table.take(&event(number))), [None, None]);
+        assert_eq!(table.take(&event(2)), Some(2));
+        assert_eq!(table.take(&event(WAITING + 1)), Some(WAITING + 1));
+        assert_eq!(table.take(&event(2)), None, "it waits no longer");
+    }
+
+    #[test]
+    fn of_copies_of_an_event_the_oldest_leaves_first() {
+        let mut table = table([7, 8, 7].into_iter());
+        assert_eq!([7, 7, 7].map(|number| table.take(&event(number))), [Some(0), Some(2), None]);
     }
 }

@@ -195,7 +195,7 @@ impl Metric {
             Self::Published => &["channel"],
             Self::SpansDropped | Self::EngineRefused | Self::EntriesRefused | Self::CommitRefused => {
                 &["reason"]
-            },
+            }
             Self::Findings => &["finding", "level"],
         }
     }

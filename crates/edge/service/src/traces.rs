@@ -45,10 +45,7 @@ impl Default for TracesSettings {
 impl fmt::Debug for TracesSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let otlp_url = redact(&self.otlp_url);
-        f.debug_struct("TracesSettings")
-            .field("otlp_url", &otlp_url)
-            .field("sample", &self.sample)
-            .finish()
+        f.debug_struct("TracesSettings").field("otlp_url", &otlp_url).field("sample", &self.sample).finish()
     }
 }
 
@@ -245,8 +242,7 @@ impl Context {
         if settings.sample <= 0.0 {
             return self;
         }
-        let (traces, queue) =
-            Traces::open(settings.sample, self.seed, self.metrics.clone(), self.version);
+        let (traces, queue) = Traces::open(settings.sample, self.seed, self.metrics.clone(), self.version);
         match Export::try_new(&url, &self, queue) {
             Ok(export) => {
                 supervisor.spawn("traces", export.run());
