@@ -3,6 +3,7 @@
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use cascade_bus::Outbox;
 use cascade_domain::{Event, EventTime, Trade, Usd, Venue};
@@ -11,10 +12,10 @@ use cascade_service::{Metric, Metrics, Throttle};
 use cascade_venues::{DecodeError, Decoded, Protocol, Wanted};
 
 use crate::bars::{Bars, Taken};
+use crate::bitcoin;
 use crate::board::Board;
 use crate::marks::Marks;
 use crate::offset::Offset;
-use crate::reference;
 use crate::trails::{Sampled, Trails};
 
 /// How many refusals of one kind are logged in a minute of the clock; all are counted.
@@ -47,6 +48,8 @@ impl Shared {
     }
 }
 
+/// A wait of so long before the next session is a part of why a feed is down.
+const WORTH_TELLING: Duration = Duration::from_mins(1);
 /// What we knew longer ago than this when it comes is history, milliseconds.
 const LIVE_MS: i64 = 5_000;
 
@@ -97,8 +100,8 @@ impl Intake {
     /// Tells the bars of the seconds that are over.
     pub(crate) fn close_bars(&mut self, now: EventTime) {
         for bar in self.bars.close(now, self.offset_ms()) {
-            if reference::is_bitcoin(&bar.symbol) {
-                self.shared.board(|board| board.btc_bar(&bar));
+            if bitcoin::is_bitcoin(&bar.symbol) {
+                self.shared.board(|board| board.bitcoin.bar(&bar));
             }
             self.shared.push(Event::TradeBar(bar));
         }
@@ -123,9 +126,9 @@ impl Intake {
             return self.shared.push(event);
         }
         if let Event::Mark(mark) = &event
-            && let Some(price) = reference::price(mark)
+            && let Some(price) = bitcoin::price(mark)
         {
-            self.shared.board(|board| board.btc_mark(self.venue, price, received));
+            self.shared.board(|board| board.bitcoin.mark(self.venue, price, received));
         }
         if event.symbol().is_some_and(|symbol| !self.wanted.wants(symbol)) {
             return self.refer(&event, received);
@@ -142,12 +145,12 @@ impl Intake {
             Event::Liquidation(liquidation) => {
                 // What was asked for again is history: it shows neither that the feed lives nor how late it is.
                 let is_history = liquidation.known_at_ms.is_some_and(|at| received.since(at) > LIVE_MS);
-                let delay_ms = received.since(liquidation.event_time_ms).max(0);
+                let late_ms = received.since(liquidation.event_time_ms).max(0);
                 self.shared
                     .board(|board| board.liquidation(self.venue, received, liquidation.symbol, is_history));
                 #[expect(clippy::cast_precision_loss, reason = "a delay in milliseconds")]
                 if !is_history {
-                    let delay_s = delay_ms as f64 / 1e3;
+                    let delay_s = late_ms as f64 / 1e3;
                     self.shared.metrics.record(Metric::VenueDelay, &[self.venue.as_str()], delay_s);
                 }
                 self.push(Event::Liquidation(liquidation));
@@ -162,10 +165,10 @@ impl Intake {
     /// bars in its stream. Nothing else of an unwanted market goes on.
     fn refer(&mut self, event: &Event, received: EventTime) {
         match event {
-            Event::Trade(trade) if reference::is_bitcoin(&trade.symbol) => {
+            Event::Trade(trade) if bitcoin::is_bitcoin(&trade.symbol) => {
                 self.bars.take(trade, received, self.offset_ms());
             }
-            Event::Mark(mark) if reference::price(mark).is_some() => {
+            Event::Mark(mark) if bitcoin::price(mark).is_some() => {
                 if let Some(mark) = self.marks.take(mark, received) {
                     self.push(Event::Mark(mark));
                 }
@@ -276,7 +279,7 @@ impl Intake {
             Note::Live { at, .. } => {
                 tracing::info!(venue = venue.as_str(), route, "feed is live");
                 self.shared.board(|board| {
-                    board.delivered(venue, route, at);
+                    board.live(venue, route, at);
                     if !self.is_refused {
                         board.refused(venue, route, None);
                     }
@@ -300,13 +303,17 @@ impl Intake {
                 tracing::info!(venue = venue.as_str(), route, "another session took over");
             }
             Note::NotRenewed { .. } | Note::Recovered { .. } => {}
-            Note::Ended { end, .. } => {
+            Note::Ended { end, retry_in, .. } => {
                 self.shared.metrics.add(Metric::Sessions, &[venue.as_str(), end.word()], 1);
                 self.marks.clear();
-                let refused = matches!(end, End::Refused { .. }).then(|| end.to_string());
+                let again = retry_in.filter(|wait| *wait >= WORTH_TELLING);
+                let again =
+                    again.map_or(String::new(), |wait| format!("; asked again in {} s", wait.as_secs()));
+                let why = format!("{end}{again}");
+                let refused = matches!(end, End::Refused { .. }).then(|| why.clone());
                 self.shared.board(|board| {
                     board.refused(venue, route, refused);
-                    board.ended(venue, route, end.to_string());
+                    board.ended(venue, route, why);
                 });
             }
         }

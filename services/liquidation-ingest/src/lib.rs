@@ -4,6 +4,7 @@
 //! Decides nothing about cascades. What a venue says is `cascade-venues`' affair, how a session is held `cascade-feed`'s.
 
 mod bars;
+mod bitcoin;
 mod board;
 mod config;
 mod intake;

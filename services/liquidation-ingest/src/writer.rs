@@ -64,7 +64,7 @@ impl Writer {
                     events => events,
                 },
             };
-            let is_all = self.shared.outbox.len() == 0;
+            let is_all = self.shared.outbox.is_empty();
             self.write(events).await;
             if is_all {
                 self.shared.drained.fetch_add(1, Ordering::Relaxed);

@@ -250,3 +250,27 @@ async fn ticks_carry_the_price_of_bitcoin_whatever_is_read() {
     }
     system.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_without_memory_loses_nothing_that_fits_the_queue() {
+    let system = System::start(TestRedis::start().await.unwrap(), 8.0, &[]).await;
+    let mut observer = system.observer(&["cascade:critical"]).await;
+    system.simulator.start();
+    let memory = async |observer: &Observer, limit: &str| {
+        let set: String = observer.command("CONFIG", &["SET", "maxmemory", limit]).await.unwrap();
+        assert_eq!(set, "OK");
+    };
+    let set: String = observer.command("CONFIG", &["SET", "maxmemory-policy", "noeviction"]).await.unwrap();
+    assert_eq!(set, "OK");
+    memory(&observer, "1mb").await;
+    let begun = system.now();
+    assert!(eventually(DEADLINE, async || system.now().since(begun) > 60_000).await);
+    assert!(system.ingest.lives() && system.signals.lives());
+    memory(&observer, "0").await;
+    is_whole(&system, &observer).await;
+    for venue in Venue::ALL {
+        assert_eq!(gaps(&observer, venue, "liquidations").await, [""; 0], "{venue}");
+    }
+    observer.wait_for(DEADLINE, |seen| seen.iter().any(|m| m.value["level"] == "EXTREME")).await.unwrap();
+    system.stop().await;
+}

@@ -72,14 +72,14 @@ fn value(span: &Span, key: &str) -> Option<Value> {
 fn text(span: &Span, key: &str) -> String {
     match value(span, key) {
         Some(Value::StringValue(text)) => text,
-        other => panic!("{key} is {other:?} in {span:?}"),
+        other => unreachable!("{key} is {other:?} in {span:?}"),
     }
 }
 
 fn number(span: &Span, key: &str) -> i64 {
     match value(span, key) {
         Some(Value::IntValue(number)) => number,
-        other => panic!("{key} is {other:?} in {span:?}"),
+        other => unreachable!("{key} is {other:?} in {span:?}"),
     }
 }
 
