@@ -16,6 +16,7 @@ use crate::bitcoin;
 use crate::board::Board;
 use crate::marks::Marks;
 use crate::offset::Offset;
+use crate::trails::{Sampled, Trails};
 
 /// How many refusals of one kind are logged in a minute of the clock; all are counted.
 pub(crate) const LOGGED_A_MINUTE: u32 = 3;
@@ -27,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) outbox: Arc<Outbox>,
     /// How often everything that waited at a time has been written since.
     pub(crate) drained: Arc<AtomicU64>,
+    /// The way of sampled frames.
+    pub(crate) trails: Arc<Trails>,
     pub(crate) metrics: Metrics,
 }
 
@@ -40,6 +43,7 @@ impl Shared {
     pub(crate) fn push(&self, event: Event) {
         if let Some(dropped) = self.outbox.push(event) {
             self.metrics.add(Metric::Dropped, &[dropped.kind()], 1);
+            self.trails.dropped(&dropped);
         }
     }
 }
@@ -63,6 +67,8 @@ pub(crate) struct Intake {
     last_received: EventTime,
     /// Whether this session was refused liquidations.
     is_refused: bool,
+    /// The frame that is being read, if it is sampled.
+    sampled: Option<Sampled>,
     shared: Shared,
 }
 
@@ -86,6 +92,7 @@ impl Intake {
             throttle: Throttle::new(LOGGED_A_MINUTE, 60_000),
             last_received: EventTime::default(),
             is_refused: false,
+            sampled: None,
             shared,
         }
     }
@@ -102,6 +109,14 @@ impl Intake {
 
     fn count(&self, metric: Metric) {
         self.shared.metrics.add(metric, &[self.venue.as_str()], 1);
+    }
+
+    /// Hands on an event of the frame that is being read.
+    fn push(&mut self, event: Event) {
+        if let Some(frame) = &mut self.sampled {
+            self.shared.trails.queued(frame, &event);
+        }
+        self.shared.push(event);
     }
 
     fn take(&mut self, event: Event, received: EventTime) {
@@ -124,7 +139,7 @@ impl Intake {
             Event::Trade(trade) => self.trade(&trade, received),
             Event::Mark(mark) => {
                 if let Some(mark) = self.marks.take(&mark, received) {
-                    self.shared.push(Event::Mark(mark));
+                    self.push(Event::Mark(mark));
                 }
             }
             Event::Liquidation(liquidation) => {
@@ -138,11 +153,11 @@ impl Intake {
                     let delay_s = late_ms as f64 / 1e3;
                     self.shared.metrics.record(Metric::VenueDelay, &[self.venue.as_str()], delay_s);
                 }
-                self.shared.push(Event::Liquidation(liquidation));
+                self.push(Event::Liquidation(liquidation));
             }
             // Samples of open interest are the oi-detector's to put on the bus, with its own checks.
             Event::OpenInterest(_) => {}
-            other => self.shared.push(other),
+            other => self.push(other),
         }
     }
 
@@ -155,7 +170,7 @@ impl Intake {
             }
             Event::Mark(mark) if bitcoin::price(mark).is_some() => {
                 if let Some(mark) = self.marks.take(mark, received) {
-                    self.shared.push(Event::Mark(mark));
+                    self.push(Event::Mark(mark));
                 }
             }
             _ => self.count(Metric::Filtered),
@@ -183,7 +198,7 @@ impl Intake {
 
     fn trade(&mut self, trade: &Trade, received: EventTime) {
         match self.bars.take(trade, received, self.offset_ms()) {
-            Taken::Large(event) => self.shared.push(*event),
+            Taken::Large(event) => self.push(*event),
             Taken::Late | Taken::Early => self.count(Metric::LateTrades),
             Taken::Counted | Taken::Duplicate => {}
         }
@@ -209,6 +224,7 @@ impl Sink for SharedIntake {
         self.with(|intake| {
             intake.last_received = EventTime::from_ms(frame.received_ns.div_euclid(1_000_000));
             intake.count(Metric::Frames);
+            intake.sampled = intake.shared.trails.frame(&frame);
         });
     }
 
@@ -216,6 +232,10 @@ impl Sink for SharedIntake {
         self.with(|intake| {
             let are_gaps = decoded.events.first().is_some_and(|event| matches!(event, Event::Gap(_)));
             if !are_gaps {
+                intake.sampled = intake.sampled.take().filter(|frame| frame.came_at(received));
+                if let Some(frame) = &intake.sampled {
+                    intake.shared.trails.decoded(frame, decoded.events.len());
+                }
                 intake.shared.board(|board| board.delivered(intake.venue, &intake.route, received));
                 intake.look_at_times(&decoded.events, received);
             }
@@ -225,6 +245,9 @@ impl Sink for SharedIntake {
             }
             for event in decoded.events.drain(..) {
                 intake.take(event, received);
+            }
+            if !are_gaps && let Some(frame) = intake.sampled.take() {
+                intake.shared.trails.handed_on(&frame, &intake.route);
             }
             intake.close_bars(received);
         });

@@ -16,6 +16,7 @@ mod owner;
 mod readings;
 mod reference;
 mod ticks;
+mod trails;
 mod venue;
 mod writer;
 
@@ -33,6 +34,7 @@ use intake::Shared;
 use outage::Outages;
 use owner::Post;
 use ticks::Leading;
+use trails::Trails;
 use venue::Reader;
 use writer::Writer;
 
@@ -61,6 +63,7 @@ pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
         board: Arc::new(Mutex::new(board)),
         outbox: Arc::new(Outbox::new(config.ingest.queue_events)),
         drained: Arc::default(),
+        trails: Arc::new(Trails::new(context.traces.clone(), Arc::clone(&context.clock))),
         metrics: context.metrics.clone(),
     };
     context.health.set("feeds", Err("none connected yet".to_owned()));

@@ -13,7 +13,7 @@ use std::time::Duration;
 use cascade_domain::{Shard, Venue};
 use cascade_pace::Clock;
 use cascade_service::config::{Document, Override, Sources};
-use cascade_service::{BoxError, Context, Health, Metrics, Shutdown, SystemClock};
+use cascade_service::{BoxError, Context, Health, Metrics, Shutdown, SystemClock, Traces};
 use cascade_simulator::{Faults, Scenario, Simulator};
 use cascade_testkit::{Observer, TestRedis, eventually};
 use cascade_wire::key;
@@ -61,6 +61,7 @@ impl Ingest {
             seed: 7,
             health: Health::new(),
             metrics: metrics.clone(),
+            traces: Traces::off(),
             shutdown: shutdown.clone(),
             deadline: Duration::from_secs(10),
         };

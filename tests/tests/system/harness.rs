@@ -212,6 +212,7 @@ where
         seed,
         health: health.clone(),
         metrics: metrics.clone(),
+        traces: cascade_service::Traces::off(),
         shutdown: shutdown.clone(),
         deadline: DRAIN,
     };

@@ -71,6 +71,8 @@ pub enum Metric {
     RedisReconnects,
     /// Commands that Redis failed or did not answer.
     RedisErrors,
+    /// Spans of traces that no collector took.
+    SpansDropped,
     /// Messages published on a channel.
     Published,
     /// Events that an engine took.
@@ -91,7 +93,7 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::BuildInfo,
         Self::Uptime,
         Self::Frames,
@@ -113,6 +115,7 @@ impl Metric {
         Self::TickLag,
         Self::RedisReconnects,
         Self::RedisErrors,
+        Self::SpansDropped,
         Self::Published,
         Self::EngineEvents,
         Self::EngineRefused,
@@ -152,6 +155,7 @@ impl Metric {
             Self::TickLag => (Kind::Gauge, "cascade_tick_lag_seconds"),
             Self::RedisReconnects => (Kind::Counter, "cascade_redis_reconnects_total"),
             Self::RedisErrors => (Kind::Counter, "cascade_redis_errors_total"),
+            Self::SpansDropped => (Kind::Counter, "cascade_spans_dropped_total"),
             Self::Published => (Kind::Counter, "cascade_published_total"),
             Self::EngineEvents => (Kind::Counter, "cascade_engine_events_total"),
             Self::EngineRefused => (Kind::Counter, "cascade_engine_refused_total"),
@@ -189,7 +193,9 @@ impl Metric {
             Self::Sessions => &["venue", "end"],
             Self::Backfills => &["venue", "outcome"],
             Self::Published => &["channel"],
-            Self::EngineRefused | Self::EntriesRefused | Self::CommitRefused => &["reason"],
+            Self::SpansDropped | Self::EngineRefused | Self::EntriesRefused | Self::CommitRefused => {
+                &["reason"]
+            }
             Self::Findings => &["finding", "level"],
         }
     }
@@ -219,6 +225,7 @@ impl Metric {
             Self::TickLag => "How late the last tick was written.",
             Self::RedisReconnects => "Connections to Redis that were built anew.",
             Self::RedisErrors => "Commands that Redis failed or did not answer.",
+            Self::SpansDropped => "Spans of traces that no collector took.",
             Self::Published => "Messages published on a channel.",
             Self::EngineEvents => "Events that an engine took.",
             Self::EngineRefused => "Events that an engine refused.",

@@ -9,3 +9,4 @@ mod node;
 mod process;
 mod replicas;
 mod support;
+mod traces;
