@@ -173,7 +173,7 @@ async fn a_frame_is_followed_to_the_script_that_stored_it_at_every_venue() {
         let outcome = number(script, "stored") + number(script, "duplicates");
         assert!(outcome >= 1 && outcome == number(script, "events"), "{script:?}");
     }
-    // What was told before the end was sent before the end: no way breaks off after the queue.
+    // Whatever was taken from the queue is followed to its script, up to the last.
     let broken = traces.values().filter(|trace| {
         let has = |name: &str| trace.iter().any(|span| span.name == name);
         has("queue") && way(trace).is_none()
