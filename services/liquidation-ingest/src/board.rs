@@ -28,6 +28,8 @@ const CLOCK_OFF_MS: i64 = 2_000;
 /// What is known of one route.
 #[derive(Clone, Debug, Default)]
 struct RouteState {
+    /// Up to when what came before it is known.
+    since: EventTime,
     last_data: Option<EventTime>,
     /// Whether a session of it has had every subscription settled.
     was_live: bool,
@@ -132,10 +134,12 @@ impl Board {
         }
     }
 
-    /// A route that this process will hold, and its symbols.
-    pub(crate) fn expect(&mut self, venue: Venue, route: &str, symbols: &[Symbol]) {
+    /// A route that this process will hold, and its symbols; what came before `since` is known. One that is held
+    /// already has more symbols.
+    pub(crate) fn expect(&mut self, venue: Venue, route: &str, symbols: &[Symbol], since: EventTime) {
         if let Some(state) = self.venues.get_mut(&venue) {
-            state.routes.entry(route.to_owned()).or_default();
+            let new = || RouteState { since, ..RouteState::default() };
+            state.routes.entry(route.to_owned()).or_insert_with(new);
             state.symbols.extend(symbols);
         }
     }
@@ -265,6 +269,7 @@ impl Board {
             last_frame_ms: state.routes.values().filter_map(|r| r.last_data).max(),
             last_event_ms: state.last_event,
             heard_to_ms: state.heard_to(),
+            settled: state.is_settled(),
             clock_offset_ms: state.clock_offset_ms(),
             reader: String::new(),
             told_ms: now,
@@ -278,11 +283,15 @@ impl Board {
 }
 
 impl VenueState {
-    /// Until when all its routes have delivered; `None` while one has not been live.
+    /// Until when everything is known that its routes carry; `None` without a route.
     fn heard_to(&self) -> Option<EventTime> {
-        let routes = self.routes.values();
-        let heard: Option<Vec<_>> = routes.map(|route| route.last_data.filter(|_| route.was_live)).collect();
-        heard?.into_iter().min()
+        let known = |route: &RouteState| route.last_data.filter(|_| route.was_live).unwrap_or(route.since);
+        self.routes.values().map(known).min()
+    }
+
+    /// Whether every subscription of all its routes has been settled.
+    fn is_settled(&self) -> bool {
+        !self.routes.is_empty() && self.routes.values().all(|route| route.was_live)
     }
 
     fn clock_offset_ms(&self) -> Option<i64> {

@@ -110,7 +110,7 @@ impl Post {
         let delivers = async {
             loop {
                 let reading = self.reading().await;
-                if reading.is_some_and(|r| r.reader != self.instance && r.heard_to_ms.is_some()) {
+                if reading.is_some_and(|r| r.reader != self.instance && r.settled) {
                     return;
                 }
                 tokio::time::sleep(LOOK).await;

@@ -9,9 +9,9 @@ fn board() -> Board {
     board.own(Venue::Binance);
     board.own(Venue::Bybit);
     let btc = [Symbol::parse("BTCUSDT").unwrap()];
-    board.expect(Venue::Binance, "market-0", &btc);
-    board.expect(Venue::Bybit, "linear-0", &btc);
-    board.expect(Venue::Bybit, "inverse-0", &btc);
+    board.expect(Venue::Binance, "market-0", &btc, T);
+    board.expect(Venue::Bybit, "linear-0", &btc, T);
+    board.expect(Venue::Bybit, "inverse-0", &btc, T);
     board
 }
 
@@ -146,7 +146,7 @@ fn what_another_replica_says_of_its_venue_stands_until_it_says_nothing_more() {
     let mut board = board();
     delivering(&mut board, T);
     let (_, reading) = board.readings(T)[1].clone();
-    assert_eq!(reading.heard_to_ms, Some(T));
+    assert!(reading.settled && reading.heard_to_ms == Some(T));
     board.disown(Venue::Bybit);
     assert_eq!(board.foreign(), [Venue::Bybit]);
     let status = |board: &mut Board, at_ms| {
