@@ -80,6 +80,10 @@ const OWNED: &[(&str, &[&str])] = &[
     ("reqwest", &["cascade-feed", "cascade-service"]),
     ("axum", &["cascade-service", "cascade-simulator"]),
     ("getrandom", &["cascade-service"]),
+    // Traces are the process kit's affair: services tell it spans, whatever protocol carries them.
+    ("opentelemetry", &["cascade-service"]),
+    ("opentelemetry-otlp", &["cascade-service"]),
+    ("opentelemetry_sdk", &["cascade-service"]),
     ("tracing-subscriber", &["cascade-service"]),
 ];
 

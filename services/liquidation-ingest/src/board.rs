@@ -1,13 +1,17 @@
-//! The state of every venue's feed, from when its routes last delivered (signals.md 7), and the BTC reference that the ticks carry.
+//! The state of every venue's feed, from when its routes last delivered (signals.md 7).
 //!
 //! Liquidations alone are legitimately silent and never judge a feed: marks and tickers do, which flow all the time; and
 //! the other venues, where many of the same markets' liquidations come. Pure: time is handed in.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use cascade_domain::{EventTime, FeedHealth, FeedStatus, Feeds, Symbol, TradeBar, Usd, Venue};
-use cascade_engine::median;
+use cascade_domain::{EventTime, FeedHealth, FeedStatus, Feeds, Symbol, Venue};
 use cascade_wire::FeedHealthReading;
+
+use crate::bitcoin::Bitcoin;
 
 /// A route without data for so long is late.
 const STALE_MS: i64 = 10_000;
@@ -20,16 +24,18 @@ const SUSPECT_LIQUIDATIONS: usize = 20;
 const MOST_RECENT: usize = 10_000;
 /// A venue's clock that is further off than this is told: events are held to what we know to within as much.
 const CLOCK_OFF_MS: i64 = 2_000;
-/// A BTC mark older than this is no reference.
-const MARK_FRESH_MS: i64 = 5_000;
-/// A second's bars are complete by two seconds after it began: one second of trading, and the bars' grace.
-const VOLUME_DELAY_MS: i64 = 2_000;
 
 /// What is known of one route.
 #[derive(Clone, Debug, Default)]
 struct RouteState {
+    /// Up to when what came before it is known.
+    since: EventTime,
     last_data: Option<EventTime>,
+    /// Whether a session of it has had every subscription settled.
+    was_live: bool,
     refused: Option<String>,
+    /// What it goes on without, and why.
+    without: Option<String>,
     last_end: Option<String>,
     clock_offset_ms: Option<i64>,
 }
@@ -52,7 +58,6 @@ struct VenueState {
     silent_since: EventTime,
     reconnects: u64,
     liquidations: u64,
-    btc_mark: Option<(f64, EventTime)>,
 }
 
 /// The feeds of all venues: of those that this process reads as it sees them, of the others as their readers say.
@@ -61,8 +66,8 @@ pub(crate) struct Board {
     venues: BTreeMap<Venue, VenueState>,
     /// The liquidations of the last minute, as they came.
     recent: VecDeque<(EventTime, Venue, Symbol)>,
-    btc_volume: VecDeque<(EventTime, Usd)>,
-    btc_venues: Vec<Venue>,
+    /// The BTC reference that the ticks carry.
+    pub(crate) bitcoin: Bitcoin,
 }
 
 impl Board {
@@ -85,13 +90,11 @@ impl Board {
             silent_since: now,
             reconnects: 0,
             liquidations: 0,
-            btc_mark: None,
         };
         Self {
             venues: venues.into_iter().map(|(venue, healthy)| (venue, state(venue, healthy))).collect(),
             recent: VecDeque::new(),
-            btc_volume: VecDeque::new(),
-            btc_venues: Vec::new(),
+            bitcoin: Bitcoin::default(),
         }
     }
 
@@ -131,10 +134,12 @@ impl Board {
         }
     }
 
-    /// A route that this process will hold, and its symbols.
-    pub(crate) fn expect(&mut self, venue: Venue, route: &str, symbols: &[Symbol]) {
+    /// A route that this process will hold, and its symbols; what came before `since` is known. One that is held
+    /// already has more symbols.
+    pub(crate) fn expect(&mut self, venue: Venue, route: &str, symbols: &[Symbol], since: EventTime) {
         if let Some(state) = self.venues.get_mut(&venue) {
-            state.routes.insert(route.to_owned(), RouteState::default());
+            let new = || RouteState { since, ..RouteState::default() };
+            state.routes.entry(route.to_owned()).or_insert_with(new);
             state.symbols.extend(symbols);
         }
     }
@@ -157,6 +162,14 @@ impl Board {
     pub(crate) fn delivered(&mut self, venue: Venue, route: &str, at: EventTime) {
         if let Some(route) = self.venues.get_mut(&venue).and_then(|v| v.routes.get_mut(route)) {
             route.last_data = route.last_data.max(Some(at));
+        }
+    }
+
+    /// A session of the route has every subscription settled.
+    pub(crate) fn live(&mut self, venue: Venue, route: &str, at: EventTime) {
+        self.delivered(venue, route, at);
+        if let Some(route) = self.venues.get_mut(&venue).and_then(|v| v.routes.get_mut(route)) {
+            route.was_live = true;
         }
     }
 
@@ -188,6 +201,13 @@ impl Board {
         }
     }
 
+    /// A session goes on without these topics, none of which carries liquidations (`None`: with all of them).
+    pub(crate) fn without(&mut self, venue: Venue, route: &str, why: Option<String>) {
+        if let Some(route) = self.venues.get_mut(&venue).and_then(|v| v.routes.get_mut(route)) {
+            route.without = why;
+        }
+    }
+
     /// A session ended.
     pub(crate) fn ended(&mut self, venue: Venue, route: &str, why: String) {
         if let Some(state) = self.venues.get_mut(&venue) {
@@ -195,25 +215,6 @@ impl Board {
             if let Some(route) = state.routes.get_mut(route) {
                 route.last_end = Some(why);
             }
-        }
-    }
-
-    /// The venue's last mark of its BTC reference contract.
-    pub(crate) fn btc_mark(&mut self, venue: Venue, price: f64, at: EventTime) {
-        if let Some(state) = self.venues.get_mut(&venue) {
-            state.btc_mark = Some((price, at));
-        }
-    }
-
-    /// A BTC bar closed.
-    pub(crate) fn btc_bar(&mut self, bar: &TradeBar) {
-        let usd = bar.buy_usd + bar.sell_usd;
-        match self.btc_volume.iter_mut().find(|(second, _)| *second == bar.open_time_ms) {
-            Some((_, sum)) => *sum += usd,
-            None => self.btc_volume.push_back((bar.open_time_ms, usd)),
-        }
-        while self.btc_volume.len() > 10 {
-            self.btc_volume.pop_front();
         }
     }
 
@@ -251,20 +252,8 @@ impl Board {
     /// Median over delivering venues of their fresh BTC marks, and whether the set of those venues changed since the
     /// last call.
     pub(crate) fn btc_price(&mut self, now: EventTime) -> (Option<f64>, bool) {
-        let fresh = |state: &VenueState| {
-            state.btc_mark.filter(|(_, at)| state.told.status.delivers() && now.since(*at) <= MARK_FRESH_MS)
-        };
-        let (venues, mut prices): (Vec<_>, Vec<_>) =
-            self.venues.iter().filter_map(|(venue, state)| Some((*venue, fresh(state)?.0))).unzip();
-        let changed = venues != self.btc_venues;
-        self.btc_venues = venues;
-        (median(&mut prices), changed)
-    }
-
-    /// US dollars of BTC traded in the last second whose bars are complete.
-    pub(crate) fn btc_volume(&self, tick: EventTime) -> Option<Usd> {
-        let second = tick.second().plus_ms(-VOLUME_DELAY_MS);
-        self.btc_volume.iter().find(|(at, _)| *at == second).map(|(_, usd)| *usd)
+        let venues = &self.venues;
+        self.bitcoin.price(now, |venue| venues.get(venue).is_some_and(|state| state.told.status.delivers()))
     }
 
     /// Every feed's state, in venue order.
@@ -280,6 +269,7 @@ impl Board {
             last_frame_ms: state.routes.values().filter_map(|r| r.last_data).max(),
             last_event_ms: state.last_event,
             heard_to_ms: state.heard_to(),
+            settled: state.is_settled(),
             clock_offset_ms: state.clock_offset_ms(),
             reader: String::new(),
             told_ms: now,
@@ -293,13 +283,15 @@ impl Board {
 }
 
 impl VenueState {
-    /// Until when all its routes have delivered; `None` while one has not.
+    /// Until when everything is known that its routes carry; `None` without a route.
     fn heard_to(&self) -> Option<EventTime> {
-        let mut oldest = None;
-        for route in self.routes.values() {
-            oldest = Some(route.last_data?.min(oldest.unwrap_or(route.last_data?)));
-        }
-        oldest
+        let known = |route: &RouteState| route.last_data.filter(|_| route.was_live).unwrap_or(route.since);
+        self.routes.values().map(known).min()
+    }
+
+    /// Whether every subscription of all its routes has been settled.
+    fn is_settled(&self) -> bool {
+        !self.routes.is_empty() && self.routes.values().all(|route| route.was_live)
     }
 
     fn clock_offset_ms(&self) -> Option<i64> {
@@ -341,12 +333,21 @@ impl VenueState {
             let silent = format!("no liquidation for {} s", silent_ms / 1000);
             return (FeedStatus::Suspect, format!("{silent}, {elsewhere} of its markets elsewhere in 60 s"));
         }
+        (self.healthy, self.remarks())
+    }
+
+    /// What is to be said of a feed that is healthy.
+    fn remarks(&self) -> String {
         let off_ms = self.clock_offset_ms().filter(|ms| ms.abs() > CLOCK_OFF_MS);
-        let clock = off_ms.map_or(String::new(), |ms| {
+        let clock = off_ms.map(|ms| {
             let which = if ms > 0 { "ahead of" } else { "behind" };
             format!("its clock is {} ms {which} ours, or its frames are that late", ms.abs())
         });
-        (self.healthy, clock)
+        let without = self.routes.iter().filter_map(|(name, route)| {
+            let why = route.without.as_ref()?;
+            Some(format!("{name}: goes on without {why}"))
+        });
+        without.chain(clock).collect::<Vec<_>>().join("; ")
     }
 }
 
@@ -366,161 +367,5 @@ impl RouteState {
             }
             (None, Some(_)) => (None, String::new()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const T: EventTime = EventTime::from_ms(1_791_565_601_000);
-
-    fn board() -> Board {
-        let mut board =
-            Board::new([(Venue::Binance, FeedStatus::Sampled), (Venue::Bybit, FeedStatus::Live)], T);
-        board.own(Venue::Binance);
-        board.own(Venue::Bybit);
-        let btc = [Symbol::parse("BTCUSDT").unwrap()];
-        board.expect(Venue::Binance, "market-0", &btc);
-        board.expect(Venue::Bybit, "linear-0", &btc);
-        board.expect(Venue::Bybit, "inverse-0", &btc);
-        board
-    }
-
-    fn told(board: &mut Board, at: EventTime) -> Vec<(Venue, FeedStatus)> {
-        board.judge(at).into_iter().map(|h| (h.venue, h.status)).collect()
-    }
-
-    #[test]
-    fn a_feed_is_as_good_as_its_worst_route_and_each_change_is_told_once() {
-        let mut board = board();
-        board.delivered(Venue::Binance, "market-0", T);
-        board.delivered(Venue::Bybit, "linear-0", T);
-        assert_eq!(
-            told(&mut board, T),
-            [(Venue::Binance, FeedStatus::Sampled)],
-            "one of bybit's routes has not delivered"
-        );
-        board.delivered(Venue::Bybit, "inverse-0", T);
-        assert_eq!(told(&mut board, T), [(Venue::Bybit, FeedStatus::Live)]);
-        assert_eq!(told(&mut board, T.plus_ms(9_999)), []);
-        board.delivered(Venue::Bybit, "linear-0", T.plus_ms(10_000));
-        board.delivered(Venue::Binance, "market-0", T.plus_ms(10_000));
-        assert_eq!(told(&mut board, T.plus_ms(10_000)), [(Venue::Bybit, FeedStatus::Stale)]);
-        board.delivered(Venue::Binance, "market-0", T.plus_ms(30_000));
-        assert_eq!(told(&mut board, T.plus_ms(30_000)), [(Venue::Bybit, FeedStatus::Dead)]);
-        let reason = &board.readings(T)[1].1.reason;
-        assert_eq!(reason, "inverse-0: silent");
-    }
-
-    /// A board of which all routes have delivered at this time.
-    fn delivering(board: &mut Board, at: EventTime) -> Vec<(Venue, FeedStatus)> {
-        board.delivered(Venue::Binance, "market-0", at);
-        board.delivered(Venue::Bybit, "linear-0", at);
-        board.delivered(Venue::Bybit, "inverse-0", at);
-        told(board, at)
-    }
-
-    #[test]
-    fn a_venue_whose_liquidations_alone_are_silent_is_suspect_until_it_tells_one() {
-        let (mut board, btc) = (board(), Symbol::parse("BTCUSDT").unwrap());
-        assert_eq!(delivering(&mut board, T).len(), 2);
-        for second in 1..=30 {
-            board.liquidation(Venue::Bybit, T.plus_ms(second * 1000), btc, false);
-        }
-        assert_eq!(delivering(&mut board, T.plus_ms(59_999)), []);
-        assert_eq!(delivering(&mut board, T.plus_ms(60_000)), [(Venue::Binance, FeedStatus::Suspect)]);
-        let reason = board.readings(T)[0].1.reason.clone();
-        assert_eq!(reason, "no liquidation for 60 s, 30 of its markets elsewhere in 60 s");
-        assert_eq!(delivering(&mut board, T.plus_ms(300_000)), [], "quiet elsewhere clears nothing");
-        board.liquidation(Venue::Binance, T.plus_ms(300_500), btc, false);
-        assert_eq!(delivering(&mut board, T.plus_ms(301_000)), [(Venue::Binance, FeedStatus::Sampled)]);
-    }
-
-    #[test]
-    fn few_liquidations_elsewhere_or_of_other_markets_make_no_suspect() {
-        let (mut board, btc) = (board(), Symbol::parse("BTCUSDT").unwrap());
-        delivering(&mut board, T);
-        for second in 1..=300 {
-            let at = T.plus_ms(second * 1000);
-            if second % 4 == 0 {
-                board.liquidation(Venue::Bybit, at, btc, false);
-            }
-            board.liquidation(Venue::Bybit, at, Symbol::parse("DOGEUSDT").unwrap(), false);
-            assert_eq!(delivering(&mut board, at), [], "15 a minute of its markets");
-        }
-    }
-
-    #[test]
-    fn a_venue_without_a_session_says_why() {
-        let mut board = board();
-        let why = "does not answer: no such host".to_owned();
-        board.bar(Venue::Binance, Some((FeedStatus::Dead, why.clone())));
-        assert_eq!(told(&mut board, T), [], "it was dead before");
-        assert_eq!(board.readings(T)[0].1.reason, why);
-        board.bar(Venue::Binance, None);
-        assert_eq!(delivering(&mut board, T)[0], (Venue::Binance, FeedStatus::Sampled));
-    }
-
-    #[test]
-    fn a_refusal_outranks_silence_and_names_its_reason() {
-        let mut board = board();
-        board.refused(Venue::Binance, "market-0", Some("60018 no such channel".into()));
-        assert_eq!(told(&mut board, T), [(Venue::Binance, FeedStatus::Refused)]);
-        assert_eq!(board.readings(T)[0].1.reason, "market-0: 60018 no such channel");
-    }
-
-    #[test]
-    fn a_clock_that_is_off_is_named_and_judges_nothing() {
-        let mut board = board();
-        for (off_ms, named) in [(4_000, "4000 ms ahead of"), (-4_000, "4000 ms behind"), (-80, "")] {
-            board.clock_offset(Venue::Binance, "market-0", Some(off_ms));
-            delivering(&mut board, T);
-            let reading = board.readings(T)[0].1.clone();
-            assert_eq!((reading.status, reading.clock_offset_ms), (FeedStatus::Sampled, Some(off_ms)));
-            assert!(
-                reading.reason.contains(named) && reading.reason.is_empty() == named.is_empty(),
-                "{reading:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_another_replica_says_of_its_venue_stands_until_it_says_nothing_more() {
-        let mut board = board();
-        delivering(&mut board, T);
-        let (_, reading) = board.readings(T)[1].clone();
-        assert_eq!(reading.heard_to_ms, Some(T));
-        board.disown(Venue::Bybit);
-        assert_eq!(board.foreign(), [Venue::Bybit]);
-        let status = |board: &mut Board, at_ms| {
-            board.judge(T.plus_ms(at_ms));
-            board.feeds()[&Venue::Bybit]
-        };
-        board.heard(Venue::Bybit, &FeedHealthReading { told_ms: T.plus_ms(5_000), ..reading });
-        assert_eq!(status(&mut board, 14_999), FeedStatus::Live);
-        assert_eq!(status(&mut board, 15_000), FeedStatus::Stale);
-        assert_eq!(status(&mut board, 35_000), FeedStatus::Dead);
-        let health = board.healths()[1].clone();
-        assert_eq!(
-            (health.since_ms, health.reason.as_str()),
-            (T.plus_ms(35_000), "its reader says nothing more")
-        );
-        assert_eq!(board.readings(T).len(), 1, "what others read is theirs to show");
-        board.own(Venue::Bybit);
-        assert_eq!(told(&mut board, T.plus_ms(36_000)), [], "dead still: it is not connected yet");
-    }
-
-    #[test]
-    fn the_btc_price_is_the_median_of_fresh_marks_and_a_change_of_venues_is_marked() {
-        let mut board = board();
-        delivering(&mut board, T);
-        board.btc_mark(Venue::Binance, 100.0, T);
-        assert_eq!(board.btc_price(T), (Some(100.0), true));
-        assert_eq!(board.btc_price(T), (Some(100.0), false));
-        board.btc_mark(Venue::Bybit, 101.0, T.plus_ms(3000));
-        assert_eq!(board.btc_price(T.plus_ms(5000)), (Some(100.5), true));
-        assert_eq!(board.btc_price(T.plus_ms(5001)), (Some(101.0), true), "the older mark is too old");
-        assert_eq!(board.btc_price(T.plus_ms(8001)), (None, true));
     }
 }

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use cascade_bus::Outbox;
 use cascade_domain::{Event, EventTime, Trade, Usd, Venue};
@@ -11,10 +12,11 @@ use cascade_service::{Metric, Metrics, Throttle};
 use cascade_venues::{DecodeError, Decoded, Protocol, Wanted};
 
 use crate::bars::{Bars, Taken};
+use crate::bitcoin;
 use crate::board::Board;
 use crate::marks::Marks;
 use crate::offset::Offset;
-use crate::reference;
+use crate::trails::{Sampled, Trails};
 
 /// How many refusals of one kind are logged in a minute of the clock; all are counted.
 pub(crate) const LOGGED_A_MINUTE: u32 = 3;
@@ -26,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) outbox: Arc<Outbox>,
     /// How often everything that waited at a time has been written since.
     pub(crate) drained: Arc<AtomicU64>,
+    /// The way of sampled frames.
+    pub(crate) trails: Arc<Trails>,
     pub(crate) metrics: Metrics,
 }
 
@@ -39,10 +43,13 @@ impl Shared {
     pub(crate) fn push(&self, event: Event) {
         if let Some(dropped) = self.outbox.push(event) {
             self.metrics.add(Metric::Dropped, &[dropped.kind()], 1);
+            self.trails.dropped(&dropped);
         }
     }
 }
 
+/// A wait of so long before the next session is a part of why a feed is down.
+const WORTH_TELLING: Duration = Duration::from_mins(1);
 /// What we knew longer ago than this when it comes is history, milliseconds.
 const LIVE_MS: i64 = 5_000;
 
@@ -60,6 +67,8 @@ pub(crate) struct Intake {
     last_received: EventTime,
     /// Whether this session was refused liquidations.
     is_refused: bool,
+    /// The frame that is being read, if it is sampled.
+    sampled: Option<Sampled>,
     shared: Shared,
 }
 
@@ -83,6 +92,7 @@ impl Intake {
             throttle: Throttle::new(LOGGED_A_MINUTE, 60_000),
             last_received: EventTime::default(),
             is_refused: false,
+            sampled: None,
             shared,
         }
     }
@@ -90,8 +100,8 @@ impl Intake {
     /// Tells the bars of the seconds that are over.
     pub(crate) fn close_bars(&mut self, now: EventTime) {
         for bar in self.bars.close(now, self.offset_ms()) {
-            if reference::is_bitcoin(&bar.symbol) {
-                self.shared.board(|board| board.btc_bar(&bar));
+            if bitcoin::is_bitcoin(&bar.symbol) {
+                self.shared.board(|board| board.bitcoin.bar(&bar));
             }
             self.shared.push(Event::TradeBar(bar));
         }
@@ -101,6 +111,14 @@ impl Intake {
         self.shared.metrics.add(metric, &[self.venue.as_str()], 1);
     }
 
+    /// Hands on an event of the frame that is being read.
+    fn push(&mut self, event: Event) {
+        if let Some(frame) = &mut self.sampled {
+            self.shared.trails.queued(frame, &event);
+        }
+        self.shared.push(event);
+    }
+
     fn take(&mut self, event: Event, received: EventTime) {
         if let Event::Gap(gap) = &event {
             let stream = gap.stream.as_str();
@@ -108,9 +126,9 @@ impl Intake {
             return self.shared.push(event);
         }
         if let Event::Mark(mark) = &event
-            && let Some(price) = reference::price(mark)
+            && let Some(price) = bitcoin::price(mark)
         {
-            self.shared.board(|board| board.btc_mark(self.venue, price, received));
+            self.shared.board(|board| board.bitcoin.mark(self.venue, price, received));
         }
         if event.symbol().is_some_and(|symbol| !self.wanted.wants(symbol)) {
             return self.refer(&event, received);
@@ -121,25 +139,25 @@ impl Intake {
             Event::Trade(trade) => self.trade(&trade, received),
             Event::Mark(mark) => {
                 if let Some(mark) = self.marks.take(&mark, received) {
-                    self.shared.push(Event::Mark(mark));
+                    self.push(Event::Mark(mark));
                 }
             }
             Event::Liquidation(liquidation) => {
                 // What was asked for again is history: it shows neither that the feed lives nor how late it is.
                 let is_history = liquidation.known_at_ms.is_some_and(|at| received.since(at) > LIVE_MS);
-                let delay_ms = received.since(liquidation.event_time_ms).max(0);
+                let late_ms = received.since(liquidation.event_time_ms).max(0);
                 self.shared
                     .board(|board| board.liquidation(self.venue, received, liquidation.symbol, is_history));
                 #[expect(clippy::cast_precision_loss, reason = "a delay in milliseconds")]
                 if !is_history {
-                    let delay_s = delay_ms as f64 / 1e3;
+                    let delay_s = late_ms as f64 / 1e3;
                     self.shared.metrics.record(Metric::VenueDelay, &[self.venue.as_str()], delay_s);
                 }
-                self.shared.push(Event::Liquidation(liquidation));
+                self.push(Event::Liquidation(liquidation));
             }
             // Samples of open interest are the oi-detector's to put on the bus, with its own checks.
             Event::OpenInterest(_) => {}
-            other => self.shared.push(other),
+            other => self.push(other),
         }
     }
 
@@ -147,12 +165,12 @@ impl Intake {
     /// bars in its stream. Nothing else of an unwanted market goes on.
     fn refer(&mut self, event: &Event, received: EventTime) {
         match event {
-            Event::Trade(trade) if reference::is_bitcoin(&trade.symbol) => {
+            Event::Trade(trade) if bitcoin::is_bitcoin(&trade.symbol) => {
                 self.bars.take(trade, received, self.offset_ms());
             }
-            Event::Mark(mark) if reference::price(mark).is_some() => {
+            Event::Mark(mark) if bitcoin::price(mark).is_some() => {
                 if let Some(mark) = self.marks.take(mark, received) {
-                    self.shared.push(Event::Mark(mark));
+                    self.push(Event::Mark(mark));
                 }
             }
             _ => self.count(Metric::Filtered),
@@ -180,7 +198,7 @@ impl Intake {
 
     fn trade(&mut self, trade: &Trade, received: EventTime) {
         match self.bars.take(trade, received, self.offset_ms()) {
-            Taken::Large(event) => self.shared.push(*event),
+            Taken::Large(event) => self.push(*event),
             Taken::Late | Taken::Early => self.count(Metric::LateTrades),
             Taken::Counted | Taken::Duplicate => {}
         }
@@ -206,6 +224,7 @@ impl Sink for SharedIntake {
         self.with(|intake| {
             intake.last_received = EventTime::from_ms(frame.received_ns.div_euclid(1_000_000));
             intake.count(Metric::Frames);
+            intake.sampled = intake.shared.trails.frame(&frame);
         });
     }
 
@@ -213,6 +232,10 @@ impl Sink for SharedIntake {
         self.with(|intake| {
             let are_gaps = decoded.events.first().is_some_and(|event| matches!(event, Event::Gap(_)));
             if !are_gaps {
+                intake.sampled = intake.sampled.take().filter(|frame| frame.came_at(received));
+                if let Some(frame) = &intake.sampled {
+                    intake.shared.trails.decoded(frame, decoded.events.len());
+                }
                 intake.shared.board(|board| board.delivered(intake.venue, &intake.route, received));
                 intake.look_at_times(&decoded.events, received);
             }
@@ -222,6 +245,9 @@ impl Sink for SharedIntake {
             }
             for event in decoded.events.drain(..) {
                 intake.take(event, received);
+            }
+            if !are_gaps && let Some(frame) = intake.sampled.take() {
+                intake.shared.trails.handed_on(&frame, &intake.route);
             }
             intake.close_bars(received);
         });
@@ -249,11 +275,12 @@ impl Intake {
             Note::Connected { .. } => {
                 tracing::debug!(venue = venue.as_str(), route, "connected");
                 self.is_refused = false;
+                self.shared.board(|board| board.without(venue, route, None));
             }
             Note::Live { at, .. } => {
                 tracing::info!(venue = venue.as_str(), route, "feed is live");
                 self.shared.board(|board| {
-                    board.delivered(venue, route, at);
+                    board.live(venue, route, at);
                     if !self.is_refused {
                         board.refused(venue, route, None);
                     }
@@ -261,13 +288,17 @@ impl Intake {
             }
             Note::RefusedTopics { topics, reason, .. } => {
                 tracing::warn!(venue = venue.as_str(), route, ?topics, reason, "subscriptions refused");
+                let why = format!("{}: {reason}", topics.join(", "));
                 let liquidations =
                     topics.is_empty() || topics.iter().any(|t| self.protocol.is_liquidations(t));
-                if liquidations {
-                    self.is_refused = true;
-                    let why = format!("{}: {reason}", topics.join(", "));
-                    self.shared.board(|board| board.refused(venue, route, Some(why)));
-                }
+                self.is_refused |= liquidations;
+                self.shared.board(|board| {
+                    if liquidations {
+                        board.refused(venue, route, Some(why));
+                    } else {
+                        board.without(venue, route, Some(why));
+                    }
+                });
             }
             Note::Asked { reason, .. } => {
                 tracing::info!(venue = venue.as_str(), route, reason, "the venue asks for a reconnect");
@@ -277,13 +308,17 @@ impl Intake {
                 tracing::info!(venue = venue.as_str(), route, "another session took over");
             }
             Note::NotRenewed { .. } | Note::Recovered { .. } => {}
-            Note::Ended { end, .. } => {
+            Note::Ended { end, retry_in, .. } => {
                 self.shared.metrics.add(Metric::Sessions, &[venue.as_str(), end.word()], 1);
                 self.marks.clear();
-                let refused = matches!(end, End::Refused { .. }).then(|| end.to_string());
+                let again = retry_in.filter(|wait| *wait >= WORTH_TELLING);
+                let again =
+                    again.map_or(String::new(), |wait| format!("; asked again in {} s", wait.as_secs()));
+                let why = format!("{end}{again}");
+                let refused = matches!(end, End::Refused { .. }).then(|| why.clone());
                 self.shared.board(|board| {
                     board.refused(venue, route, refused);
-                    board.ended(venue, route, end.to_string());
+                    board.ended(venue, route, why);
                 });
             }
         }

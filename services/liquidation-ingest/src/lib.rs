@@ -4,6 +4,7 @@
 //! Decides nothing about cascades. What a venue says is `cascade-venues`' affair, how a session is held `cascade-feed`'s.
 
 mod bars;
+mod bitcoin;
 mod board;
 mod config;
 mod intake;
@@ -16,6 +17,7 @@ mod readings;
 mod reference;
 mod retention;
 mod ticks;
+mod trails;
 mod venue;
 mod writer;
 
@@ -34,6 +36,7 @@ use outage::Outages;
 use owner::Post;
 use retention::Retention;
 use ticks::Leading;
+use trails::Trails;
 use venue::Reader;
 use writer::Writer;
 
@@ -62,6 +65,7 @@ pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
         board: Arc::new(Mutex::new(board)),
         outbox: Arc::new(Outbox::new(config.ingest.queue_events)),
         drained: Arc::default(),
+        trails: Arc::new(Trails::new(context.traces.clone(), Arc::clone(&context.clock))),
         metrics: context.metrics.clone(),
     };
     context.health.set("feeds", Err("none connected yet".to_owned()));

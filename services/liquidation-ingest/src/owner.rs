@@ -109,7 +109,8 @@ impl Post {
         }
         let delivers = async {
             loop {
-                if self.reading().await.is_some_and(|r| r.reader != self.instance && r.status.delivers()) {
+                let reading = self.reading().await;
+                if reading.is_some_and(|r| r.reader != self.instance && r.settled) {
                     return;
                 }
                 tokio::time::sleep(LOOK).await;

@@ -8,11 +8,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cascade_bus::{Bus, BusError, StreamId, StreamReader};
-use cascade_domain::{Event, Mark, Shard, Symbol, TradeBar};
+use cascade_domain::{Event, Shard, Symbol, TradeBar};
 use cascade_pace::Clock;
 use cascade_service::Shutdown;
-use cascade_venues::protocol;
 
+use crate::bitcoin;
 use crate::intake::Shared;
 use crate::ticks::Leading;
 
@@ -22,17 +22,6 @@ const BLOCK: Duration = Duration::from_millis(500);
 const LOOK: Duration = Duration::from_millis(500);
 /// How many entries one read takes.
 const ENTRIES: usize = 500;
-
-/// Whether a market is BTC's, whose price and volume every tick carries.
-pub(crate) fn is_bitcoin(symbol: &Symbol) -> bool {
-    symbol.base() == "BTC"
-}
-
-/// The price of a mark, if it is of the venue's BTC reference contract.
-pub(crate) fn price(mark: &Mark) -> Option<f64> {
-    let reference = protocol(mark.venue).btc_reference();
-    mark.mark_price.filter(|_| is_bitcoin(&mark.symbol) && mark.instrument.as_str() == reference)
-}
 
 /// Listens while this process leads and others read venues, until asked to stop.
 pub(crate) async fn listen(
@@ -83,11 +72,11 @@ async fn read(
         for event in entry.events().unwrap_or_default().into_iter().flatten() {
             match event {
                 Event::Mark(mark) => shared.board(|board| {
-                    if let Some(price) = price(&mark).filter(|_| !board.owns(mark.venue)) {
-                        board.btc_mark(mark.venue, price, clock.now());
+                    if let Some(price) = bitcoin::price(&mark).filter(|_| !board.owns(mark.venue)) {
+                        board.bitcoin.mark(mark.venue, price, clock.now());
                     }
                 }),
-                Event::TradeBar(bar) if is_bitcoin(&bar.symbol) => foreign_bar(shared, &bar),
+                Event::TradeBar(bar) if bitcoin::is_bitcoin(&bar.symbol) => foreign_bar(shared, &bar),
                 _ => {}
             }
         }
@@ -98,7 +87,7 @@ async fn read(
 fn foreign_bar(shared: &Shared, bar: &TradeBar) {
     shared.board(|board| {
         if !board.owns(bar.venue) {
-            board.btc_bar(bar);
+            board.bitcoin.bar(bar);
         }
     });
 }

@@ -85,7 +85,7 @@ fn tick(shared: &Shared, at: EventTime) -> Tick {
         Tick {
             event_time_ms: at,
             btc_price,
-            btc_usd_volume_1s: board.btc_volume(at),
+            btc_usd_volume_1s: board.bitcoin.usd_1s(at),
             btc_venues_changed,
             feeds: board.feeds(),
         }

@@ -15,6 +15,7 @@ use cascade_wire::{decode_event, encode_event};
 
 use crate::intake::{LOGGED_A_MINUTE, Shared};
 use crate::retention::Retention;
+use crate::trails::Taken;
 
 /// How often Redis is asked how full it is, milliseconds of the clock.
 const LOOK_MS: i64 = 2_000;
@@ -68,7 +69,7 @@ impl Writer {
                     events => events,
                 },
             };
-            let is_all = self.shared.outbox.len() == 0;
+            let is_all = self.shared.outbox.is_empty();
             self.write(events).await;
             if is_all {
                 self.shared.drained.fetch_add(1, Ordering::Relaxed);
@@ -79,9 +80,10 @@ impl Writer {
     /// Writes one flush, however long Redis is away. A Redis that came back as another one has forgotten what it
     /// held: that is a gap in everything.
     async fn write(&mut self, events: Vec<Event>) {
+        let taken = self.shared.trails.taken(&events);
         let mut batches = self.by_shard(events);
         let mut is_away = false;
-        while let Err(error) = self.store(&mut batches).await {
+        while let Err(error) = self.store(&mut batches, &taken).await {
             if !is_away {
                 tracing::warn!(%error, "Redis does not take events; they wait");
                 is_away = true;
@@ -131,7 +133,12 @@ impl Writer {
     }
 
     /// Stores all shards' events; what is stored leaves `batches`, what Redis does not take for now stays.
-    async fn store(&mut self, batches: &mut BTreeMap<Shard, Vec<Stored>>) -> Result<(), BusError> {
+    async fn store(
+        &mut self,
+        batches: &mut BTreeMap<Shard, Vec<Stored>>,
+        taken: &[Taken],
+    ) -> Result<(), BusError> {
+        let since_ns = self.clock.now_ns();
         let slices: Vec<_> = batches.iter().map(|(shard, events)| (*shard, events.as_slice())).collect();
         let results = self.bus.store_many(&slices, self.retention.bounds()).await?;
         let shards: Vec<_> = batches.keys().copied().collect();
@@ -140,7 +147,8 @@ impl Writer {
             match result {
                 Ok(counts) => {
                     self.shared.metrics.add(Metric::Duplicates, &[], counts.duplicates);
-                    batches.remove(&shard);
+                    let events = batches.remove(&shard).map_or(0, |batch| batch.len());
+                    self.shared.trails.stored(taken, shard, since_ns, (events, Ok(counts)));
                 }
                 Err(error) if error.is_transient() => waiting = Err(error),
                 Err(error) => {
@@ -149,6 +157,7 @@ impl Writer {
                         let events = lost.len();
                         tracing::error!(%shard, events, %error, suppressed, "Redis refuses these events");
                     }
+                    self.shared.trails.stored(taken, shard, since_ns, (lost.len(), Err(error.label())));
                     self.lose(&lost);
                 }
             }

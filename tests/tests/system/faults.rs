@@ -35,6 +35,8 @@ async fn a_killed_redis_ends_nothing_and_what_it_forgot_is_told() {
     system.redis.server.kill9().await.unwrap();
     let noticed = eventually(DEADLINE, async || !system.ingest.is_ready() && !system.signals.is_ready());
     assert!(noticed.await, "both say that Redis is away");
+    let gone_at = system.now();
+    assert!(eventually(DEADLINE, async || system.now().since(gone_at) > 40_000).await);
     assert!(system.ingest.lives() && system.signals.lives());
 
     system.redis.server.restart().await.unwrap();
@@ -248,5 +250,29 @@ async fn ticks_carry_the_price_of_bitcoin_whatever_is_read() {
         let kind = event["kind"].as_str().unwrap();
         assert!(["mark", "trade_bar"].contains(&kind), "nobody asked for more of it: {event}");
     }
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_without_memory_loses_nothing_that_fits_the_queue() {
+    let system = System::start(TestRedis::start().await.unwrap(), 8.0, &[]).await;
+    let mut observer = system.observer(&["cascade:critical"]).await;
+    system.simulator.start();
+    let memory = async |observer: &Observer, limit: &str| {
+        let set: String = observer.command("CONFIG", &["SET", "maxmemory", limit]).await.unwrap();
+        assert_eq!(set, "OK");
+    };
+    let set: String = observer.command("CONFIG", &["SET", "maxmemory-policy", "noeviction"]).await.unwrap();
+    assert_eq!(set, "OK");
+    memory(&observer, "1mb").await;
+    let begun = system.now();
+    assert!(eventually(DEADLINE, async || system.now().since(begun) > 60_000).await);
+    assert!(system.ingest.lives() && system.signals.lives());
+    memory(&observer, "0").await;
+    is_whole(&system, &observer).await;
+    for venue in Venue::ALL {
+        assert_eq!(gaps(&observer, venue, "liquidations").await, [""; 0], "{venue}");
+    }
+    observer.wait_for(DEADLINE, |seen| seen.iter().any(|m| m.value["level"] == "EXTREME")).await.unwrap();
     system.stop().await;
 }

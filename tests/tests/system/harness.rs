@@ -67,9 +67,20 @@ impl System {
     /// Starts everything on this Redis, with these settings changed, and waits until every feed delivers and every
     /// shard has its engine. The scenario's own start is the test's.
     pub(crate) async fn start(redis: TestRedis, speed: f64, settings: &[(&str, &str)]) -> Self {
+        Self::play("cascade", redis, (speed, settings), |_| {}).await
+    }
+
+    /// The same with a scenario, on exchanges that are prepared before anybody connects to them.
+    pub(crate) async fn play(
+        scenario: &str,
+        redis: TestRedis,
+        (speed, settings): (f64, &[(&str, &str)]),
+        prepare: impl FnOnce(&Faults),
+    ) -> Self {
         let (document, clock) = (document(settings), Arc::new(SystemClock::try_new(speed).unwrap()));
-        let scenario = Scenario::named("cascade").unwrap();
+        let scenario = Scenario::named(scenario).unwrap();
         let simulator = Simulator::bind(scenario, 1, Arc::clone(&clock) as Arc<dyn Clock>).await.unwrap();
+        prepare(&simulator.faults());
         let (simulator, exchanges) = (Arc::new(simulator), Shutdown::new());
         let (running, asked) = (Arc::clone(&simulator), exchanges.clone());
         tokio::spawn(async move { running.run(async move { asked.requested().await }).await.unwrap() });
@@ -113,6 +124,11 @@ impl System {
         let next = signals(&self.document, &self.clock, &self.redis.url());
         self.signals.stop().await;
         self.signals = next;
+    }
+
+    /// Another replica of liquidation-ingest, which stands by.
+    pub(crate) fn spare_ingest(&self) -> Service {
+        ingest(&self.document, &self.clock, &self.redis.url(), &self.simulator)
     }
 
     /// Stops liquidation-ingest, and starts it again as another process.
@@ -196,6 +212,7 @@ where
         seed,
         health: health.clone(),
         metrics: metrics.clone(),
+        traces: cascade_service::Traces::off(),
         shutdown: shutdown.clone(),
         deadline: DRAIN,
     };

@@ -8,7 +8,7 @@ use cascade_wire::key;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 
-use crate::harness::{DEADLINE, System};
+use crate::harness::{DEADLINE, System, gaps};
 
 const CHANNELS: [&str; 4] =
     ["cascade:signals", "cascade:episodes", "cascade:critical", "cascade:critical:json"];
@@ -104,5 +104,50 @@ async fn every_published_liquidation_is_in_the_streams_once() {
     is_whole(&system, &observer).await;
     let truth = system.simulator.truth();
     assert!(truth.venues[&Venue::Bybit].published.orders > 1000, "the scenario is no quiet day");
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn overlap_replicas_replay_and_backfill_of_one_cascade_store_each_liquidation_once() {
+    let mut system = System::start(TestRedis::start().await.unwrap(), 4.0, &[]).await;
+    let observer = system.observer(&[]).await;
+    let faults = system.faults();
+    let opened = system.simulator.opened(Venue::Okx);
+    faults.replay_on_subscribe(Venue::Okx, true);
+    let spare = system.spare_ingest();
+    system.simulator.start();
+    let published =
+        |venue| system.simulator.truth().venues.get(&venue).map_or(0, |shown| shown.published.orders);
+
+    assert!(eventually(DEADLINE, async || published(Venue::Okx) > 20).await);
+    faults.garble(
+        Venue::Okx,
+        r#"{"event":"notice","code":"64008","msg":"the connection will soon be closed"}"#,
+    );
+    assert!(
+        eventually(DEADLINE, async || system.simulator.opened(Venue::Okx) > opened).await,
+        "a second one"
+    );
+    assert!(
+        eventually(DEADLINE, async || system.simulator.connections(Venue::Okx) == 1).await,
+        "and the first goes"
+    );
+    assert_eq!(gaps(&observer, Venue::Okx, "liquidations").await, [""; 0], "nothing was missed");
+
+    let before = published(Venue::Okx);
+    faults.refuse_connections(Venue::Okx, true);
+    faults.close(Venue::Okx);
+    assert!(eventually(DEADLINE, async || published(Venue::Okx) > before + 20).await);
+    faults.refuse_connections(Venue::Okx, false);
+    assert!(eventually(DEADLINE, async || system.simulator.connections(Venue::Okx) == 1).await);
+
+    system.ingest.stop().await;
+    system.ingest = spare;
+    is_whole(&system, &observer).await;
+    let told = gaps(&observer, Venue::Okx, "liquidations").await;
+    assert!(!told.is_empty(), "what REST can't prove complete stays told");
+    for venue in [Venue::Binance, Venue::Bybit, Venue::Hyperliquid] {
+        assert_eq!(gaps(&observer, venue, "liquidations").await, [""; 0], "{venue}");
+    }
     system.stop().await;
 }

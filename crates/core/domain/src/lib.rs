@@ -24,10 +24,10 @@ pub use coverage::{Coverage, PriceKind};
 pub use event::{
     Event, FeedHealth, Gap, GapStream, LargeTrade, Liquidation, Mark, OpenInterest, Tick, Trade, TradeBar,
 };
-pub use feed::{FeedStatus, Feeds};
+pub use feed::{FeedFinding, FeedStatus, Feeds};
 pub use finding::{
-    CascadeFinding, Closing, Context, Factors, FeedFinding, Finding, Flow, LargeLiquidation, Metrics, Risk,
-    RiskAction, RiskFactors, RiskLevel, State,
+    CascadeFinding, Closing, Context, Factors, Finding, Flow, LargeLiquidation, Metrics, Risk, RiskAction,
+    RiskFactors, RiskLevel, State,
 };
 pub use id::{Id, IdHasher};
 pub use level::{Level, Reason};

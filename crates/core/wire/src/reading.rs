@@ -52,10 +52,13 @@ pub struct FeedHealthReading {
     /// When the last event came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_event_ms: Option<EventTime>,
-    /// Until when every one of its connections is known to have delivered: what came after may be missing if its
-    /// reader ends now.
+    /// Until when everything is known that its connections carry: what came after may be missing if its reader ends
+    /// now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard_to_ms: Option<EventTime>,
+    /// Whether every subscription of all its connections has been acknowledged or refused since it is read by this reader.
+    #[serde(default)]
+    pub settled: bool,
     /// The venue's clock against ours, milliseconds, positive if it is ahead: the least of what a minute's frames say,
     /// so that a slow frame does not make it look late. Their way here counts as being behind.
     #[serde(default, skip_serializing_if = "Option::is_none")]

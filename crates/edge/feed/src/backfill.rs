@@ -50,7 +50,7 @@ impl Client {
             let mut events = Vec::new();
             let answered = self.pages(protocol, missed, first.clone(), (&mut events, sink)).await;
             done.events += events.len();
-            hand_on(events, sink);
+            hand_on(events, self.now(), sink);
             let Err(error) = answered else {
                 done.answered += 1;
                 continue;
@@ -92,17 +92,18 @@ impl Client {
     }
 }
 
-/// Hands events on as history.
-fn hand_on(events: Vec<Event>, sink: &mut dyn Sink) {
+/// Hands events on as history: known when they happened, although they come now.
+fn hand_on(events: Vec<Event>, now: EventTime, sink: &mut dyn Sink) {
     let mut dated: Vec<(EventTime, Event)> =
         events.into_iter().filter_map(|event| Some((happened(&event)?, event))).collect();
     dated.sort_by_key(|(at, _)| *at);
     let mut decoded = Decoded::default();
     for (at, mut event) in dated {
         event.stamp(at);
-        decoded.clear();
         decoded.events.push(event);
-        sink.events(at, &mut decoded);
+    }
+    if !decoded.events.is_empty() {
+        sink.events(now, &mut decoded);
     }
 }
 

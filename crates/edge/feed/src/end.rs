@@ -63,12 +63,26 @@ impl fmt::Display for End {
             Self::Closed { code: None, reason } => write!(f, "closed: {reason}"),
             Self::Silent => f.write_str("no market data came in time"),
             Self::Refused { topics, reason } if topics.is_empty() => write!(f, "refused: {reason}"),
-            Self::Refused { topics, reason } => write!(f, "refused {}: {reason}", topics.join(", ")),
-            Self::Unacknowledged { topics } => write!(f, "not acknowledged: {}", topics.join(", ")),
+            Self::Refused { topics, reason } => write!(f, "refused {}: {reason}", Named(topics)),
+            Self::Unacknowledged { topics } => write!(f, "not acknowledged: {}", Named(topics)),
             Self::Unreachable(reason) => write!(f, "unreachable: {reason}"),
             Self::Garbled(reason) => write!(f, "not the WebSocket protocol: {reason}"),
             Self::TooLarge => f.write_str("a frame above the size limit"),
         }
+    }
+}
+
+/// Topics by name: the first few of many.
+struct Named<'a>(&'a [String]);
+
+/// How many topics are named.
+const NAMED: usize = 5;
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (named, more) = self.0.split_at(self.0.len().min(NAMED));
+        f.write_str(&named.join(", "))?;
+        if more.is_empty() { Ok(()) } else { write!(f, " and {} more", more.len()) }
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use cascade_domain::Venue;
+use cascade_domain::{EventTime, Venue};
 use cascade_pace::{Backoff, BackoffError, Clock};
 use cascade_venues::{DecodeError, Endpoints, Instruments, Method, Protocol, RestRequest};
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
@@ -270,6 +270,11 @@ impl Client {
             tracing::debug!(venue = venue.as_str(), url = request.url, reason, "asking again");
             sleep(self.clock.wall(wait)).await;
         }
+    }
+
+    /// The clock's time.
+    pub(crate) fn now(&self) -> EventTime {
+        self.clock.now()
     }
 
     /// What the venue takes of REST requests, counted.

@@ -21,6 +21,7 @@ mod shutdown;
 mod signals;
 mod supervisor;
 mod throttle;
+mod traces;
 mod watch;
 
 pub use args::CommonArgs;
@@ -36,4 +37,5 @@ pub use shutdown::Shutdown;
 pub use signals::ask_on_signal;
 pub use supervisor::{BoxError, Supervisor, TaskError};
 pub use throttle::Throttle;
+pub use traces::{Span, Trace, Traces, TracesSettings};
 pub use watch::watch_redis;

@@ -73,6 +73,8 @@ pub enum Metric {
     RedisReconnects,
     /// Commands that Redis failed or did not answer.
     RedisErrors,
+    /// Spans of traces that no collector took.
+    SpansDropped,
     /// Messages published on a channel.
     Published,
     /// Events that an engine took.
@@ -116,6 +118,7 @@ impl Metric {
         Self::TickLag,
         Self::RedisReconnects,
         Self::RedisErrors,
+        Self::SpansDropped,
         Self::Published,
         Self::EngineEvents,
         Self::EngineRefused,
@@ -156,6 +159,7 @@ impl Metric {
             Self::TickLag => (Kind::Gauge, "cascade_tick_lag_seconds"),
             Self::RedisReconnects => (Kind::Counter, "cascade_redis_reconnects_total"),
             Self::RedisErrors => (Kind::Counter, "cascade_redis_errors_total"),
+            Self::SpansDropped => (Kind::Counter, "cascade_spans_dropped_total"),
             Self::Published => (Kind::Counter, "cascade_published_total"),
             Self::EngineEvents => (Kind::Counter, "cascade_engine_events_total"),
             Self::EngineRefused => (Kind::Counter, "cascade_engine_refused_total"),
@@ -194,7 +198,9 @@ impl Metric {
             Self::Sessions => &["venue", "end"],
             Self::Backfills => &["venue", "outcome"],
             Self::Published => &["channel"],
-            Self::EngineRefused | Self::EntriesRefused | Self::CommitRefused => &["reason"],
+            Self::SpansDropped | Self::EngineRefused | Self::EntriesRefused | Self::CommitRefused => {
+                &["reason"]
+            }
             Self::Findings => &["finding", "level"],
         }
     }
@@ -227,6 +233,7 @@ impl Metric {
             Self::TickLag => "How late the last tick was written.",
             Self::RedisReconnects => "Connections to Redis that were built anew.",
             Self::RedisErrors => "Commands that Redis failed or did not answer.",
+            Self::SpansDropped => "Spans of traces that no collector took.",
             Self::Published => "Messages published on a channel.",
             Self::EngineEvents => "Events that an engine took.",
             Self::EngineRefused => "Events that an engine refused.",

@@ -20,7 +20,8 @@ use crate::config::{Document, Mistakes};
 use crate::logs::{self, LogFormat};
 use crate::supervisor::{BoxError, Supervisor};
 use crate::{
-    Health, Metrics, Shutdown, SystemClock, address, ask_on_signal, health, healthcheck, random_seed,
+    Health, Metrics, Shutdown, SystemClock, Traces, TracesSettings, address, ask_on_signal, health,
+    healthcheck, random_seed,
 };
 
 /// Stopped as asked, or all is well.
@@ -65,6 +66,8 @@ pub struct Context {
     pub health: Health,
     /// Where it counts.
     pub metrics: Metrics,
+    /// Where it tells what became of single pieces of its work.
+    pub traces: Traces,
     /// When it must stop.
     pub shutdown: Shutdown,
     /// How long it may take to stop, wall time.
@@ -135,6 +138,7 @@ impl ServiceSettings {
 struct Settings<C> {
     own: C,
     service: ServiceSettings,
+    traces: TracesSettings,
     health_addr: String,
 }
 
@@ -208,9 +212,10 @@ where
 
 fn settings<C>(program: &Program<C>, document: &Document, mistakes: &mut Mistakes) -> Settings<C> {
     let service = ServiceSettings::read(document, mistakes);
+    let traces = TracesSettings::read(document, mistakes);
     let own = (program.settings)(document, mistakes);
     let health_addr = address(document, mistakes, &format!("{}.health_addr", program.section));
-    Settings { own, service, health_addr }
+    Settings { own, service, traces, health_addr }
 }
 
 async fn check(address: &str) -> u8 {
@@ -284,9 +289,11 @@ where
         seed,
         health,
         metrics,
+        traces: Traces::off(),
         shutdown: supervisor.shutdown(),
         deadline,
     };
+    let context = context.traced(&settings.traces, &mut supervisor);
     supervisor.spawn(program.name, run(settings.own, context));
     Ok(supervisor)
 }

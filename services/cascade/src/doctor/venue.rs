@@ -216,13 +216,10 @@ mod tests {
     fn a_refusal_and_too_many_requests_have_a_way_out_each() {
         let venue = Venue::Binance;
         let reason = "binance answers HTTP 451: not here; run from another place".to_owned();
-        let refused = rest(
-            venue,
-            Some(&Err(RestError::Refused { venue, status: 451, reason, retry_after: Duration::ZERO })),
-        );
+        let retry_after = Duration::from_mins(2);
+        let refused = rest(venue, Some(&Err(RestError::Refused { venue, status: 451, reason, retry_after })));
         assert_eq!(refused.found, "binance answers HTTP 451: not here");
         assert_eq!(refused.way_out.as_deref(), Some("run from another place"));
-        let retry_after = Duration::from_mins(2);
         let limited = rest(venue, Some(&Err(RestError::Limited { venue, status: 418, retry_after })));
         assert!(limited.found.contains("418") && limited.found.contains("120 s"), "{}", limited.found);
         assert_eq!(rest(venue, None).status, Status::Fail);

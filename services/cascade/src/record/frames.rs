@@ -2,18 +2,21 @@
 //!
 //! Knows no file: what is heard goes into the queue, in the order in which it came on each connection.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cascade_domain::{EventTime, Symbol, Venue};
-use cascade_feed::rest::{Client, RestError};
-use cascade_feed::{Frame, Gate, Note, Session, Sink, backoff, keep};
-use cascade_pace::Clock;
+use cascade_feed::rest::{Client, RestError, Tap};
+use cascade_feed::{Frame, Gate, Note, Session, SessionLimits, Sink, backoff, keep};
+use cascade_pace::{Backoff, BackoffError, Clock};
 use cascade_service::{BoxError, Shutdown};
 use cascade_venues::{
-    DecodeError, Decoded, Endpoints, Instruments, Method, Protocol, RestRequest, Route, Wanted, protocol,
+    DecodeError, Decoded, Endpoints, Instruments, Method, RestRequest, Route, Wanted, protocol,
 };
-use futures_util::future::join_all;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::watch;
 
 use super::line::{Answer, Line, Remark};
 use super::queue::{Queue, Tally};
@@ -32,6 +35,8 @@ pub(crate) struct Reader {
     pub(crate) venue: Venue,
     pub(crate) endpoints: Endpoints,
     pub(crate) wanted: Wanted,
+    /// How often the exchange is asked for its instruments, in the clock's time.
+    pub(crate) refresh: Duration,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) seed: u64,
     pub(crate) queue: Queue,
@@ -43,68 +48,122 @@ impl Reader {
     /// # Errors
     /// There is no TLS to be had for REST.
     pub(crate) async fn run(self, shutdown: Shutdown) -> Result<(), BoxError> {
-        let protocol = protocol(self.venue);
-        let Some(instruments) = self.instruments(protocol, &shutdown).await? else { return Ok(()) };
-        let routes = protocol.routes(&with_btc(&self.wanted), &instruments, &self.endpoints);
-        if routes.is_empty() {
-            self.remark(REST, "lists none of the wanted symbols: nothing to record");
-            shutdown.requested().await;
-            return Ok(());
+        let client = Client::try_new(Arc::clone(&self.clock), self.seed)?.with_tap(self.tap());
+        let mut routes = Routes::new(&self);
+        let mut sessions = FuturesUnordered::new();
+        let mut wait = Duration::ZERO;
+        loop {
+            let mut next = pin!(self.instruments(&client, wait, &shutdown));
+            let listed = loop {
+                tokio::select! {
+                    listed = &mut next => break listed,
+                    Some(()) = sessions.next() => {}
+                }
+            };
+            let Some(instruments) = listed else { break };
+            for (plan, backoff) in routes.list(&instruments)? {
+                let (mut tape, since) = (Tape::new(&plan.newest_route(), &self), self.clock.now());
+                let asked = shutdown.clone();
+                sessions.push(async move { keep(&plan, since, backoff, &mut tape, asked.requested()).await });
+            }
+            wait = self.refresh;
         }
-        let instruments = Arc::new(instruments);
-        let gate = Arc::new(Gate::new(&protocol.limits()));
-        let mut sessions = Vec::new();
-        for (route, seed) in routes.into_iter().zip(self.seed..) {
-            let mut tape = Tape::new(&route, &self);
-            let clock = Arc::clone(&self.clock);
-            let mut plan = Session::new(protocol, route, Arc::clone(&instruments), clock);
-            plan.gate = Arc::clone(&gate);
-            let (since, backoff, shutdown) = (self.clock.now(), backoff(seed)?, shutdown.clone());
-            sessions.push(async move { keep(&plan, since, backoff, &mut tape, shutdown.requested()).await });
-        }
-        join_all(sessions).await;
+        while sessions.next().await.is_some() {}
         Ok(())
     }
 
-    /// The exchange's instruments, however often it has to be asked; every answer is recorded. `None` when asked to
-    /// stop.
+    /// The exchange's instruments after `wait`, however often it has to be asked; `None` when asked to stop.
     async fn instruments(
         &self,
-        protocol: &dyn Protocol,
+        client: &Client,
+        mut wait: Duration,
         shutdown: &Shutdown,
-    ) -> Result<Option<Instruments>, RestError> {
-        let (venue, answers) = (self.venue, Arc::new(Mutex::new(Vec::new())));
-        let heard = Arc::clone(&answers);
-        let tap = move |request: &RestRequest, received_ns: i64, body: &[u8]| {
-            let answer = answer(venue, received_ns, request, body);
-            heard.lock().unwrap_or_else(PoisonError::into_inner).push(answer);
-        };
-        let client = Client::try_new(Arc::clone(&self.clock), self.seed)?.with_tap(Arc::new(tap));
+    ) -> Option<Instruments> {
         loop {
-            let read = client.instruments(protocol, &self.endpoints, shutdown.requested()).await;
-            let heard = std::mem::take(&mut *answers.lock().unwrap_or_else(PoisonError::into_inner));
-            for answer in heard {
-                self.queue.put(Line::Answer(Arc::new(answer))).await;
-            }
-            let wait = match read {
-                Ok(instruments) => return Ok(Some(instruments)),
-                Err(RestError::Shutdown) => return Ok(None),
-                Err(error) => {
-                    self.remark(REST, &error.to_string());
-                    error.away().clamp(ASK_AGAIN, LONGEST_AWAY)
-                }
-            };
             tokio::select! {
-                () = shutdown.requested() => return Ok(None),
+                () = shutdown.requested() => return None,
                 () = tokio::time::sleep(self.clock.wall(wait)) => {}
             }
+            let asked = client.instruments(protocol(self.venue), &self.endpoints, shutdown.requested());
+            match asked.await {
+                Ok(instruments) => return Some(instruments),
+                Err(RestError::Shutdown) => return None,
+                Err(error) => {
+                    self.remark(REST, &error.to_string());
+                    wait = error.away().clamp(ASK_AGAIN, LONGEST_AWAY);
+                }
+            }
         }
+    }
+
+    /// Hears the REST answers.
+    fn tap(&self) -> Tap {
+        let (venue, queue) = (self.venue, self.queue.clone());
+        Arc::new(move |request, recv_ns, body| {
+            queue.offer(Line::Answer(Arc::new(answer(venue, recv_ns, request, body))));
+        })
     }
 
     /// Says it to the person at the terminal and in the recording.
     fn remark(&self, conn: &str, note: &str) {
         super::say(&format!("{}: {}", self.venue, plain(note)));
         self.queue.offer(remark(self.venue, conn, self.clock.now_ns(), note));
+    }
+}
+
+/// The connections to one exchange, as its list of instruments changes: those that stand go on, what is new is added.
+struct Routes<'r> {
+    reader: &'r Reader,
+    table: watch::Sender<Arc<Instruments>>,
+    standing: Vec<watch::Sender<Arc<Route>>>,
+    gate: Arc<Gate>,
+}
+
+impl<'r> Routes<'r> {
+    fn new(reader: &'r Reader) -> Self {
+        let gate = Arc::new(Gate::new(&protocol(reader.venue).limits()));
+        Self { reader, table: watch::channel(Arc::default()).0, standing: Vec::new(), gate }
+    }
+
+    /// Takes a list into use, and gives the connections that are to be begun.
+    fn list(&mut self, instruments: &Instruments) -> Result<Vec<(Session, Backoff)>, BackoffError> {
+        let Reader { venue, wanted, endpoints, clock, seed, .. } = self.reader;
+        let mut known = Instruments::clone(&self.table.borrow());
+        // An exchange does not delist half of what it has; its answers break.
+        if instruments.len() * 2 < known.len() {
+            self.reader
+                .remark(REST, "a list of instruments that can't be whole: the one before stays in use");
+            return Ok(Vec::new());
+        }
+        instruments.iter().for_each(|listing| known.insert(*listing));
+        self.table.send_replace(Arc::new(known));
+        let protocol = protocol(*venue);
+        let before: Vec<Route> = self.standing.iter().map(|route| Route::clone(&route.borrow())).collect();
+        let planned = protocol.replan(&before, &with_btc(wanted), instruments, endpoints);
+        if planned.is_empty() {
+            self.reader.remark(REST, "lists none of the wanted symbols: nothing to record");
+        }
+        let mut begun = Vec::new();
+        for (at, route) in planned.into_iter().enumerate() {
+            match (self.standing.get(at), before.get(at)) {
+                (Some(_), Some(before)) if *before == route => {}
+                (Some(standing), _) => drop(standing.send_replace(Arc::new(route))),
+                (None, _) => {
+                    let (newest, route) = watch::channel(Arc::new(route));
+                    self.standing.push(newest);
+                    let plan = Session {
+                        protocol,
+                        route,
+                        instruments: self.table.subscribe(),
+                        clock: Arc::clone(clock),
+                        limits: SessionLimits::default(),
+                        gate: Arc::clone(&self.gate),
+                    };
+                    begun.push((plan, backoff(seed.wrapping_add(u64::try_from(at).unwrap_or_default()))?));
+                }
+            }
+        }
+        Ok(begun)
     }
 }
 
@@ -164,7 +223,7 @@ impl Sink for Tape {
     }
 
     fn note(&mut self, note: Note) {
-        // The end of a session is in the log, with when it is tried again.
+        // How a session ended and when it is tried again is in the log.
         let is_told = matches!(&note, Note::Live { .. } | Note::RefusedTopics { .. });
         let text = match note {
             Note::Connected { .. } => "connected".to_owned(),
@@ -173,12 +232,58 @@ impl Sink for Tape {
             Note::Asked { reason, .. } => format!("asked to reconnect: {reason}"),
             Note::Renewed { .. } => "renewed: another connection has taken over".to_owned(),
             Note::NotRenewed { end, .. } => format!("not renewed: {end}"),
-            Note::Recovered { from, to, .. } => format!("missed {} ms", to.since(from)),
+            Note::Recovered { from, to, .. } => format!("recovered: nothing is known from {from} to {to}"),
             Note::Ended { end, .. } => format!("ended: {end}"),
         };
         self.queue.offer(remark(self.venue, &self.conn, self.clock.now_ns(), &text));
         if is_told {
             super::say(&format!("{} {}: {}", self.venue, self.conn, plain(&text)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cascade_service::SystemClock;
+    use cascade_venues::{Listing, Quote, Sizing};
+
+    use super::*;
+    use crate::record::queue::queue;
+
+    fn table(bases: &[&str]) -> Instruments {
+        let mut table = Instruments::new();
+        for base in bases {
+            let name = format!("{base}-USDT-SWAP");
+            table.insert(Listing::of(Venue::Okx, &name, base, Quote::Usdt, Sizing::Coins).unwrap());
+        }
+        table
+    }
+
+    fn asks_for(route: &watch::Sender<Arc<Route>>, base: &str) -> bool {
+        route.borrow().subscriptions.iter().any(|asked| asked.frame.contains(&format!("{base}-USDT-SWAP")))
+    }
+
+    #[test]
+    fn a_market_that_is_listed_later_joins_what_runs_and_a_broken_list_changes_nothing() {
+        let (queue, _lines) = queue(&Arc::default());
+        let url = "ws://127.0.0.1:1".to_owned();
+        let reader = Reader {
+            venue: Venue::Okx,
+            endpoints: Endpoints { rest_url: url.clone(), ws_url: url, coinm_rest_url: None },
+            wanted: Wanted::default(),
+            refresh: Duration::from_hours(1),
+            clock: Arc::new(SystemClock::new()),
+            seed: 1,
+            queue,
+        };
+        let mut routes = Routes::new(&reader);
+        assert_eq!(routes.list(&table(&[])).unwrap().len(), 0, "nothing is listed yet");
+        assert_eq!(routes.list(&table(&["BTC", "ETH"])).unwrap().len(), 1);
+        assert!(asks_for(&routes.standing[0], "ETH") && !asks_for(&routes.standing[0], "NEW"));
+        assert_eq!(routes.list(&table(&["BTC", "ETH", "NEW"])).unwrap().len(), 0);
+        assert!(asks_for(&routes.standing[0], "NEW"));
+        assert_eq!(routes.list(&table(&["BTC"])).unwrap().len(), 0);
+        assert!(asks_for(&routes.standing[0], "NEW"));
+        assert_eq!(routes.table.borrow().len(), 3);
     }
 }

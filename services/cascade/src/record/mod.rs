@@ -248,6 +248,7 @@ impl Recording<'_> {
                 venue: *venue,
                 endpoints: section.ok_or("a venue without a section")?,
                 wanted,
+                refresh: Duration::from_secs(u64::from(self.config.ingest.instruments_refresh_s)),
                 clock: Arc::clone(self.clock),
                 seed,
                 queue: self.queue.clone(),

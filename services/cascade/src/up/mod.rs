@@ -17,8 +17,8 @@ use cascade_bus::{Bus, BusSettings};
 use cascade_pace::Clock;
 use cascade_service::config::{Document, Mistakes};
 use cascade_service::{
-    BoxError, Context, Health, Metrics, ServiceSettings, Shutdown, Supervisor, SystemClock, address,
-    ask_on_signal, health, random_seed,
+    BoxError, Context, Health, Metrics, ServiceSettings, Shutdown, Supervisor, SystemClock, Traces,
+    TracesSettings, address, ask_on_signal, health, random_seed,
 };
 use cascade_simulator::{Scenario, Simulator};
 
@@ -38,6 +38,7 @@ pub(crate) struct Settings {
     ingest: liquidation_ingest::Config,
     signals: cascade_signals::Config,
     redis: Wish,
+    traces: TracesSettings,
     health_addr: String,
 }
 
@@ -48,6 +49,7 @@ impl Settings {
         Self {
             signals: cascade_signals::Config::read(document, mistakes),
             redis: Wish::new(ingest.redis_url.clone(), document),
+            traces: TracesSettings::read(document, mistakes),
             health_addr: address(document, mistakes, "up.health_addr"),
             ingest,
         }
@@ -157,6 +159,7 @@ async fn assemble(
         seed,
         health: health.clone(),
         metrics: metrics.clone(),
+        traces: Traces::off(),
         shutdown: stop.clone(),
         deadline,
     };
@@ -173,7 +176,8 @@ async fn assemble(
     }
     let exchanges = settings.ingest.ingest.exchanges.clone();
     let ingest = liquidation_ingest::PROGRAM.name;
-    supervisor.spawn(ingest, liquidation_ingest::run(settings.ingest, context(ingest)));
+    let reading = context(ingest).traced(&settings.traces, &mut supervisor);
+    supervisor.spawn(ingest, liquidation_ingest::run(settings.ingest, reading));
     let signals = cascade_signals::PROGRAM.name;
     supervisor.spawn(signals, cascade_signals::run(settings.signals, context(signals)));
 

@@ -114,7 +114,7 @@ impl<'r> Feeds<'r> {
         }
         for ((route, standing), planned) in self.routes.iter().zip(&standing).zip(&planned) {
             if planned != standing {
-                shared.board(|board| board.expect(venue, &planned.name, &planned.symbols));
+                shared.board(|board| board.expect(venue, &planned.name, &planned.symbols, since));
                 route.send_replace(Arc::new(planned.clone()));
             }
         }
@@ -124,7 +124,7 @@ impl<'r> Feeds<'r> {
 
     fn begin(&mut self, route: Route, since: EventTime) -> Option<Feed> {
         let Reader { protocol, wanted, large_trade, clock, seed, shared, .. } = self.reader;
-        shared.board(|board| board.expect(protocol.venue(), &route.name, &route.symbols));
+        shared.board(|board| board.expect(protocol.venue(), &route.name, &route.symbols, since));
         let intake = Intake::new(*protocol, &route.name, wanted.clone(), *large_trade, shared.clone());
         let intake = SharedIntake::new(intake);
         self.intakes.lock().unwrap_or_else(PoisonError::into_inner).push(intake.clone());

@@ -32,7 +32,7 @@ impl Reader {
         let Some(directory) = &self.node_fills else { return };
         let venue = self.protocol.venue();
         let route = node_route(&directory.display().to_string());
-        self.shared.board(|board| board.expect(venue, &route.name, &route.symbols));
+        self.shared.board(|board| board.expect(venue, &route.name, &route.symbols, self.since));
         let (protocol, wanted) = (self.protocol, self.wanted.clone());
         let intake = Intake::new(protocol, &route.name, wanted, self.large_trade, self.shared.clone());
         let from = tokio::select! {

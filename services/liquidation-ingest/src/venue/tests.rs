@@ -8,7 +8,7 @@ use cascade_domain::{Event, EventTime, FeedStatus, Symbol, Usd, Venue};
 use cascade_feed::rest::Client;
 use cascade_feed::{Note, Sink};
 use cascade_pace::Clock;
-use cascade_service::{Metrics, Shutdown};
+use cascade_service::{Metrics, Shutdown, Traces};
 use cascade_venues::{Endpoints, Instruments, Listing, Quote, Route, Sizing, Wanted, protocol};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -19,6 +19,7 @@ use super::missed::{Hearing, Outage};
 use super::{Pauses, QUEUE, Reader};
 use crate::board::Board;
 use crate::intake::{Intake, Shared, SharedIntake};
+use crate::trails::Trails;
 
 const NOW: EventTime = EventTime::from_ms(1_791_565_600_771);
 
@@ -54,6 +55,7 @@ fn reader(venue: Venue, rest_url: String) -> Reader {
             board: Arc::new(Mutex::new(board)),
             outbox: Arc::new(Outbox::new(1000)),
             drained: Arc::default(),
+            trails: Arc::new(Trails::new(Traces::off(), Arc::new(Still))),
             metrics: Metrics::new("test", "0"),
         },
     }

@@ -5,6 +5,8 @@
     reason = "the exchanges are no part of what is supervised; helpers outside of test functions"
 )]
 
+mod node;
 mod process;
 mod replicas;
 mod support;
+mod traces;

@@ -23,7 +23,8 @@ async fn readers(observer: &Observer) -> Vec<String> {
     let mut readers = Vec::new();
     for venue in Venue::ALL {
         let reading = observer.reading(&key::feed_health(venue)).await.ok().flatten().unwrap_or_default();
-        if matches!(reading["status"].as_str(), Some("live" | "sampled" | "partial")) {
+        let delivers = matches!(reading["status"].as_str(), Some("live" | "sampled" | "partial"));
+        if delivers && reading["settled"] == true {
             readers.push(reading["reader"].as_str().unwrap().to_owned());
         }
     }
