@@ -18,8 +18,8 @@ use cascade_bus::{Bus, BusSettings};
 use cascade_domain::Venue;
 use cascade_testkit::{Observer, TestRedis, eventually};
 
-use exchanges::{BEFORE_S, Exchanges, Truth};
-use program::{Cost, Metrics, Service};
+use exchanges::{BEFORE_S, Exchanges};
+use program::{Metrics, Service};
 use report::{Account, Sample, Told};
 use stored::Reading;
 
@@ -28,8 +28,10 @@ pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Between two samples.
 const BEAT: Duration = Duration::from_secs(10);
+/// From the scenario's beginning to the first sample: half a second later everybody is at the full pace.
+const BEFORE: Duration = Duration::from_millis(BEFORE_S * 1000 + 500);
 /// How long the feeds may take to come up, and what was published to arrive.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// Instruments of which every venue must have told a mark before the storm begins.
 const INSTRUMENTS: usize = 300;
 
@@ -78,9 +80,10 @@ impl Site {
         ];
         variables.extend(exchanges.variables.iter().cloned());
         let ingest = Service::start(&release.join("liquidation-ingest"), &variables).await?;
-        let signals = match arguments.signals {
-            true => Some(Service::start(&release.join("cascade-signals"), &variables).await?),
-            false => None,
+        let signals = if arguments.signals {
+            Some(Service::start(&release.join("cascade-signals"), &variables).await?)
+        } else {
+            None
         };
         let observer = Observer::connect(&redis.url(), &[]).await?;
         let settings = BusSettings { instance: "storm".to_owned(), ..BusSettings::default() };
@@ -106,37 +109,29 @@ impl Site {
         }
     }
 
-    /// One look at everything, `at_s` after the storm began.
-    async fn sample(&mut self, at_s: f64, truth: Truth) -> Result<Sample, Failure> {
+    /// One look at everything, `at_s` after the storm was at its full pace; ingest's own figures last.
+    async fn look(&mut self, at_s: f64) -> Result<Sample, Failure> {
+        let truth = self.exchanges.truth().await?;
         let info: String = self.observer.command("INFO", &[]).await?;
         let field = |name: &str| {
             let value = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
             value.and_then(|value| value.trim().parse::<f64>().ok()).unwrap_or_default()
         };
-        let redis_cpu_s = field("used_cpu_user") + field("used_cpu_sys");
         let signals = match &self.signals {
             Some(signals) => Some((signals.cost()?, signals.metrics().await?)),
             None => None,
         };
         Ok(Sample {
             at_s,
+            truth,
             redis_bytes: field("used_memory"),
             redis_peak_bytes: field("used_memory_peak"),
-            redis_cpu_s,
             redis_resident_bytes: field("used_memory_rss"),
-            truth,
+            redis_cpu_s: field("used_cpu_user") + field("used_cpu_sys"),
             signals,
-            ingest: Cost::default(),
-            metrics: Metrics::default(),
+            metrics: self.ingest.metrics().await?,
+            ingest: self.ingest.cost()?,
         })
-    }
-
-    /// [`Site::sample`] with what the ingest says, which is asked last.
-    async fn look(&mut self, at_s: f64) -> Result<Sample, Failure> {
-        let truth = self.exchanges.truth().await?;
-        let sample = self.sample(at_s, truth).await?;
-        let (metrics, ingest) = (self.ingest.metrics().await?, self.ingest.cost()?);
-        Ok(Sample { ingest, metrics, ..sample })
     }
 }
 
@@ -157,10 +152,9 @@ async fn measure(arguments: &Arguments) -> Result<Account, Failure> {
     );
     site.wait_for_feeds().await?;
     site.exchanges.begin().await?;
-    let mut samples = vec![site.look(-1.0).await?];
+    let mut samples = vec![site.look(-BEFORE.as_secs_f64()).await?];
     println!("{}", Sample::HEAD);
-    // From the full pace on: half a second later everybody is in it.
-    tokio::time::sleep(Duration::from_secs(BEFORE_S) + Duration::from_millis(500)).await;
+    tokio::time::sleep(BEFORE).await;
     let mut beat = tokio::time::interval(BEAT);
     for tenth in 0..=arguments.seconds / 10 {
         beat.tick().await;

@@ -95,7 +95,7 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::BuildInfo,
         Self::Uptime,
         Self::Frames,
