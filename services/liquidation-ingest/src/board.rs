@@ -46,6 +46,8 @@ struct VenueState {
     healthy: FeedStatus,
     /// Whether this process reads it; else `told` is what its reader says.
     owned: bool,
+    /// Up to when what came before this process read it is known.
+    known_to: EventTime,
     /// When its reader said so.
     heard_at: Option<EventTime>,
     routes: BTreeMap<String, RouteState>,
@@ -76,6 +78,7 @@ impl Board {
         let state = |venue, healthy| VenueState {
             healthy,
             owned: false,
+            known_to: now,
             heard_at: None,
             routes: BTreeMap::new(),
             symbols: BTreeSet::new(),
@@ -98,10 +101,12 @@ impl Board {
         }
     }
 
-    /// This process reads the venue from now on; it has no connection yet.
-    pub(crate) fn own(&mut self, venue: Venue) {
+    /// This process reads the venue from now on; it has no connection yet. What came before `since` is known: a feed
+    /// that delivered is not late before it is.
+    pub(crate) fn own(&mut self, venue: Venue, since: EventTime) {
         if let Some(state) = self.venues.get_mut(&venue) {
             (state.owned, state.barred, state.last_event) = (true, None, None);
+            state.known_to = since;
             state.routes.clear();
             state.symbols.clear();
         }
@@ -318,10 +323,12 @@ impl VenueState {
         if let Some(why) = &self.barred {
             return why.clone();
         }
+        let goes_on = self.told.status.delivers() && now.since(self.known_to) < STALE_MS;
         if self.routes.is_empty() {
-            return (FeedStatus::Dead, "not connected yet".to_owned());
+            let begins = (FeedStatus::Dead, "not connected yet".to_owned());
+            return if goes_on { (self.told.status, String::new()) } else { begins };
         }
-        let routes = self.routes.iter().map(|(name, route)| route.judge(name, now));
+        let routes = self.routes.iter().map(|(name, route)| route.judge(name, now, goes_on));
         if let (Some(status), reason) = routes.max_by_key(|(status, _)| *status).unwrap_or_default() {
             self.silent_since = now;
             return (status, reason);
@@ -352,12 +359,13 @@ impl VenueState {
 }
 
 impl RouteState {
-    /// `None` = healthy.
-    fn judge(&self, name: &str, now: EventTime) -> (Option<FeedStatus>, String) {
+    /// `None` = healthy; also one that has delivered nothing yet to this process, if it goes on from another's.
+    fn judge(&self, name: &str, now: EventTime, goes_on: bool) -> (Option<FeedStatus>, String) {
         let age_ms = self.last_data.map(|at| now.since(at));
         let ended = || self.last_end.as_ref().map_or(String::new(), |end| format!(" ({end})"));
         match (&self.refused, age_ms) {
             (Some(why), _) => (Some(FeedStatus::Refused), format!("{name}: {why}")),
+            (None, None) if goes_on => (None, String::new()),
             (None, None) => (Some(FeedStatus::Dead), format!("{name}: nothing yet{}", ended())),
             (None, Some(age)) if age >= DEAD_MS => {
                 (Some(FeedStatus::Dead), format!("{name}: silent{}", ended()))

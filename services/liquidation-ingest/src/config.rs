@@ -112,7 +112,10 @@ impl Ingest {
                 for symbol in
                     symbols.iter().filter(|s| !s.as_str().ends_with("USDT") || s.base() == s.as_str())
                 {
-                    refuse("symbols", &format!("`{symbol}` is not BASE + USDT, e.g. BTCUSDT"));
+                    refuse(
+                        "symbols",
+                        &format!("`{symbol}` is not BASE + USDT, e.g. BTCUSDT, and not \"all\""),
+                    );
                 }
             }
             Symbols::All(_) => {}

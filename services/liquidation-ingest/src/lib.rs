@@ -104,9 +104,11 @@ impl Tasks {
     /// One for each venue, which reads it while its lease is ours.
     fn readers(&mut self) {
         let owned = Arc::new(AtomicUsize::new(0));
-        for (venue, seed) in
-            self.config.ingest.exchanges.clone().into_iter().zip((self.context.seed..).step_by(1000))
-        {
+        let mut exchanges = self.config.ingest.exchanges.clone();
+        // Replicas that start together shall not all ask for the same venue first.
+        let first = usize::try_from(self.context.seed >> 8).unwrap_or_default() % exchanges.len().max(1);
+        exchanges.rotate_left(first);
+        for ((turn, venue), seed) in (0..).zip(exchanges).zip((self.context.seed..).step_by(1000)) {
             let post = Post {
                 venue,
                 bus: self.bus.clone(),
@@ -114,6 +116,7 @@ impl Tasks {
                 clock: Arc::clone(&self.context.clock),
                 shared: self.shared.clone(),
                 owned: Arc::clone(&owned),
+                turn,
                 stream_max_age_s: self.config.ingest.stream_max_age_s,
             };
             let (config, shared, bus) = (Arc::clone(&self.config), self.shared.clone(), self.bus.clone());

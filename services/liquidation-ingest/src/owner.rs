@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use cascade_bus::Bus;
-use cascade_domain::{EventTime, Venue};
+use cascade_bus::{Bus, Write};
+use cascade_domain::{EventTime, FeedStatus, Venue};
 use cascade_pace::Clock;
 use cascade_service::{BoxError, Shutdown};
 use cascade_wire::{FeedHealthReading, key};
@@ -19,6 +19,7 @@ use cascade_wire::{FeedHealthReading, key};
 use crate::PROGRAM;
 use crate::intake::Shared;
 use crate::lease::Lease;
+use crate::readings::FEED_TTL_S;
 
 /// How often a free lease is asked for by who reads nothing, wall time.
 const ASK: Duration = Duration::from_millis(750);
@@ -42,6 +43,8 @@ pub(crate) struct Post {
     pub(crate) shared: Shared,
     /// How many venues this process reads.
     pub(crate) owned: Arc<AtomicUsize>,
+    /// How many venues this process asks for before this one: each begins with another.
+    pub(crate) turn: u32,
     /// How long the streams keep events, seconds.
     pub(crate) stream_max_age_s: u32,
 }
@@ -62,6 +65,10 @@ impl Post {
     {
         let lease = Lease::new(self.bus.clone(), key::feed_lease(self.venue), self.instance.clone());
         let venue = self.venue.as_str();
+        tokio::select! {
+            () = shutdown.requested() => return Ok(()),
+            () = tokio::time::sleep(ASK_MODESTLY.saturating_mul(self.turn)) => {}
+        }
         let every = || {
             let owned = u32::try_from(self.owned.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
             ASK + ASK_MODESTLY.saturating_mul(owned)
@@ -69,7 +76,7 @@ impl Post {
         while lease.take(every, &shutdown).await {
             self.owned.fetch_add(1, Ordering::Relaxed);
             let since = self.known_to().await;
-            self.shared.board(|board| board.own(self.venue));
+            self.shared.board(|board| board.own(self.venue, since));
             tracing::info!(venue, since_ms = since.ms(), "reading it from now on");
             let mine = Shutdown::new();
             let mut reading = pin!(read(since, mine.clone()));
@@ -105,7 +112,7 @@ impl Post {
         let replicas = self.bus.scan(&key::heartbeats_of(PROGRAM.name)).await.unwrap_or_default();
         let own = key::heartbeat(PROGRAM.name, &self.instance);
         if replicas.iter().all(|replica| *replica == own) {
-            return;
+            return self.tell_unread().await;
         }
         let delivers = async {
             loop {
@@ -121,6 +128,25 @@ impl Post {
             tracing::info!(venue, "handed over");
         } else {
             tracing::warn!(venue, within_s, "no other replica has taken it over");
+        }
+    }
+
+    /// Says that nobody reads the venue any more.
+    async fn tell_unread(&self) {
+        let (Some(last), now) = (self.reading().await, self.clock.now()) else { return };
+        let reason = "nobody reads it: its reader was stopped".to_owned();
+        let reading = FeedHealthReading {
+            status: FeedStatus::Dead,
+            since_ms: now,
+            reason,
+            told_ms: now,
+            settled: false,
+            ..last
+        };
+        let json = serde_json::to_string(&reading).unwrap_or_default();
+        let write = Write::Json { key: key::feed_health(self.venue), json, ttl_s: FEED_TTL_S };
+        if let Err(error) = self.bus.write_readings(&[write]).await {
+            tracing::debug!(%error, "that nobody reads it is not told");
         }
     }
 

@@ -33,6 +33,7 @@ fn way_out(reason: &io::Error) -> &'static str {
             "; make room, keep less (--keep-gb), or record elsewhere (--out)"
         }
         ErrorKind::PermissionDenied
+        | ErrorKind::NotFound
         | ErrorKind::ReadOnlyFilesystem
         | ErrorKind::NotADirectory
         | ErrorKind::AlreadyExists => "; name a directory that can be written to: --out DIR",

@@ -6,8 +6,8 @@ const T: EventTime = EventTime::from_ms(1_791_565_601_000);
 
 fn board() -> Board {
     let mut board = Board::new([(Venue::Binance, FeedStatus::Sampled), (Venue::Bybit, FeedStatus::Live)], T);
-    board.own(Venue::Binance);
-    board.own(Venue::Bybit);
+    board.own(Venue::Binance, T);
+    board.own(Venue::Bybit, T);
     let btc = [Symbol::parse("BTCUSDT").unwrap()];
     board.expect(Venue::Binance, "market-0", &btc, T);
     board.expect(Venue::Bybit, "linear-0", &btc, T);
@@ -163,8 +163,20 @@ fn what_another_replica_says_of_its_venue_stands_until_it_says_nothing_more() {
         (T.plus_ms(35_000), "its reader says nothing more")
     );
     assert_eq!(board.readings(T).len(), 1, "what others read is theirs to show");
-    board.own(Venue::Bybit);
+    board.own(Venue::Bybit, T);
     assert_eq!(told(&mut board, T.plus_ms(36_000)), [], "dead still: it is not connected yet");
+}
+
+#[test]
+fn a_feed_that_is_taken_over_is_late_only_when_it_would_be() {
+    let mut board = board();
+    delivering(&mut board, T);
+    board.own(Venue::Bybit, T);
+    assert_eq!(told(&mut board, T.plus_ms(1_000)), [], "it has no list of instruments yet");
+    board.expect(Venue::Bybit, "linear-0", &[], T);
+    board.delivered(Venue::Binance, "market-0", T.plus_ms(10_000));
+    assert_eq!(told(&mut board, T.plus_ms(9_999)), []);
+    assert_eq!(told(&mut board, T.plus_ms(10_000)), [(Venue::Bybit, FeedStatus::Dead)]);
 }
 
 #[test]

@@ -39,7 +39,7 @@ impl Clock for Still {
 
 fn reader(venue: Venue, rest_url: String) -> Reader {
     let mut board = Board::new([(venue, FeedStatus::Live)], NOW);
-    board.own(venue);
+    board.own(venue, NOW);
     Reader {
         protocol: protocol(venue),
         endpoints: Endpoints { ws_url: "ws://h".to_owned(), rest_url, coinm_rest_url: None },
