@@ -65,14 +65,19 @@ impl Post {
     {
         let lease = Lease::new(self.bus.clone(), key::feed_lease(self.venue), self.instance.clone());
         let venue = self.venue.as_str();
+        let modesty = || {
+            let owned = u32::try_from(self.owned.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
+            ASK_MODESTLY.saturating_mul(owned)
+        };
+        let first = async {
+            tokio::time::sleep(ASK_MODESTLY.saturating_mul(self.turn)).await;
+            tokio::time::sleep(modesty()).await;
+        };
         tokio::select! {
             () = shutdown.requested() => return Ok(()),
-            () = tokio::time::sleep(ASK_MODESTLY.saturating_mul(self.turn)) => {}
+            () = first => {}
         }
-        let every = || {
-            let owned = u32::try_from(self.owned.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
-            ASK + ASK_MODESTLY.saturating_mul(owned)
-        };
+        let every = || ASK + modesty();
         while lease.take(every, &shutdown).await {
             self.owned.fetch_add(1, Ordering::Relaxed);
             let since = self.known_to().await;
