@@ -15,6 +15,7 @@ mod outage;
 mod owner;
 mod readings;
 mod reference;
+mod refusals;
 mod ticks;
 mod trails;
 mod venue;
@@ -22,6 +23,7 @@ mod writer;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use cascade_bus::{Bus, BusSettings, Outbox};
 use cascade_service::{BoxError, Context, Program, Shutdown, Supervisor, watch_redis};
@@ -37,6 +39,9 @@ use ticks::Leading;
 use trails::Trails;
 use venue::Reader;
 use writer::Writer;
+
+/// How long a venue's successor may take at most, wall time; half of the deadline, where that is shorter.
+const LONGEST_SUCCESSION: Duration = Duration::from_secs(6);
 
 /// What the program is.
 pub const PROGRAM: Program<Config> = Program {
@@ -117,6 +122,7 @@ impl Tasks {
                 shared: self.shared.clone(),
                 owned: Arc::clone(&owned),
                 turn,
+                succession: LONGEST_SUCCESSION.min(self.context.deadline / 2),
                 stream_max_age_s: self.config.ingest.stream_max_age_s,
             };
             let (config, shared, bus) = (Arc::clone(&self.config), self.shared.clone(), self.bus.clone());

@@ -121,7 +121,14 @@ impl Shelf {
             if is_in_use(&file.path) {
                 continue;
             }
-            fs::remove_file(&file.path).map_err(|e| ShelfError::new("delete", &file.path, e))?;
+            match fs::remove_file(&file.path) {
+                // Another recorder was quicker.
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    total = total.saturating_sub(file.bytes);
+                    continue;
+                }
+                removed => removed.map_err(|e| ShelfError::new("delete", &file.path, e))?,
+            }
             total = total.saturating_sub(file.bytes);
             gone.push(name(&file.path).to_owned());
         }
