@@ -28,6 +28,8 @@ struct Open {
 pub(crate) struct Bars {
     large: Usd,
     open: BTreeMap<(Instrument, EventTime), Open>,
+    /// The oldest of the open seconds: until it is over, none is.
+    oldest: Option<EventTime>,
     closed_to: BTreeMap<Instrument, EventTime>,
     /// The second in which the last replay of an instrument began: it may lack trades.
     cut: BTreeMap<Instrument, EventTime>,
@@ -51,7 +53,7 @@ pub(crate) enum Taken {
 impl Bars {
     /// No open second yet; trades of at least `large` are told by themselves.
     pub(crate) const fn new(large: Usd) -> Self {
-        Self { large, open: BTreeMap::new(), closed_to: BTreeMap::new(), cut: BTreeMap::new() }
+        Self { large, open: BTreeMap::new(), oldest: None, closed_to: BTreeMap::new(), cut: BTreeMap::new() }
     }
 
     /// Looks at a frame's trades before they are taken: where its oldest trade of an instrument is a replay, its second
@@ -84,6 +86,7 @@ impl Bars {
         if -age_ms > FURTHEST_AHEAD_MS {
             return Taken::Early;
         }
+        self.oldest = Some(self.oldest.map_or(second, |oldest| oldest.min(second)));
         let open = self.open.entry((trade.instrument, second)).or_insert_with(|| Open::of(trade, second));
         if !open.ids.insert(trade.id) {
             return Taken::Duplicate;
@@ -99,7 +102,11 @@ impl Bars {
     /// The bars of the seconds that are over by the venue's clock, in order of instrument and time.
     pub(crate) fn close(&mut self, now: EventTime, offset_ms: i64) -> Vec<TradeBar> {
         let over = |second: EventTime| age_ms(second, now, offset_ms) >= 1000 + GRACE_MS;
+        if !self.oldest.is_some_and(over) {
+            return Vec::new();
+        }
         let closed: Vec<_> = self.open.extract_if(.., |(_, second), _| over(*second)).collect();
+        self.oldest = self.open.keys().map(|(_, second)| *second).min();
         closed
             .into_iter()
             .map(|((instrument, second), open)| {

@@ -40,6 +40,8 @@ pub struct Ingest {
     pub stream_max_age_s: u32,
     /// How many entries a shard stream holds at most.
     pub stream_max_len: u32,
+    /// The memory that Redis may use, 2^20 bytes: as it fills up, the streams are kept for less. 0 = its `maxmemory`.
+    pub redis_memory_mb: u32,
     /// How often the exchanges are asked for their instruments, seconds of the clock.
     pub instruments_refresh_s: u32,
 }
@@ -88,6 +90,7 @@ impl Default for Ingest {
             queue_events: 65_536,
             stream_max_age_s: 600,
             stream_max_len: 500_000,
+            redis_memory_mb: 0,
             instruments_refresh_s: 3_600,
         }
     }
@@ -129,6 +132,12 @@ impl Ingest {
         if self.stream_max_len < 10_000 {
             refuse("stream_max_len", "at least 10000 entries");
         }
+        if (1..64).contains(&self.redis_memory_mb) {
+            refuse(
+                "redis_memory_mb",
+                "0 for the limit of Redis itself, or at least 64 MB: the events of a few minutes need as much",
+            );
+        }
         if self.instruments_refresh_s < 60 {
             refuse(
                 "instruments_refresh_s",
@@ -146,6 +155,11 @@ impl Ingest {
     /// How often the exchanges are asked for their instruments.
     pub(crate) const fn instruments_refresh(&self) -> Duration {
         Duration::from_secs(self.instruments_refresh_s as u64)
+    }
+
+    /// The memory that Redis may use, bytes; `None` = what its own limit says.
+    pub(crate) fn redis_memory(&self) -> Option<u64> {
+        (self.redis_memory_mb > 0).then_some(u64::from(self.redis_memory_mb) << 20)
     }
 
     /// How much of each shard stream is kept.
@@ -266,6 +280,7 @@ mod tests {
             ("CASCADE_INGEST__EXCHANGES", "okx,okx"),
             ("CASCADE_INGEST__SYMBOLS", "BTCUSD"),
             ("CASCADE_INGEST__QUEUE_EVENTS", "10"),
+            ("CASCADE_INGEST__REDIS_MEMORY_MB", "63"),
             ("CASCADE_INGEST__INSTRUMENTS_REFRESH_S", "59"),
             ("CASCADE_VENUES__OKX__WS_URL", "https://ws.okx.com"),
             ("CASCADE_VENUES__HYPERLIQUID__LIQUIDATOR_VAULTS", "0x12"),
@@ -276,6 +291,7 @@ mod tests {
             "ingest.symbols",
             "BTCUSD",
             "ingest.queue_events",
+            "ingest.redis_memory_mb",
             "ingest.instruments_refresh_s",
             "venues.okx.ws_url",
             "wss://",

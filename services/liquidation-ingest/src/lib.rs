@@ -16,6 +16,7 @@ mod owner;
 mod readings;
 mod reference;
 mod refusals;
+mod retention;
 mod ticks;
 mod trails;
 mod venue;
@@ -35,6 +36,7 @@ use board::Board;
 use intake::Shared;
 use outage::Outages;
 use owner::Post;
+use retention::Retention;
 use ticks::Leading;
 use trails::Trails;
 use venue::Reader;
@@ -182,8 +184,9 @@ impl Tasks {
         );
         let clock = Arc::clone(&context.clock);
         let ingest = &self.config.ingest;
+        let retention = Retention::new(ingest.bounds(), ingest.redis_memory());
         let writer =
-            Writer::new(bus.clone(), ingest.bounds(), clock, ingest.exchanges.clone(), self.shared.clone());
+            Writer::new(bus.clone(), retention, clock, ingest.exchanges.clone(), self.shared.clone());
         let drain = self.drained.0.clone();
         self.spawn("writer", async move { writer.run(drain).await });
         self.supervisor.spawn("redis", watch_redis(bus, context, shutdown));

@@ -7,15 +7,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use cascade_bus::{Bus, BusError, Stored, StreamBounds};
+use cascade_bus::{Bus, BusError, Stored};
 use cascade_domain::{Event, EventTime, Gap, GapStream, Shard, Venue};
 use cascade_pace::Clock;
 use cascade_service::{Metric, Shutdown, Throttle};
 use cascade_wire::{decode_event, encode_event};
 
 use crate::intake::{LOGGED_A_MINUTE, Shared};
+use crate::retention::Retention;
 use crate::trails::Taken;
 
+/// How often Redis is asked how full it is, milliseconds of the clock.
+const LOOK_MS: i64 = 2_000;
 /// How many events one flush takes.
 const FLUSH_EVENTS: usize = 2_000;
 /// Between two tries while Redis does not take them, wall time.
@@ -29,7 +32,8 @@ const REMEMBER_SAMPLES_S: u32 = 120;
 #[derive(Debug)]
 pub(crate) struct Writer {
     bus: Bus,
-    bounds: StreamBounds,
+    retention: Retention,
+    looked_at: Option<EventTime>,
     clock: Arc<dyn Clock>,
     venues: Vec<Venue>,
     shared: Shared,
@@ -44,13 +48,14 @@ impl Writer {
     /// A writer that has written nothing yet.
     pub(crate) fn new(
         bus: Bus,
-        bounds: StreamBounds,
+        retention: Retention,
         clock: Arc<dyn Clock>,
         venues: Vec<Venue>,
         shared: Shared,
     ) -> Self {
         let (throttle, written_at) = (Throttle::new(LOGGED_A_MINUTE, 60_000), clock.now());
-        Self { bus, bounds, clock, venues, shared, throttle, server: None, reconnects: 0, written_at }
+        let (looked_at, server) = (None, None);
+        Self { bus, retention, looked_at, clock, venues, shared, throttle, server, reconnects: 0, written_at }
     }
 
     /// Writes until it is asked to stop and the queue is empty; to be asked when nobody puts anything in any more.
@@ -88,11 +93,31 @@ impl Writer {
         if is_away {
             tracing::info!("Redis takes events again");
         }
+        self.look_at_memory().await;
         let since = std::mem::replace(&mut self.written_at, self.clock.now());
         if self.is_another_server().await {
             tracing::warn!("Redis was restarted: what it held since {since} ms may be lost");
             self.tell_gaps(since);
         }
+    }
+
+    /// Keeps the streams for less while Redis fills up: a Redis that is full would refuse the newest events.
+    async fn look_at_memory(&mut self) {
+        let now = self.clock.now();
+        if self.looked_at.is_some_and(|at| now.since(at) < LOOK_MS) {
+            return;
+        }
+        self.looked_at = Some(now);
+        let Ok(facts) = self.bus.facts().await else { return };
+        let was_short = self.retention.is_short();
+        self.retention.look(facts.used_memory, facts.max_memory);
+        let (age_s, used_mb) = (self.retention.bounds().max_age_s, facts.used_memory >> 20);
+        match (was_short, self.retention.is_short()) {
+            (false, true) => tracing::warn!(used_mb, age_s, "Redis fills up: streams are kept for less"),
+            (true, false) => tracing::info!(used_mb, age_s, "streams are kept as long as agreed again"),
+            _ => {}
+        }
+        self.shared.metrics.set(Metric::StreamAge, &[], f64::from(age_s));
     }
 
     /// Whether Redis was restarted since this was last known. Asked after every reconnect: a fast restart makes no
@@ -115,7 +140,7 @@ impl Writer {
     ) -> Result<(), BusError> {
         let since_ns = self.clock.now_ns();
         let slices: Vec<_> = batches.iter().map(|(shard, events)| (*shard, events.as_slice())).collect();
-        let results = self.bus.store_many(&slices, self.bounds).await?;
+        let results = self.bus.store_many(&slices, self.retention.bounds()).await?;
         let shards: Vec<_> = batches.keys().copied().collect();
         let mut waiting = Ok(());
         for (shard, result) in shards.into_iter().zip(results) {

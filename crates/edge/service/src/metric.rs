@@ -63,6 +63,8 @@ pub enum Metric {
     ClockOffset,
     /// Events that wait for Redis.
     Queue,
+    /// How long the shard streams are kept at present.
+    StreamAge,
     /// Ticks written to the shards.
     Ticks,
     /// How late the last tick was written.
@@ -93,7 +95,7 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::BuildInfo,
         Self::Uptime,
         Self::Frames,
@@ -111,6 +113,7 @@ impl Metric {
         Self::VenueDelay,
         Self::ClockOffset,
         Self::Queue,
+        Self::StreamAge,
         Self::Ticks,
         Self::TickLag,
         Self::RedisReconnects,
@@ -151,6 +154,7 @@ impl Metric {
             Self::VenueDelay => (Kind::Histogram, "cascade_venue_delay_seconds"),
             Self::ClockOffset => (Kind::Gauge, "cascade_clock_offset_seconds"),
             Self::Queue => (Kind::Gauge, "cascade_queue_events"),
+            Self::StreamAge => (Kind::Gauge, "cascade_stream_age_seconds"),
             Self::Ticks => (Kind::Counter, "cascade_ticks_total"),
             Self::TickLag => (Kind::Gauge, "cascade_tick_lag_seconds"),
             Self::RedisReconnects => (Kind::Counter, "cascade_redis_reconnects_total"),
@@ -173,6 +177,7 @@ impl Metric {
             Self::Uptime
             | Self::Duplicates
             | Self::Queue
+            | Self::StreamAge
             | Self::Ticks
             | Self::TickLag
             | Self::RedisReconnects
@@ -221,6 +226,9 @@ impl Metric {
             Self::VenueDelay => "From an event's own time to its receipt.",
             Self::ClockOffset => "A venue's clock against ours, at least; negative = behind, or slow.",
             Self::Queue => "Events that wait for Redis.",
+            Self::StreamAge => {
+                "How long the shard streams are kept at present; shorter while Redis fills up."
+            }
             Self::Ticks => "Ticks written to the shards.",
             Self::TickLag => "How late the last tick was written.",
             Self::RedisReconnects => "Connections to Redis that were built anew.",

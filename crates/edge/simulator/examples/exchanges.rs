@@ -3,8 +3,9 @@
 //! `cargo run --release -p cascade-simulator --example exchanges -- --scenario storm --speed 1`
 //!
 //! Prints JSON, one object a line: first the venues' addresses, then every ten seconds and at the end what happened so
-//! far. The scenario begins with the first line on standard input, or after `--start-after-s` (10). Ends with the
-//! scenario, or when standard input does.
+//! far. The scenario begins with the first line on standard input, or after `--start-after-s` (10); every further line
+//! asks what happened so far. Ends with the scenario, or when standard input does. `--file PATH` plays a scenario of
+//! one's own.
 
 use std::error::Error;
 use std::io::{BufRead, Write};
@@ -58,12 +59,13 @@ struct Arguments {
 
 impl Arguments {
     fn read(mut words: impl Iterator<Item = String>) -> Result<Self, Box<dyn Error>> {
-        let mut name = "storm".to_owned();
+        let (mut name, mut file) = ("storm".to_owned(), None);
         let (mut seed, mut times, mut start_after_s) = (7, 1, 10);
         while let Some(flag) = words.next() {
             let value = words.next().ok_or_else(|| format!("{flag} needs a value"))?;
             match flag.as_str() {
                 "--scenario" => name = value,
+                "--file" => file = Some(value),
                 "--seed" => seed = value.parse()?,
                 "--speed" => times = value.parse()?,
                 "--start-after-s" => start_after_s = value.parse()?,
@@ -73,7 +75,10 @@ impl Arguments {
         if times == 0 {
             return Err("--speed is 0".into());
         }
-        let scenario = Scenario::named(&name).ok_or_else(|| format!("no scenario `{name}`"))?;
+        let scenario = match file {
+            Some(path) => Scenario::parse(&std::fs::read_to_string(path)?)?,
+            None => Scenario::named(&name).ok_or_else(|| format!("no scenario `{name}`"))?,
+        };
         Ok(Self { scenario, seed, speed: times, start_after_s })
     }
 }
@@ -161,7 +166,8 @@ async fn play(simulator: &Simulator, clock: &WallClock, start_after: Duration) -
     while !simulator.is_over() {
         tokio::select! {
             line = lines.recv() => match line {
-                Some(()) => simulator.start(),
+                Some(()) if simulator.started_at().is_none() => simulator.start(),
+                Some(()) => say(&so_far(simulator, clock))?,
                 None => break,
             },
             () = &mut start, if simulator.started_at().is_none() => simulator.start(),

@@ -12,8 +12,8 @@ use tokio::sync::{mpsc, watch};
 
 use crate::wire::{Frame, Session};
 
-/// Frames that may wait for one reader: some seconds of a busy market.
-const QUEUE_FRAMES: usize = 4096;
+/// Frames that may wait for one reader: some seconds of a storm.
+const QUEUE_FRAMES: usize = 16_384;
 
 /// A connection's end for its exchange.
 #[derive(Debug)]

@@ -273,7 +273,7 @@ async fn a_reader_for_whom_too_much_waits_is_cut_and_counted() {
     stuck.ask(r#"{"op":"ping"}"#).await;
     let faults = simulator.faults();
     faults.stall(Venue::Bybit, true);
-    for _ in 0..6000 {
+    for _ in 0..20_000 {
         faults.garble(Venue::Bybit, "x");
     }
     assert_eq!((simulator.connections(Venue::Bybit), simulator.slow_readers(Venue::Bybit)), (0, 1));
