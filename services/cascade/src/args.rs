@@ -66,7 +66,8 @@ pub(crate) struct UpArgs {
     #[arg(long, value_name = "EXCHANGES")]
     pub(crate) exchanges: Option<String>,
 
-    /// Read simulated exchanges that play this scenario over real WebSockets; `cascade` if none is named
+    /// Read simulated exchanges that play this scenario over real WebSockets; `cascade` if none is named. busy-day: an
+    /// hour that must stay below ALERT; dead-feed: Binance falls silent in a cascade; storm: ten minutes of load
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "cascade",
           value_parser = clap::builder::PossibleValuesParser::new(cascade_simulator::Scenario::NAMES.iter().copied()))]
     pub(crate) demo: Option<String>,

@@ -177,6 +177,14 @@ impl<O: Write, E: Write> Decoding<'_, O, E> {
         }
         match std::str::from_utf8(bytes).map(str::trim) {
             Ok("") => Ok(()),
+            Ok(frame) if number == 1 && is_recorded(frame) => {
+                writeln!(
+                    self.err,
+                    "this is a recording: its frames are in the field `frame` (docs/recording.md)"
+                )?;
+                self.tally.frames += 1;
+                self.frame(number, frame)
+            }
             Ok(frame) => {
                 self.tally.frames += 1;
                 self.frame(number, frame)
@@ -240,6 +248,11 @@ impl<O: Write, E: Write> Decoding<'_, O, E> {
     }
 }
 
+/// Whether a line is one of `cascade record` and no frame of an exchange.
+fn is_recorded(line: &str) -> bool {
+    line.starts_with("{\"cascade_recording\"") || line.starts_with("{\"recv_ns\"")
+}
+
 /// Reads the next line into `bytes`: at most [`LONGEST_LINE`] bytes of it, the rest is passed over. `Some(false)` if
 /// there was such a rest, `None` at the end of the input.
 fn next_line(input: &mut impl BufRead, bytes: &mut Vec<u8>) -> io::Result<Option<bool>> {
@@ -283,6 +296,14 @@ mod tests {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let code = run(&args, input, &mut out, &mut err);
         (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    }
+
+    #[test]
+    fn who_decodes_a_recording_as_it_is_is_told_where_its_frames_are() {
+        for line in [r#"{"cascade_recording":1}"#, r#"{"recv_ns":1,"venue":"okx","conn":"c","frame":"{}"}"#] {
+            assert!(is_recorded(line), "{line}");
+        }
+        assert!(!is_recorded(r#"{"stream":"!forceOrder@arr"}"#));
     }
 
     #[test]

@@ -144,7 +144,16 @@ impl Overview {
             (
                 "feeds",
                 table(
-                    &["FEED", "STATUS", "SINCE", "LAST DATA", "LIQUIDATIONS", "RECONNECTS", "REASON"],
+                    &[
+                        "FEED",
+                        "STATUS",
+                        "SINCE",
+                        "LAST DATA",
+                        "LIQUIDATIONS",
+                        "RECONNECTS",
+                        "READER",
+                        "REASON",
+                    ],
                     self.feed_rows(),
                 ),
             ),
@@ -187,6 +196,7 @@ impl Overview {
                 reading.last_frame_ms.map_or_else(unknown, clock),
                 reading.liquidations.to_string(),
                 reading.reconnects.to_string(),
+                if reading.reader.is_empty() { unknown() } else { plain(&reading.reader) },
                 plain(&reading.reason),
             ]
         };
@@ -314,7 +324,7 @@ x                b         0.1.0    5 s        -       -
         assert!(text.starts_with(expected), "{text}");
         assert!(
             text.contains(
-                "okx   dead    17:06:41.482  -          7             3           public-0: silent\n"
+                "okx   dead    17:06:41.482  -          7             3           -       public-0: silent\n"
             ),
             "{text}"
         );

@@ -31,7 +31,7 @@ const JSON_SUFFIX: &str = ":json";
 
 const EXAMPLES: &str = "\
 Channels: cascade:signals, cascade:alerts, cascade:critical (these three by default),
-cascade:episodes, cascade:large; each also with :json at the end, printed as it comes.
+cascade:episodes, cascade:large, cascade:ops (feeds); each also with :json at the end, printed as it comes.
 Other channels are listened to all the same. A finding on several channels is printed once.
 
 Examples:
@@ -68,7 +68,7 @@ pub(crate) async fn run(args: &TailArgs, redis: &RedisUrl, shutdown: Shutdown) -
         Ok(Some(subscriber)) => subscriber,
         Ok(None) => return 0,
         Err(error) => {
-            note(&error.to_string());
+            note(&format!("{redis}: {error}"));
             note("start everything with `cascade up`, or name the Redis to listen to: --redis-url URL");
             return 1;
         }

@@ -5,7 +5,8 @@
 use std::fmt::Write as _;
 
 use cascade_domain::{
-    CascadeFinding, Closing, EventTime, FeedFinding, Finding, LargeLiquidation, Side, State,
+    CascadeFinding, Closing, EventTime, FeedFinding, FeedStatus, Feeds, Finding, LargeLiquidation, Side,
+    State,
 };
 
 /// How much of a foreign text is shown, in characters.
@@ -77,7 +78,16 @@ fn signal(f: &CascadeFinding) -> String {
         State::Level => push(&mut text, format_args!(", down from {}", f.previous_level)),
         State::Update | State::Resolved | State::Closed => {}
     }
+    text.push_str(&without(&f.feeds));
     text
+}
+
+/// The venues that a signal must do without: `, without binance (dead)`.
+fn without(feeds: &Feeds) -> String {
+    let broken =
+        feeds.iter().filter(|(_, status)| !status.counts_as_live() && **status != FeedStatus::Partial);
+    let named: Vec<_> = broken.map(|(venue, status)| format!("{venue} ({})", status.as_str())).collect();
+    if named.is_empty() { String::new() } else { format!(", without {}", named.join(", ")) }
 }
 
 /// An episode that is over.

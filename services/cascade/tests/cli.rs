@@ -245,7 +245,7 @@ async fn status_shows_services_feeds_and_markets_as_a_table_and_as_json() {
     assert_eq!(table.status.code(), Some(0), "{out}{err}");
     for row in [
         vec!["cascade-signals", "host:7", "0.1.0", "61", "s", "64", "-"],
-        vec!["bybit", "live", "17:06:41.482", "17:06:42.000", "42", "1"],
+        vec!["bybit", "live", "17:06:41.482", "17:06:42.000", "42", "1", "-"],
         vec!["BTCUSDT", "17:06:41.482", "61", "HIGH", "212", "$18.4M", "$0"],
     ] {
         assert!(out.lines().any(|line| line.split_whitespace().eq(row.iter().copied())), "{row:?} in {out}");

@@ -46,6 +46,8 @@ struct VenueState {
     healthy: FeedStatus,
     /// Whether this process reads it; else `told` is what its reader says.
     owned: bool,
+    /// Up to when what came before this process read it is known.
+    known_to: EventTime,
     /// When its reader said so.
     heard_at: Option<EventTime>,
     routes: BTreeMap<String, RouteState>,
@@ -56,6 +58,10 @@ struct VenueState {
     last_event: Option<EventTime>,
     /// Since when its liquidations are silent: the last of them, or when it began to deliver.
     silent_since: EventTime,
+    /// It was silent while the others were not, and has told no liquidation since.
+    is_suspected: bool,
+    /// What its reader last said of its liquidations of a minute, by market.
+    told_60s: BTreeMap<Symbol, u32>,
     reconnects: u64,
     liquidations: u64,
 }
@@ -76,6 +82,7 @@ impl Board {
         let state = |venue, healthy| VenueState {
             healthy,
             owned: false,
+            known_to: now,
             heard_at: None,
             routes: BTreeMap::new(),
             symbols: BTreeSet::new(),
@@ -88,6 +95,8 @@ impl Board {
             },
             last_event: None,
             silent_since: now,
+            is_suspected: false,
+            told_60s: BTreeMap::new(),
             reconnects: 0,
             liquidations: 0,
         };
@@ -98,10 +107,12 @@ impl Board {
         }
     }
 
-    /// This process reads the venue from now on; it has no connection yet.
-    pub(crate) fn own(&mut self, venue: Venue) {
+    /// This process reads the venue from now on; it has no connection yet. What came before `since` is known: a feed
+    /// that delivered is not late before it is.
+    pub(crate) fn own(&mut self, venue: Venue, since: EventTime, now: EventTime) {
         if let Some(state) = self.venues.get_mut(&venue) {
             (state.owned, state.barred, state.last_event) = (true, None, None);
+            (state.known_to, state.silent_since, state.is_suspected) = (since, now, false);
             state.routes.clear();
             state.symbols.clear();
         }
@@ -119,6 +130,11 @@ impl Board {
         self.venues.get(&venue).is_some_and(|state| state.owned)
     }
 
+    /// How many markets of the venue are read.
+    pub(crate) fn markets(&self, venue: Venue) -> usize {
+        self.venues.get(&venue).map_or(0, |state| state.symbols.len())
+    }
+
     /// The venues that this process does not read.
     pub(crate) fn foreign(&self) -> Vec<Venue> {
         self.venues.iter().filter(|(_, state)| !state.owned).map(|(venue, _)| *venue).collect()
@@ -129,7 +145,8 @@ impl Board {
         let Some(state) = self.venues.get_mut(&venue).filter(|state| !state.owned) else { return };
         if state.heard_at.is_none_or(|at| reading.told_ms > at) {
             state.heard_at = Some(reading.told_ms);
-            let FeedHealthReading { status, since_ms, reason, .. } = reading.clone();
+            let FeedHealthReading { status, since_ms, reason, liquidations_60s, .. } = reading.clone();
+            state.told_60s = liquidations_60s;
             state.told = FeedHealth { venue, status, since_ms, reason };
         }
     }
@@ -188,6 +205,7 @@ impl Board {
             return;
         }
         state.silent_since = state.silent_since.max(at);
+        state.is_suspected = false;
         if self.recent.len() >= MOST_RECENT {
             self.recent.pop_front();
         }
@@ -224,15 +242,15 @@ impl Board {
             self.recent.pop_front();
         }
         let mut changes = Vec::new();
+        let told: Vec<_> = self.venues.keys().map(|venue| (*venue, self.told_60s(*venue, now))).collect();
         for (venue, state) in &mut self.venues {
             if !state.owned {
                 state.age(now);
                 continue;
             }
-            let elsewhere = |(_, other, symbol): &&(EventTime, Venue, Symbol)| {
-                other != venue && state.symbols.contains(symbol)
-            };
-            let elsewhere = self.recent.iter().filter(elsewhere).count();
+            let others = told.iter().filter(|(other, _)| other != venue).flat_map(|(_, told)| told);
+            let same = others.filter(|(symbol, _)| state.symbols.contains(*symbol));
+            let elsewhere = same.map(|(_, count)| usize::try_from(*count).unwrap_or(usize::MAX)).sum();
             let (status, reason) = state.judge(now, elsewhere);
             if status != state.told.status {
                 state.told = FeedHealth { status, since_ms: now, reason, ..state.told.clone() };
@@ -242,6 +260,21 @@ impl Board {
             }
         }
         changes
+    }
+
+    /// The liquidations that a venue told in the last minute, by market: as this process heard them, or as its reader
+    /// said within that minute.
+    fn told_60s(&self, venue: Venue, now: EventTime) -> BTreeMap<Symbol, u32> {
+        let foreign = self.venues.get(&venue).filter(|state| !state.owned);
+        if let Some(state) = foreign {
+            let fresh = state.heard_at.is_some_and(|at| now.since(at) < SUSPECT_MS);
+            return if fresh { state.told_60s.clone() } else { BTreeMap::new() };
+        }
+        let mut told = BTreeMap::new();
+        for (_, _, symbol) in self.recent.iter().filter(|(_, of, _)| *of == venue) {
+            *told.entry(*symbol).or_default() += 1;
+        }
+        told
     }
 
     /// The feeds as the tick carries them.
@@ -263,7 +296,7 @@ impl Board {
 
     /// What `feed:VENUE:health` shows of the venues that this process reads.
     pub(crate) fn readings(&self, now: EventTime) -> Vec<(Venue, FeedHealthReading)> {
-        let reading = |state: &VenueState| FeedHealthReading {
+        let reading = |venue: Venue, state: &VenueState| FeedHealthReading {
             status: state.told.status,
             since_ms: state.told.since_ms,
             last_frame_ms: state.routes.values().filter_map(|r| r.last_data).max(),
@@ -271,6 +304,7 @@ impl Board {
             heard_to_ms: state.heard_to(),
             settled: state.is_settled(),
             clock_offset_ms: state.clock_offset_ms(),
+            liquidations_60s: self.told_60s(venue, now),
             reader: String::new(),
             told_ms: now,
             reconnects: state.reconnects,
@@ -278,7 +312,7 @@ impl Board {
             reason: state.told.reason.clone(),
         };
         let owned = self.venues.iter().filter(|(_, state)| state.owned);
-        owned.map(|(venue, state)| (*venue, reading(state))).collect()
+        owned.map(|(venue, state)| (*venue, reading(*venue, state))).collect()
     }
 }
 
@@ -318,18 +352,22 @@ impl VenueState {
         if let Some(why) = &self.barred {
             return why.clone();
         }
+        let goes_on = self.told.status.delivers() && now.since(self.known_to) < STALE_MS;
         if self.routes.is_empty() {
-            return (FeedStatus::Dead, "not connected yet".to_owned());
+            let begins = (FeedStatus::Dead, "not connected yet".to_owned());
+            return if goes_on { (self.told.status, String::new()) } else { begins };
         }
-        let routes = self.routes.iter().map(|(name, route)| route.judge(name, now));
+        let routes = self.routes.iter().map(|(name, route)| route.judge(name, now, goes_on));
         if let (Some(status), reason) = routes.max_by_key(|(status, _)| *status).unwrap_or_default() {
-            self.silent_since = now;
+            if !self.is_suspected {
+                self.silent_since = now;
+            }
             return (status, reason);
         }
         let silent_ms = now.since(self.silent_since);
-        let suspected = self.told.status == FeedStatus::Suspect;
-        let many = elsewhere >= SUSPECT_LIQUIDATIONS || suspected;
-        if self.healthy != FeedStatus::Partial && silent_ms >= SUSPECT_MS && many {
+        let many = elsewhere >= SUSPECT_LIQUIDATIONS;
+        self.is_suspected |= self.healthy != FeedStatus::Partial && silent_ms >= SUSPECT_MS && many;
+        if self.is_suspected {
             let silent = format!("no liquidation for {} s", silent_ms / 1000);
             return (FeedStatus::Suspect, format!("{silent}, {elsewhere} of its markets elsewhere in 60 s"));
         }
@@ -352,12 +390,13 @@ impl VenueState {
 }
 
 impl RouteState {
-    /// `None` = healthy.
-    fn judge(&self, name: &str, now: EventTime) -> (Option<FeedStatus>, String) {
+    /// `None` = healthy; also one that has delivered nothing yet to this process, if it goes on from another's.
+    fn judge(&self, name: &str, now: EventTime, goes_on: bool) -> (Option<FeedStatus>, String) {
         let age_ms = self.last_data.map(|at| now.since(at));
         let ended = || self.last_end.as_ref().map_or(String::new(), |end| format!(" ({end})"));
         match (&self.refused, age_ms) {
             (Some(why), _) => (Some(FeedStatus::Refused), format!("{name}: {why}")),
+            (None, None) if goes_on => (None, String::new()),
             (None, None) => (Some(FeedStatus::Dead), format!("{name}: nothing yet{}", ended())),
             (None, Some(age)) if age >= DEAD_MS => {
                 (Some(FeedStatus::Dead), format!("{name}: silent{}", ended()))

@@ -40,7 +40,7 @@ pub struct Ingest {
     pub stream_max_age_s: u32,
     /// How many entries a shard stream holds at most.
     pub stream_max_len: u32,
-    /// The memory that Redis may use, 2^20 bytes: as it fills up, the streams are kept for less.
+    /// The memory that Redis may use, 2^20 bytes: as it fills up, the streams are kept for less. 0 = its `maxmemory`.
     pub redis_memory_mb: u32,
     /// How often the exchanges are asked for their instruments, seconds of the clock.
     pub instruments_refresh_s: u32,
@@ -90,7 +90,7 @@ impl Default for Ingest {
             queue_events: 65_536,
             stream_max_age_s: 600,
             stream_max_len: 500_000,
-            redis_memory_mb: 512,
+            redis_memory_mb: 0,
             instruments_refresh_s: 3_600,
         }
     }
@@ -115,7 +115,10 @@ impl Ingest {
                 for symbol in
                     symbols.iter().filter(|s| !s.as_str().ends_with("USDT") || s.base() == s.as_str())
                 {
-                    refuse("symbols", &format!("`{symbol}` is not BASE + USDT, e.g. BTCUSDT"));
+                    refuse(
+                        "symbols",
+                        &format!("`{symbol}` is not BASE + USDT, e.g. BTCUSDT, and not \"all\""),
+                    );
                 }
             }
             Symbols::All(_) => {}
@@ -129,8 +132,11 @@ impl Ingest {
         if self.stream_max_len < 10_000 {
             refuse("stream_max_len", "at least 10000 entries");
         }
-        if self.redis_memory_mb < 64 {
-            refuse("redis_memory_mb", "at least 64 MB: the events of a few minutes need as much");
+        if (1..64).contains(&self.redis_memory_mb) {
+            refuse(
+                "redis_memory_mb",
+                "0 for the limit of Redis itself, or at least 64 MB: the events of a few minutes need as much",
+            );
         }
         if self.instruments_refresh_s < 60 {
             refuse(
@@ -151,9 +157,9 @@ impl Ingest {
         Duration::from_secs(self.instruments_refresh_s as u64)
     }
 
-    /// The memory that Redis may use, bytes.
-    pub(crate) const fn redis_memory(&self) -> u64 {
-        (self.redis_memory_mb as u64) << 20
+    /// The memory that Redis may use, bytes; `None` = what its own limit says.
+    pub(crate) fn redis_memory(&self) -> Option<u64> {
+        (self.redis_memory_mb > 0).then_some(u64::from(self.redis_memory_mb) << 20)
     }
 
     /// How much of each shard stream is kept.

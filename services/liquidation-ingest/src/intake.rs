@@ -16,6 +16,7 @@ use crate::bitcoin;
 use crate::board::Board;
 use crate::marks::Marks;
 use crate::offset::Offset;
+use crate::refusals::Refusals;
 use crate::trails::{Sampled, Trails};
 
 /// How many refusals of one kind are logged in a minute of the clock; all are counted.
@@ -65,6 +66,7 @@ pub(crate) struct Intake {
     offset: Offset,
     throttle: Throttle,
     last_received: EventTime,
+    refusals: Refusals,
     /// Whether this session was refused liquidations.
     is_refused: bool,
     /// The frame that is being read, if it is sampled.
@@ -91,6 +93,7 @@ impl Intake {
             offset: Offset::default(),
             throttle: Throttle::new(LOGGED_A_MINUTE, 60_000),
             last_received: EventTime::default(),
+            refusals: Refusals::default(),
             is_refused: false,
             sampled: None,
             shared,
@@ -205,6 +208,15 @@ impl Intake {
     }
 }
 
+/// Whether what came shows that a connection delivers: market data that is of now, or that holds nothing for us. Gaps
+/// are our own, and history is what was asked for again.
+fn is_live(events: &[Event], received: EventTime) -> bool {
+    let is_past = |event: &Event| {
+        matches!(event, Event::Gap(_)) || event.known_at().is_some_and(|at| received.since(at) > LIVE_MS)
+    };
+    events.is_empty() || !events.iter().all(is_past)
+}
+
 /// The intake of a connection, shared with the task that closes its bars.
 #[derive(Clone, Debug)]
 pub(crate) struct SharedIntake(Arc<Mutex<Intake>>);
@@ -230,8 +242,8 @@ impl Sink for SharedIntake {
 
     fn events(&mut self, received: EventTime, decoded: &mut Decoded) {
         self.with(|intake| {
-            let are_gaps = decoded.events.first().is_some_and(|event| matches!(event, Event::Gap(_)));
-            if !are_gaps {
+            let is_live = is_live(&decoded.events, received);
+            if is_live {
                 intake.sampled = intake.sampled.take().filter(|frame| frame.came_at(received));
                 if let Some(frame) = &intake.sampled {
                     intake.shared.trails.decoded(frame, decoded.events.len());
@@ -246,7 +258,7 @@ impl Sink for SharedIntake {
             for event in decoded.events.drain(..) {
                 intake.take(event, received);
             }
-            if !are_gaps && let Some(frame) = intake.sampled.take() {
+            if is_live && let Some(frame) = intake.sampled.take() {
                 intake.shared.trails.handed_on(&frame, &intake.route);
             }
             intake.close_bars(received);
@@ -274,6 +286,7 @@ impl Intake {
         match note {
             Note::Connected { .. } => {
                 tracing::debug!(venue = venue.as_str(), route, "connected");
+                self.refusals.clear();
                 self.is_refused = false;
                 self.shared.board(|board| board.without(venue, route, None));
             }
@@ -288,15 +301,15 @@ impl Intake {
             }
             Note::RefusedTopics { topics, reason, .. } => {
                 tracing::warn!(venue = venue.as_str(), route, ?topics, reason, "subscriptions refused");
-                let why = format!("{}: {reason}", topics.join(", "));
-                let liquidations =
-                    topics.is_empty() || topics.iter().any(|t| self.protocol.is_liquidations(t));
-                self.is_refused |= liquidations;
+                self.refusals.add(topics, &reason);
+                let why = self.refusals.text();
+                let markets = self.shared.board(|board| board.markets(venue));
+                self.is_refused = self.refusals.are_vital(self.protocol, markets);
                 self.shared.board(|board| {
-                    if liquidations {
-                        board.refused(venue, route, Some(why));
+                    if self.is_refused {
+                        board.refused(venue, route, why);
                     } else {
-                        board.without(venue, route, Some(why));
+                        board.without(venue, route, why);
                     }
                 });
             }
@@ -315,9 +328,12 @@ impl Intake {
                 let again =
                     again.map_or(String::new(), |wait| format!("; asked again in {} s", wait.as_secs()));
                 let why = format!("{end}{again}");
-                let refused = matches!(end, End::Refused { .. }).then(|| why.clone());
+                let is_refused = matches!(end, End::Refused { .. });
                 self.shared.board(|board| {
-                    board.refused(venue, route, refused);
+                    // What was refused before stays so until a session is live without a refusal.
+                    if is_refused {
+                        board.refused(venue, route, Some(why.clone()));
+                    }
                     board.ended(venue, route, why);
                 });
             }

@@ -15,6 +15,7 @@ mod outage;
 mod owner;
 mod readings;
 mod reference;
+mod refusals;
 mod retention;
 mod ticks;
 mod trails;
@@ -23,6 +24,7 @@ mod writer;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use cascade_bus::{Bus, BusSettings, Outbox};
 use cascade_service::{BoxError, Context, Program, Shutdown, Supervisor, watch_redis};
@@ -39,6 +41,9 @@ use ticks::Leading;
 use trails::Trails;
 use venue::Reader;
 use writer::Writer;
+
+/// How long a venue's successor may take at most, wall time; half of the deadline, where that is shorter.
+const LONGEST_SUCCESSION: Duration = Duration::from_secs(6);
 
 /// What the program is.
 pub const PROGRAM: Program<Config> = Program {
@@ -106,9 +111,11 @@ impl Tasks {
     /// One for each venue, which reads it while its lease is ours.
     fn readers(&mut self) {
         let owned = Arc::new(AtomicUsize::new(0));
-        for (venue, seed) in
-            self.config.ingest.exchanges.clone().into_iter().zip((self.context.seed..).step_by(1000))
-        {
+        let mut exchanges = self.config.ingest.exchanges.clone();
+        // Replicas that start together shall not all ask for the same venue first.
+        let first = usize::try_from(self.context.seed >> 8).unwrap_or_default() % exchanges.len().max(1);
+        exchanges.rotate_left(first);
+        for ((turn, venue), seed) in (0..).zip(exchanges).zip((self.context.seed..).step_by(1000)) {
             let post = Post {
                 venue,
                 bus: self.bus.clone(),
@@ -116,6 +123,8 @@ impl Tasks {
                 clock: Arc::clone(&self.context.clock),
                 shared: self.shared.clone(),
                 owned: Arc::clone(&owned),
+                turn,
+                succession: LONGEST_SUCCESSION.min(self.context.deadline / 2),
                 stream_max_age_s: self.config.ingest.stream_max_age_s,
             };
             let (config, shared, bus) = (Arc::clone(&self.config), self.shared.clone(), self.bus.clone());

@@ -1,21 +1,24 @@
 //! A venue's clock against ours, from the times that its frames carry. Pure: times are handed in.
 //!
-//! One way only: a frame's way here counts as its clock being behind. So the greatest of what a minute's frames say is
-//! taken, which is that of the quickest.
+//! One way only: a frame's way here counts as its clock being behind. So of each ten seconds the greatest of what their
+//! frames say is taken, which is that of the quickest; and of the last minute's ten seconds the middle one, which
+//! neither a single bad time nor a burst of late frames can move. A clock that is set is followed within half a minute.
+
+use std::collections::VecDeque;
 
 use cascade_domain::{Event, EventTime};
 
-/// How long a sample counts, at least and at most twice, milliseconds.
-const SPAN_MS: i64 = 60_000;
+/// How long frames are looked at together, milliseconds, and how many of such spans count.
+const SPAN_MS: i64 = 10_000;
+const SPANS: usize = 5;
 /// Further off than this a frame's time says nothing of the clock: it is history, or nonsense. Milliseconds.
 const MOST_MS: i64 = 10_000;
 
 /// What is known of the offset on one connection.
 #[derive(Debug, Default)]
 pub(crate) struct Offset {
-    current: Option<i64>,
-    previous: Option<i64>,
-    since: EventTime,
+    /// When each span began, and the greatest of what its frames said.
+    spans: VecDeque<(EventTime, i64)>,
 }
 
 impl Offset {
@@ -27,18 +30,21 @@ impl Offset {
             Event::Mark(e) => e.event_time_ms,
             _ => None,
         };
-        let ahead_ms = at.map(|at| at.since(received)).filter(|ms| ms.abs() <= MOST_MS);
-        let age_ms = received.since(self.since);
-        if age_ms >= SPAN_MS {
-            self.previous = self.current.take().filter(|_| age_ms < 2 * SPAN_MS);
-            self.since = received;
+        let Some(ahead_ms) = at.map(|at| at.since(received)).filter(|ms| ms.abs() <= MOST_MS) else { return };
+        match self.spans.back_mut().filter(|(began, _)| received.since(*began) < SPAN_MS) {
+            Some((_, most)) => *most = (*most).max(ahead_ms),
+            None => self.spans.push_back((received, ahead_ms)),
         }
-        self.current = self.current.max(ahead_ms);
+        if self.spans.len() > SPANS {
+            self.spans.pop_front();
+        }
     }
 
     /// Milliseconds that the venue's clock is ahead of ours, at least; negative = behind, or slow. `None` = unknown.
     pub(crate) fn ms(&self) -> Option<i64> {
-        self.current.max(self.previous)
+        let mut told: Vec<i64> = self.spans.iter().map(|(_, most)| *most).collect();
+        told.sort_unstable();
+        told.get(told.len() / 2).copied()
     }
 }
 
@@ -64,22 +70,33 @@ mod tests {
         })
     }
 
+    /// One frame every 100 ms from a second on, for so many seconds.
+    fn hear(offset: &mut Offset, from_s: i64, seconds: i64, delay_ms: i64) -> Option<i64> {
+        for step in 0..seconds * 10 {
+            let received = T.plus_ms(from_s * 1000 + step * 100);
+            offset.take(&mark(received.plus_ms(-delay_ms)), received);
+        }
+        offset.ms()
+    }
+
     #[test]
-    fn the_quickest_frame_of_the_last_minute_tells_the_offset() {
+    fn the_quickest_frames_tell_the_offset_and_a_clock_that_is_set_is_followed() {
         let mut offset = Offset::default();
         assert_eq!(offset.ms(), None);
-        for (received_ms, delay_ms, told) in [
-            (0, 5_000, -5_000),
-            (100, 40, -40),
-            (200, 900, -40),
-            (60_000, 4_000, -40),
-            (120_100, 4_000, -4_000),
-            (120_200, -4_000, 4_000),
-        ] {
-            let received = T.plus_ms(received_ms);
-            offset.take(&mark(received.plus_ms(-delay_ms)), received);
-            assert_eq!(offset.ms(), Some(told), "at {received_ms}");
-        }
+        assert_eq!(hear(&mut offset, 0, 60, 40), Some(-40));
+        assert_eq!(hear(&mut offset, 60, 10, 900), Some(-40), "a burst of late frames");
+        assert_eq!(hear(&mut offset, 70, 30, 40), Some(-40));
+        assert_eq!(hear(&mut offset, 100, 40, -6_000), Some(6_000), "our clock was set back");
+        assert_eq!(hear(&mut offset, 140, 40, 40), Some(-40));
+    }
+
+    #[test]
+    fn one_bad_time_moves_nothing() {
+        let mut offset = Offset::default();
+        hear(&mut offset, 0, 60, 40);
+        offset.take(&mark(T.plus_ms(68_000)), T.plus_ms(60_000));
+        assert_eq!(offset.ms(), Some(-40));
+        assert_eq!(hear(&mut offset, 61, 120, 40), Some(-40));
     }
 
     #[test]

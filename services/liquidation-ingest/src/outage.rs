@@ -11,10 +11,10 @@ use std::time::Duration;
 use cascade_bus::{Bus, BusError, Commit, Telling};
 use cascade_domain::{EventTime, FeedFinding, FeedHealth, FeedStatus, Feeds, Finding, Id, State, Venue};
 use cascade_pace::Clock;
-use cascade_service::{Metric, Output, Shutdown};
+use cascade_service::{Metric, Output, Shutdown, Throttle};
 use cascade_wire::finding_from_json;
 
-use crate::intake::Shared;
+use crate::intake::{LOGGED_A_MINUTE, Shared};
 use crate::ticks::Leading;
 
 /// How long a feed must be broken before it is told, milliseconds.
@@ -97,6 +97,7 @@ impl Outages {
     /// Looks every second until asked to stop.
     pub(crate) async fn run(self, shutdown: Shutdown) {
         let mut outages = BTreeMap::new();
+        let mut throttle = Throttle::new(LOGGED_A_MINUTE, 60_000);
         loop {
             tokio::select! {
                 () = shutdown.requested() => return,
@@ -105,32 +106,46 @@ impl Outages {
             if !self.leading.load(Ordering::Relaxed) {
                 // Whoever leads meanwhile tells what we do not know of.
                 outages.clear();
-            } else if let Err(error) = self.look(&mut outages).await {
-                tracing::debug!(%error, "feed findings wait");
+                continue;
+            }
+            let (now, healths) = (self.clock.now(), self.shared.board(|board| board.healths()));
+            let feeds: Feeds = healths.iter().map(|health| (health.venue, health.status)).collect();
+            for health in &healths {
+                let known = outages.remove(&health.venue);
+                match self.look(known, health, (&feeds, now)).await {
+                    Ok(outage) => drop(outages.insert(health.venue, outage)),
+                    Err(error) => {
+                        if let Some(suppressed) = throttle.admit(health.venue.as_str(), now) {
+                            let venue = health.venue.as_str();
+                            tracing::warn!(venue, %error, suppressed, "what is to be told of its feed waits");
+                        }
+                    }
+                }
             }
         }
     }
 
-    async fn look(&self, outages: &mut BTreeMap<Venue, Outage>) -> Result<(), BusError> {
-        let (now, healths) = (self.clock.now(), self.shared.board(|board| board.healths()));
-        let feeds: Feeds = healths.iter().map(|health| (health.venue, health.status)).collect();
-        for health in &healths {
-            let mut outage = match outages.get(&health.venue) {
-                Some(outage) => outage.clone(),
-                None => Outage::after(self.last_told(health.venue).await?),
-            };
-            if let Some(finding) = outage.judge(health, &feeds, now) {
-                let last = outage.told.as_ref().map(|last| last.id);
-                match self.tell(finding.clone(), last).await? {
-                    Commit::Done | Commit::AlreadyDone => outage.told = Some(finding),
-                    Commit::CursorMoved | Commit::Fenced => {
-                        outage = Outage::after(self.last_told(health.venue).await?);
-                    }
+    /// Looks at one feed, and tells what is to be told.
+    async fn look(
+        &self,
+        known: Option<Outage>,
+        health: &FeedHealth,
+        (feeds, now): (&Feeds, EventTime),
+    ) -> Result<Outage, BusError> {
+        let mut outage = match known {
+            Some(outage) => outage,
+            None => Outage::after(self.last_told(health.venue).await?),
+        };
+        if let Some(finding) = outage.judge(health, feeds, now) {
+            let last = outage.told.as_ref().map(|last| last.id);
+            match self.tell(finding.clone(), last).await? {
+                Commit::Done | Commit::AlreadyDone => outage.told = Some(finding),
+                Commit::CursorMoved | Commit::Fenced => {
+                    outage = Outage::after(self.last_told(health.venue).await?);
                 }
             }
-            outages.insert(health.venue, outage);
         }
-        Ok(())
+        Ok(outage)
     }
 
     async fn last_told(&self, venue: Venue) -> Result<Option<FeedFinding>, BusError> {

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use cascade_bus::Bus;
-use cascade_domain::{EventTime, Venue};
+use cascade_bus::{Bus, BusError, Write};
+use cascade_domain::{EventTime, FeedStatus, Venue};
 use cascade_pace::Clock;
 use cascade_service::{BoxError, Shutdown};
 use cascade_wire::{FeedHealthReading, key};
@@ -19,14 +19,16 @@ use cascade_wire::{FeedHealthReading, key};
 use crate::PROGRAM;
 use crate::intake::Shared;
 use crate::lease::Lease;
+use crate::readings::FEED_TTL_S;
 
 /// How often a free lease is asked for by who reads nothing, wall time.
 const ASK: Duration = Duration::from_millis(750);
 /// How much less often for each venue that is read already.
 const ASK_MODESTLY: Duration = Duration::from_millis(250);
-/// How long a successor may take before the venue is given up all the same, wall time, and how often it is looked for.
-const SUCCESSION: Duration = Duration::from_secs(6);
+/// How often a successor is looked for, wall time.
 const LOOK: Duration = Duration::from_millis(200);
+/// How often a Redis that errs is asked again where the last reader was.
+const ASKED: u32 = 20;
 /// What a reader that ended may have lacked of the bars before the last frame that all its connections had heard.
 const OPEN_BARS_MS: i64 = 2_000;
 /// How long `feed:VENUE:health` stands: a venue without one has not been read for longer, milliseconds.
@@ -42,6 +44,10 @@ pub(crate) struct Post {
     pub(crate) shared: Shared,
     /// How many venues this process reads.
     pub(crate) owned: Arc<AtomicUsize>,
+    /// How many venues this process asks for before this one: each begins with another.
+    pub(crate) turn: u32,
+    /// How long a successor may take before the venue is given up all the same, wall time.
+    pub(crate) succession: Duration,
     /// How long the streams keep events, seconds.
     pub(crate) stream_max_age_s: u32,
 }
@@ -62,14 +68,23 @@ impl Post {
     {
         let lease = Lease::new(self.bus.clone(), key::feed_lease(self.venue), self.instance.clone());
         let venue = self.venue.as_str();
-        let every = || {
+        let modesty = || {
             let owned = u32::try_from(self.owned.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
-            ASK + ASK_MODESTLY.saturating_mul(owned)
+            ASK_MODESTLY.saturating_mul(owned)
         };
+        let first = async {
+            tokio::time::sleep(ASK_MODESTLY.saturating_mul(self.turn)).await;
+            tokio::time::sleep(modesty()).await;
+        };
+        tokio::select! {
+            () = shutdown.requested() => return Ok(()),
+            () = first => {}
+        }
+        let every = || ASK + modesty();
         while lease.take(every, &shutdown).await {
             self.owned.fetch_add(1, Ordering::Relaxed);
             let since = self.known_to().await;
-            self.shared.board(|board| board.own(self.venue));
+            self.shared.board(|board| board.own(self.venue, since, self.clock.now()));
             tracing::info!(venue, since_ms = since.ms(), "reading it from now on");
             let mine = Shutdown::new();
             let mut reading = pin!(read(since, mine.clone()));
@@ -105,7 +120,7 @@ impl Post {
         let replicas = self.bus.scan(&key::heartbeats_of(PROGRAM.name)).await.unwrap_or_default();
         let own = key::heartbeat(PROGRAM.name, &self.instance);
         if replicas.iter().all(|replica| *replica == own) {
-            return;
+            return self.tell_unread().await;
         }
         let delivers = async {
             loop {
@@ -116,11 +131,31 @@ impl Post {
                 tokio::time::sleep(LOOK).await;
             }
         };
-        let (venue, within_s) = (self.venue.as_str(), SUCCESSION.as_secs());
-        if tokio::time::timeout(SUCCESSION, delivers).await.is_ok() {
+        let (venue, within_s) = (self.venue.as_str(), self.succession.as_secs());
+        if tokio::time::timeout(self.succession, delivers).await.is_ok() {
             tracing::info!(venue, "handed over");
         } else {
             tracing::warn!(venue, within_s, "no other replica has taken it over");
+        }
+    }
+
+    /// Says that nobody reads the venue any more.
+    async fn tell_unread(&self) {
+        let (Some(last), now) = (self.reading().await, self.clock.now()) else { return };
+        let since_ms = if last.status == FeedStatus::Dead { last.since_ms } else { now };
+        let reason = "nobody reads it: its reader was stopped".to_owned();
+        let reading = FeedHealthReading {
+            status: FeedStatus::Dead,
+            since_ms,
+            reason,
+            told_ms: now,
+            settled: false,
+            ..last
+        };
+        let json = serde_json::to_string(&reading).unwrap_or_default();
+        let write = Write::Json { key: key::feed_health(self.venue), json, ttl_s: FEED_TTL_S };
+        if let Err(error) = self.bus.write_readings(&[write]).await {
+            tracing::debug!(%error, "that nobody reads it is not told");
         }
     }
 
@@ -136,18 +171,42 @@ impl Post {
     async fn known_to(&self) -> EventTime {
         let now = self.clock.now();
         let oldest = now.plus_ms(-1000 * i64::from(self.stream_max_age_s));
-        let last = self.reading().await;
-        if let Some(last) = &last {
-            self.shared.board(|board| board.heard(self.venue, last));
+        let mut known = self.ask_known_to().await;
+        for _ in 0..ASKED {
+            if known.is_ok() {
+                break;
+            }
+            tokio::time::sleep(LOOK).await;
+            known = self.ask_known_to().await;
         }
-        let known = match last {
-            Some(last) => last.heard_to_ms.unwrap_or(oldest),
-            None => match self.bus.newest_tick().await {
-                Ok(Some(tick)) if now.since(tick) >= READING_MS => tick,
-                Ok(Some(_)) => oldest,
-                _ => now.plus_ms(OPEN_BARS_MS),
-            },
+        let known = match known {
+            Ok(Known::To(known)) => known,
+            Ok(Known::Nothing) => now.plus_ms(OPEN_BARS_MS),
+            Ok(Known::Lost) | Err(_) => oldest,
         };
         known.plus_ms(-OPEN_BARS_MS).clamp(oldest, now)
     }
+
+    async fn ask_known_to(&self) -> Result<Known, BusError> {
+        let text = self.bus.get(&key::feed_health(self.venue)).await?;
+        let last: Option<FeedHealthReading> = text.and_then(|text| serde_json::from_str(&text).ok());
+        if let Some(last) = last {
+            self.shared.board(|board| board.heard(self.venue, &last));
+            return Ok(last.heard_to_ms.map_or(Known::Lost, Known::To));
+        }
+        Ok(match self.bus.newest_tick().await? {
+            Some(tick) if self.clock.now().since(tick) >= READING_MS => Known::To(tick),
+            Some(_) => Known::Lost,
+            None => Known::Nothing,
+        })
+    }
+}
+
+/// Up to when a venue's events are known from before.
+enum Known {
+    To(EventTime),
+    /// Nobody knows since when it was not read.
+    Lost,
+    /// There is no before.
+    Nothing,
 }

@@ -13,7 +13,7 @@ use crate::intake::Shared;
 const EVERY: Duration = Duration::from_secs(1);
 const SHORTEST: Duration = Duration::from_millis(50);
 /// How long `feed:VENUE:health` stands, seconds.
-const FEED_TTL_S: u32 = 60;
+pub(crate) const FEED_TTL_S: u32 = 60;
 
 /// Writes them every second until asked to stop.
 pub(crate) async fn run(bus: Bus, shared: Shared, context: Context, shutdown: Shutdown) {

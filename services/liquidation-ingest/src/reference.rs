@@ -73,7 +73,8 @@ async fn read(
             match event {
                 Event::Mark(mark) => shared.board(|board| {
                     if let Some(price) = bitcoin::price(&mark).filter(|_| !board.owns(mark.venue)) {
-                        board.bitcoin.mark(mark.venue, price, clock.now());
+                        let now = clock.now();
+                        board.bitcoin.mark(mark.venue, price, mark.known_at_ms.map_or(now, |at| at.min(now)));
                     }
                 }),
                 Event::TradeBar(bar) if bitcoin::is_bitcoin(&bar.symbol) => foreign_bar(shared, &bar),

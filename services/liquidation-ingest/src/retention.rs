@@ -13,19 +13,22 @@ const FULL: u64 = 95;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Retention {
     agreed: StreamBounds,
-    memory: u64,
+    memory: Option<u64>,
     age_s: u32,
 }
 
 impl Retention {
-    /// What is agreed, while Redis uses less than a part of `memory` bytes.
-    pub(crate) const fn new(agreed: StreamBounds, memory: u64) -> Self {
+    /// What is agreed, while Redis uses less than a part of `memory` bytes; `None` = of its own limit.
+    pub(crate) const fn new(agreed: StreamBounds, memory: Option<u64>) -> Self {
         Self { agreed, memory, age_s: agreed.max_age_s }
     }
 
     /// Takes what Redis uses now, bytes, and its own limit. In between the time is linear in what is used.
     pub(crate) fn look(&mut self, used: u64, own_limit: Option<u64>) {
-        let memory = own_limit.map_or(self.memory, |limit| limit.min(self.memory));
+        let Some(memory) = own_limit.into_iter().chain(self.memory).min() else {
+            self.age_s = self.agreed.max_age_s;
+            return;
+        };
         let (filling, full) = (memory / 100 * FILLING, memory / 100 * FULL);
         let (longest_s, span) = (self.agreed.max_age_s, full.saturating_sub(filling).max(1));
         let over = used.saturating_sub(filling).min(span);
@@ -51,7 +54,7 @@ mod tests {
     const MB: u64 = 1 << 20;
 
     fn age_s(used: u64, own_limit: Option<u64>) -> u32 {
-        let mut retention = Retention::new(StreamBounds { max_age_s: 600, max_len: 7 }, 500 * MB);
+        let mut retention = Retention::new(StreamBounds { max_age_s: 600, max_len: 7 }, Some(500 * MB));
         retention.look(used, own_limit);
         assert_eq!(retention.bounds().max_len, 7);
         assert_eq!(retention.is_short(), retention.bounds().max_age_s < 600);
@@ -75,8 +78,17 @@ mod tests {
     }
 
     #[test]
+    fn without_any_limit_the_streams_are_kept_as_agreed() {
+        let mut retention = Retention::new(StreamBounds { max_age_s: 600, max_len: 7 }, None);
+        retention.look(u64::MAX, None);
+        assert!(!retention.is_short());
+        retention.look(250 * MB, Some(256 * MB));
+        assert_eq!(retention.bounds().max_age_s, 120);
+    }
+
+    #[test]
     fn what_is_agreed_to_be_shorter_stays_so() {
-        let mut retention = Retention::new(StreamBounds { max_age_s: 120, max_len: 7 }, 100 * MB);
+        let mut retention = Retention::new(StreamBounds { max_age_s: 120, max_len: 7 }, Some(100 * MB));
         retention.look(99 * MB, None);
         assert_eq!(retention.bounds().max_age_s, 120);
         assert!(!retention.is_short());

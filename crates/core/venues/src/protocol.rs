@@ -170,6 +170,8 @@ pub struct Decoded {
     /// Trades that took a winning position to cover a loss: counted apart, since they are no liquidations. Told by a
     /// node's fills only.
     pub auto_deleveraged: u64,
+    /// When what it tells was published, where it tells so of the whole (a node's block).
+    pub told_at: Option<EventTime>,
 }
 
 impl Decoded {
@@ -178,6 +180,7 @@ impl Decoded {
         self.events.clear();
         self.refused.clear();
         self.auto_deleveraged = 0;
+        self.told_at = None;
     }
 }
 
@@ -264,6 +267,11 @@ pub trait Protocol: Sync + Debug {
 
     /// Whether a topic, as [`Subscription::topics`] spells it, carries liquidations.
     fn is_liquidations(&self, topic: &str) -> bool;
+
+    /// Whether one topic carries the liquidations of all markets, so that they are lost with it.
+    fn liquidations_are_market_wide(&self) -> bool {
+        true
+    }
 
     /// The first requests whose answers name the instruments.
     fn instrument_requests(&self, endpoints: &Endpoints) -> Vec<RestRequest>;

@@ -1,6 +1,8 @@
 //! Read-models and heartbeats: JSON strings that `redis-cli GET` shows (contract.md 4).
 
-use cascade_domain::{EventTime, FeedStatus, ScoreReading, Velocity, Windows};
+use std::collections::BTreeMap;
+
+use cascade_domain::{EventTime, FeedStatus, ScoreReading, Symbol, Velocity, Windows};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -73,6 +75,9 @@ pub struct FeedHealthReading {
     pub reconnects: u64,
     /// Liquidations read since the service started.
     pub liquidations: u64,
+    /// Liquidations of the last minute by market, for those who judge whether another venue is suspiciously silent.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub liquidations_60s: BTreeMap<Symbol, u32>,
     /// Why, in words; empty if there is nothing to say.
     pub reason: String,
 }

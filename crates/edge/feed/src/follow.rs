@@ -299,7 +299,7 @@ impl Reading {
 }
 
 fn unreachable(path: &Path, error: &std::io::Error) -> End {
-    End::Unreachable(format!("{}: {error}", path.display()))
+    End::Unreachable(format!("{}: {error}; see venues.hyperliquid.node_fills_dir", path.display()))
 }
 
 fn gone(path: &Path, what: &str) -> End {

@@ -16,6 +16,8 @@ use crate::timing::{between, patience_ns};
 
 /// An outage that lasts is told again after so long.
 const TOLD_AGAIN: Duration = Duration::from_secs(30);
+/// A block that is older than this when it is read is not of now.
+const BEHIND_MS: i64 = 30_000;
 /// What was published longer ago than this is history.
 const HISTORY_MS: i64 = 60_000;
 
@@ -98,9 +100,21 @@ impl<'a> Hearing<'a> {
             self.sink.refused(&error);
         }
         let received = EventTime::from_ms(received_ns.div_euclid(1_000_000));
+        if self.decoded.told_at.is_some_and(|at| received.since(at) > BEHIND_MS) {
+            return self.behind(received);
+        }
         self.understood(received_ns, received);
         self.decoded.events.iter_mut().for_each(|event| stamp(event, received));
         self.sink.events(received, &mut self.decoded);
+    }
+
+    /// A line of a node that lags behind, or of what was written while nobody read: its events are history, and it
+    /// shows nothing of now. Without current lines the feed is silent.
+    fn behind(&mut self, received: EventTime) {
+        if !self.decoded.events.is_empty() || self.decoded.auto_deleveraged > 0 {
+            self.decoded.events.iter_mut().for_each(|event| stamp(event, received));
+            self.sink.events(received, &mut self.decoded);
+        }
     }
 
     /// A line was understood: the feed lives, and an outage is over before that line's events.

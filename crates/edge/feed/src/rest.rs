@@ -59,7 +59,7 @@ pub enum RestError {
         retry_after: Duration,
     },
     /// No usable answer, as often as we tried.
-    #[error("{venue} does not answer {url}: {reason}")]
+    #[error("{venue} does not answer: {reason} ({url})")]
     Unreachable {
         /// Whose address.
         venue: Venue,

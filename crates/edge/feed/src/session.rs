@@ -299,7 +299,7 @@ impl<'a> Talk<'a> {
         if meaning == Meaning::Market {
             self.market_came(received_ns, sink);
         }
-        if !self.decoded.events.is_empty() {
+        if meaning == Meaning::Market || !self.decoded.events.is_empty() {
             let received = whole_ms(received_ns);
             self.decoded.events.iter_mut().for_each(|event| event.stamp(received));
             sink.events(received, &mut self.decoded);

@@ -1,7 +1,9 @@
 //! What is looked at on this machine: the configuration, Redis, the program `redis-server`, the ports to serve on.
 
+use std::fs::ReadDir;
 use std::io::ErrorKind;
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -17,6 +19,26 @@ use super::check::Check;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Used memory above this share of its limit is remarked on, per cent.
 const FULL_PERCENT: u64 = 80;
+
+/// The directory in which a node of one's own writes its fills, as ingest will look for it.
+pub(super) fn node(directory: &Path) -> Check {
+    let hourly = directory.join("hourly");
+    let base = if hourly.is_dir() { hourly } else { directory.to_owned() };
+    let has_days = |entries: ReadDir| entries.flatten().any(|day| day.path().is_dir());
+    match std::fs::read_dir(&base).map(has_days) {
+        Ok(true) => Check::ok("hyperliquid node", format!("{} holds days of fills", base.display())),
+        Ok(false) => Check::warn(
+            "hyperliquid node",
+            format!("{} holds no day of fills yet", base.display()),
+            "start the node with --write-fills, or correct venues.hyperliquid.node_fills_dir",
+        ),
+        Err(error) => Check::fail(
+            "hyperliquid node",
+            format!("{}: {error}", base.display()),
+            "correct venues.hyperliquid.node_fills_dir: the directory that contains `hourly`",
+        ),
+    }
+}
 
 /// Every mistake, each by itself.
 pub(super) fn configuration(mistakes: &Mistakes) -> Vec<Check> {
@@ -205,6 +227,15 @@ async fn port(who: &str, key: &str, address: &str) -> Check {
 mod tests {
     use super::super::check::Status;
     use super::*;
+
+    #[test]
+    fn a_node_is_looked_for_where_ingest_will() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(node(&directory.path().join("gone")).status, Status::Fail);
+        assert_eq!(node(directory.path()).status, Status::Warn);
+        std::fs::create_dir_all(directory.path().join("hourly/20261121")).unwrap();
+        assert_eq!(node(directory.path()).status, Status::Ok);
+    }
 
     fn facts() -> Facts {
         Facts {

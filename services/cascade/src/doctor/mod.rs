@@ -9,6 +9,7 @@ mod venue;
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Write as _};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use cascade_bus::RedisUrl;
@@ -16,7 +17,7 @@ use cascade_domain::Venue;
 use cascade_feed::probe::Probe;
 use cascade_pace::Clock;
 use cascade_service::config::{Document, Mistakes, Origin};
-use cascade_service::{CommonArgs, SystemClock, address};
+use cascade_service::{CommonArgs, SystemClock, TracesSettings, address};
 use cascade_venues::Endpoints;
 use futures_util::future::join_all;
 
@@ -57,6 +58,8 @@ pub(crate) struct Settings {
     /// Who serves on which address.
     addresses: Vec<(&'static str, &'static str, String)>,
     venues: BTreeMap<Venue, Endpoints>,
+    /// Where a node of one's own writes Hyperliquid's fills.
+    node: Option<PathBuf>,
 }
 
 impl Settings {
@@ -64,6 +67,7 @@ impl Settings {
     pub(crate) fn read(document: &Document, mistakes: &mut Mistakes) -> Self {
         let ingest = liquidation_ingest::Config::read(document, mistakes);
         let signals = cascade_signals::Config::read(document, mistakes);
+        TracesSettings::read(document, mistakes);
         let addresses = [
             ("cascade up", "up.health_addr"),
             (liquidation_ingest::PROGRAM.name, "ingest.health_addr"),
@@ -74,6 +78,7 @@ impl Settings {
         Self {
             redis_url: signals.redis_url,
             redis_named: document.origin("redis.url") != Origin::Default,
+            node: ingest.venues.get(&Venue::Hyperliquid).and_then(|venue| venue.node_fills_dir.clone()),
             venues: exchanges.iter().filter_map(of).collect(),
             addresses: addresses.map(|(who, key)| (who, key, address(document, mistakes, key))).to_vec(),
         }
@@ -120,5 +125,6 @@ async fn examine(settings: Settings, mistakes: &Mistakes) -> Report {
     report.add([server]);
     report.add(ports);
     report.add(venues.into_iter().flatten());
+    report.add(settings.node.as_deref().map(machine::node));
     report
 }

@@ -269,7 +269,7 @@ impl Recording<'_> {
         let streams = Streams::open(bus, from, Arc::clone(self.clock), self.queue.clone()).await;
         let streams = streams.map_err(|error| {
             format!(
-                "{error}; start everything with `cascade up`, or name the Redis to record: --redis-url URL"
+                "{url}: {error}; start everything with `cascade up`, or name the Redis to record: --redis-url URL"
             )
         })?;
         supervisor.spawn("streams", streams.run(supervisor.shutdown()));

@@ -33,6 +33,7 @@ fn way_out(reason: &io::Error) -> &'static str {
             "; make room, keep less (--keep-gb), or record elsewhere (--out)"
         }
         ErrorKind::PermissionDenied
+        | ErrorKind::NotFound
         | ErrorKind::ReadOnlyFilesystem
         | ErrorKind::NotADirectory
         | ErrorKind::AlreadyExists => "; name a directory that can be written to: --out DIR",
@@ -120,7 +121,14 @@ impl Shelf {
             if is_in_use(&file.path) {
                 continue;
             }
-            fs::remove_file(&file.path).map_err(|e| ShelfError::new("delete", &file.path, e))?;
+            match fs::remove_file(&file.path) {
+                // Another recorder was quicker.
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    total = total.saturating_sub(file.bytes);
+                    continue;
+                }
+                removed => removed.map_err(|e| ShelfError::new("delete", &file.path, e))?,
+            }
             total = total.saturating_sub(file.bytes);
             gone.push(name(&file.path).to_owned());
         }

@@ -33,9 +33,13 @@ impl Lines {
     pub(crate) fn feeds(&mut self, feeds: &BTreeMap<Venue, Option<FeedHealthReading>>) -> Vec<String> {
         let mut lines = Vec::new();
         for (venue, reading) in feeds.iter().filter_map(|(venue, reading)| Some((venue, reading.as_ref()?))) {
+            // A feed that has just been begun is not news; one that does not get further is.
+            let begins = reading.status == FeedStatus::Dead && reading.reason == "not connected yet";
+            if begins && !self.feeds.contains_key(venue) {
+                continue;
+            }
             let before = self.feeds.insert(*venue, reading.status);
-            let starting = before.is_none() && reading.status == FeedStatus::Dead;
-            if before != Some(reading.status) && !starting {
+            if before != Some(reading.status) {
                 let why =
                     if reading.reason.is_empty() { String::new() } else { format!(" ({})", reading.reason) };
                 let since = words::clock(reading.since_ms);

@@ -199,7 +199,7 @@ async fn assemble(
     Ok(System { supervisor, shutdown, view })
 }
 
-/// The simulated exchanges of a demo; the venues' addresses become theirs.
+/// The simulated exchanges of a demo; the venues' addresses become theirs, and nobody's node is read.
 async fn simulator(
     args: &UpArgs,
     clock: &Arc<SystemClock>,
@@ -213,6 +213,7 @@ async fn simulator(
         section.ws_url = endpoints.ws_url;
         section.rest_url = endpoints.rest_url;
         section.coinm_rest_url = endpoints.coinm_rest_url;
+        section.node_fills_dir = None;
     }
     Ok(Some(Arc::new(simulator)))
 }

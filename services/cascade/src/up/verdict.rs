@@ -77,7 +77,13 @@ impl Course<'_> {
                     )
                 }
             };
-            let row = format!("{venue:<12} {:>20} {:>20} {heard:>12} {word}", tally(real), tally(published));
+            let silent = self.withheld.get(&venue).copied().unwrap_or_default();
+            let silent = if silent == 0 { String::new() } else { format!(" ({silent} were withheld)") };
+            let row = format!(
+                "{venue:<12} {:>20} {:>20} {heard:>12} {word}{silent}",
+                tally(real),
+                tally(published)
+            );
             table.push_str(row.trim_end());
             table.push('\n');
         }

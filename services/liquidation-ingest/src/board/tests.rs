@@ -6,8 +6,8 @@ const T: EventTime = EventTime::from_ms(1_791_565_601_000);
 
 fn board() -> Board {
     let mut board = Board::new([(Venue::Binance, FeedStatus::Sampled), (Venue::Bybit, FeedStatus::Live)], T);
-    board.own(Venue::Binance);
-    board.own(Venue::Bybit);
+    board.own(Venue::Binance, T, T);
+    board.own(Venue::Bybit, T, T);
     let btc = [Symbol::parse("BTCUSDT").unwrap()];
     board.expect(Venue::Binance, "market-0", &btc, T);
     board.expect(Venue::Bybit, "linear-0", &btc, T);
@@ -81,6 +81,57 @@ fn a_busy_day_of_healthy_feeds_has_no_suspect_and_no_dead() {
         }
         assert_eq!(delivering(&mut board, at), [], "at second {second}");
     }
+}
+
+#[test]
+fn what_another_replica_heard_makes_a_silent_venue_suspect_too() {
+    let mut board = board();
+    delivering(&mut board, T);
+    let (_, reading) = board.readings(T)[1].clone();
+    board.disown(Venue::Bybit);
+    let btc = Symbol::parse("BTCUSDT").unwrap();
+    for second in 1..=61 {
+        let at = T.plus_ms(second * 1000);
+        let liquidations_60s = [(btc, 25), (Symbol::parse("DOGEUSDT").unwrap(), 900)].into();
+        board.heard(Venue::Bybit, &FeedHealthReading { told_ms: at, liquidations_60s, ..reading.clone() });
+        board.live(Venue::Binance, "market-0", at);
+        let suspect = told(&mut board, at).contains(&(Venue::Binance, FeedStatus::Suspect));
+        assert_eq!(suspect, second == 60, "at second {second}");
+    }
+    assert!(board.readings(T)[0].1.reason.contains("25 of its markets elsewhere"));
+}
+
+#[test]
+fn a_venue_that_is_taken_over_in_a_cascade_is_not_suspect_for_what_came_before() {
+    let mut board = board();
+    let btc = Symbol::parse("BTCUSDT").unwrap();
+    board.disown(Venue::Binance);
+    for second in 1..=300 {
+        board.liquidation(Venue::Bybit, T.plus_ms(second * 1000), btc, false);
+    }
+    let now = T.plus_ms(300_000);
+    board.own(Venue::Binance, now, now);
+    board.expect(Venue::Binance, "market-0", &[btc], now);
+    delivering(&mut board, now);
+    assert_ne!(board.feeds()[&Venue::Binance], FeedStatus::Suspect);
+    delivering(&mut board, now.plus_ms(59_000));
+    assert_eq!(board.feeds()[&Venue::Binance], FeedStatus::Sampled);
+}
+
+#[test]
+fn a_suspect_feed_stays_so_through_an_outage_until_it_tells_a_liquidation() {
+    let (mut board, btc) = (board(), Symbol::parse("BTCUSDT").unwrap());
+    delivering(&mut board, T);
+    for second in 1..=60 {
+        board.liquidation(Venue::Bybit, T.plus_ms(second * 1000), btc, false);
+    }
+    assert_eq!(delivering(&mut board, T.plus_ms(60_000)), [(Venue::Binance, FeedStatus::Suspect)]);
+    board.delivered(Venue::Bybit, "linear-0", T.plus_ms(75_000));
+    board.delivered(Venue::Bybit, "inverse-0", T.plus_ms(75_000));
+    assert_eq!(told(&mut board, T.plus_ms(75_000)), [(Venue::Binance, FeedStatus::Stale)]);
+    assert_eq!(delivering(&mut board, T.plus_ms(76_000)), [(Venue::Binance, FeedStatus::Suspect)]);
+    board.liquidation(Venue::Binance, T.plus_ms(77_000), btc, false);
+    assert_eq!(delivering(&mut board, T.plus_ms(78_000)), [(Venue::Binance, FeedStatus::Sampled)]);
 }
 
 #[test]
@@ -163,8 +214,20 @@ fn what_another_replica_says_of_its_venue_stands_until_it_says_nothing_more() {
         (T.plus_ms(35_000), "its reader says nothing more")
     );
     assert_eq!(board.readings(T).len(), 1, "what others read is theirs to show");
-    board.own(Venue::Bybit);
+    board.own(Venue::Bybit, T, T);
     assert_eq!(told(&mut board, T.plus_ms(36_000)), [], "dead still: it is not connected yet");
+}
+
+#[test]
+fn a_feed_that_is_taken_over_is_late_only_when_it_would_be() {
+    let mut board = board();
+    delivering(&mut board, T);
+    board.own(Venue::Bybit, T, T);
+    assert_eq!(told(&mut board, T.plus_ms(1_000)), [], "it has no list of instruments yet");
+    board.expect(Venue::Bybit, "linear-0", &[], T);
+    board.delivered(Venue::Binance, "market-0", T.plus_ms(10_000));
+    assert_eq!(told(&mut board, T.plus_ms(9_999)), []);
+    assert_eq!(told(&mut board, T.plus_ms(10_000)), [(Venue::Bybit, FeedStatus::Dead)]);
 }
 
 #[test]

@@ -97,7 +97,7 @@ impl Reader {
             wanted: &self.wanted,
             instruments,
             endpoints: &self.endpoints,
-            from: outage.from.max(outage.to.plus_ms(-FURTHEST_MS)),
+            from: outage.from.max(self.clock.now().plus_ms(-FURTHEST_MS)),
             to: outage.to,
         };
         let stop = shutdown.requested();

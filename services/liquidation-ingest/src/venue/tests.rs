@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use cascade_bus::{Bus, BusSettings, Outbox};
 use cascade_domain::{Event, EventTime, FeedStatus, Symbol, Usd, Venue};
 use cascade_feed::rest::Client;
-use cascade_feed::{Note, Sink};
+use cascade_feed::{End, Note, Sink};
 use cascade_pace::Clock;
 use cascade_service::{Metrics, Shutdown, Traces};
 use cascade_venues::{Endpoints, Instruments, Listing, Quote, Route, Sizing, Wanted, protocol};
@@ -39,7 +39,7 @@ impl Clock for Still {
 
 fn reader(venue: Venue, rest_url: String) -> Reader {
     let mut board = Board::new([(venue, FeedStatus::Live)], NOW);
-    board.own(venue);
+    board.own(venue, NOW, NOW);
     Reader {
         protocol: protocol(venue),
         endpoints: Endpoints { ws_url: "ws://h".to_owned(), rest_url, coinm_rest_url: None },
@@ -251,4 +251,39 @@ async fn what_was_missed_is_asked_for_when_a_route_with_liquidations_is_live_aga
     let [Event::Liquidation(liquidation)] = &events[..] else { panic!("{events:?}") };
     assert_eq!(liquidation.event_time_ms.ms(), at, "older than a quarter of an hour is not made up for");
     assert_eq!(liquidation.known_at_ms, Some(liquidation.event_time_ms), "it is history");
+}
+
+#[test]
+fn a_refusal_stands_through_a_close_until_a_session_is_live_without_it() {
+    let reader = reader(Venue::Okx, String::new());
+    reader.shared.board(|board| board.expect(Venue::Okx, "public-0", &[], NOW));
+    let mut intake = intake(&reader);
+    let route = || "public-0".to_owned();
+    let status = || {
+        reader.shared.board(|board| {
+            board.judge(NOW);
+            board.feeds()[&Venue::Okx]
+        })
+    };
+    let refused = || Note::RefusedTopics {
+        route: route(),
+        topics: vec!["liquidation-orders:SWAP".to_owned()],
+        reason: "60018".to_owned(),
+    };
+    let ended = || Note::Ended {
+        route: route(),
+        end: End::Closed { code: None, reason: "by the venue".to_owned() },
+        connected_for: Duration::ZERO,
+        last_frame_at: None,
+        retry_in: None,
+    };
+    intake.note(Note::Connected { route: route() });
+    intake.note(refused());
+    intake.note(Note::Live { route: route(), at: NOW });
+    assert_eq!(status(), FeedStatus::Refused);
+    intake.note(ended());
+    assert_eq!(status(), FeedStatus::Refused, "the close of the session takes nothing back");
+    intake.note(Note::Connected { route: route() });
+    intake.note(Note::Live { route: route(), at: NOW });
+    assert_ne!(status(), FeedStatus::Refused);
 }

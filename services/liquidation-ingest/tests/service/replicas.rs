@@ -124,7 +124,7 @@ async fn a_replica_that_stops_in_a_cascade_hands_over_and_each_liquidation_is_st
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn replicas_that_start_together_share_the_venues_and_every_tick_knows_all_of_them() {
+async fn replicas_that_start_together_read_every_venue_once_and_every_tick_knows_all_of_them() {
     let (redis, simulator) = (TestRedis::start().await.unwrap(), exchanges("busy-day").await);
     let observer = Observer::connect(&redis.url(), &[]).await.unwrap();
     let (_one, _two) = tokio::join!(replica(&redis, &simulator), replica(&redis, &simulator));

@@ -56,6 +56,10 @@ impl Protocol for Bybit {
         "BTCUSDT"
     }
 
+    fn liquidations_are_market_wide(&self) -> bool {
+        false
+    }
+
     fn is_liquidations(&self, topic: &str) -> bool {
         topic.contains("allLiquidation.")
     }

@@ -96,6 +96,7 @@ pub fn decode_node_line(
             NodeLine { events: Some(events), block_time, .. } => {
                 is_block = true;
                 prints.published = published(block_time.as_ref(), out);
+                out.told_at = prints.published;
                 each_row(events.get(), out, |UserFill(user, fill), _| keep(user, fill.get(), &mut rows))?;
             }
             NodeLine { user: Some(user), .. } => keep(user, line, &mut rows)?,

@@ -145,6 +145,24 @@ fn reasons(ear: &Ear) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn a_node_that_lags_behind_is_not_live_before_it_tells_of_now() {
+    let (node, clock) = (Node::new(), Fast::new(1));
+    node.write("20261009/17", &block(100));
+    let ear = Ear::new(clock.clone());
+    let is_live = |ear: &Ear| ear.notes().iter().any(|(_, note)| matches!(note, Note::Live { .. }));
+    followed(&node.plan(&clock), None, &ear, async {
+        ear.until("connected", is_connected).await;
+        node.write("20261009/17", &block_at(1, "2026-10-09T16:06:40.000000000"));
+        until_coins(&ear, 1).await;
+        assert!(!is_live(&ear), "an hour ago is not now");
+        node.write("20261009/17", &block(2));
+        ear.until("live", is_live).await;
+    })
+    .await;
+    assert_eq!(coins(&ear), [1.0, 2.0], "what is late is told all the same");
+}
+
+#[tokio::test]
 async fn a_file_is_followed_from_its_end_as_it_grows() {
     let (node, clock) = (Node::new(), Fast::new(1));
     node.write("20261008/23", &blocks([100]));
