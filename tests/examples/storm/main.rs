@@ -2,8 +2,9 @@
 //!
 //! `make storm ARGS='--seconds 60'`. Starts a private redis-server, the simulated exchanges and liquidation-ingest, each
 //! a process of its own from this build's release directory; counts what arrives in the streams while it is there; then
-//! compares it with what the exchanges say they published. `--signals` has cascade-signals read along. Settings may be
-//! given by environment (`CASCADE_INGEST__...`). Exit 0 = nothing lost, told twice or dropped; 1 = something was.
+//! compares it with what the exchanges say they published. `--signals` has cascade-signals read along; `--redis-mb N` is
+//! Redis' `maxmemory` (512; 0 = none). Settings may be given by environment (`CASCADE_INGEST__...`). Exit 0 = nothing
+//! lost, told twice or dropped; 1 = something was.
 
 mod exchanges;
 mod program;
@@ -40,16 +41,20 @@ const INSTRUMENTS: usize = 300;
 struct Arguments {
     seconds: u64,
     signals: bool,
+    redis_mb: u32,
 }
 
 impl Arguments {
     fn read(mut words: impl Iterator<Item = String>) -> Result<Self, Failure> {
-        let mut arguments = Self { seconds: 600, signals: false };
+        let mut arguments = Self { seconds: 600, signals: false, redis_mb: 512 };
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--seconds" => arguments.seconds = words.next().ok_or("--seconds needs a number")?.parse()?,
+                "--redis-mb" => {
+                    arguments.redis_mb = words.next().ok_or("--redis-mb needs a number")?.parse()?;
+                }
                 "--signals" => arguments.signals = true,
-                _ => return Err(format!("unknown `{word}`: --seconds N, --signals").into()),
+                _ => return Err(format!("unknown `{word}`: --seconds N, --signals, --redis-mb N").into()),
             }
         }
         if arguments.seconds < 10 {
@@ -74,6 +79,9 @@ impl Site {
     async fn start(arguments: &Arguments, scenario: &Path) -> Result<Self, Failure> {
         let release = release()?;
         let redis = TestRedis::start().await?;
+        let observer = Observer::connect(&redis.url(), &[]).await?;
+        let limit = format!("{}mb", arguments.redis_mb);
+        let _: String = observer.command("CONFIG", &["SET", "maxmemory", &limit]).await?;
         let exchanges = Exchanges::start(&release.join("examples/exchanges"), scenario).await?;
         let mut variables = vec![
             ("CASCADE_SERVICE__LOG_LEVEL".to_owned(), "warn,cascade_feed::keep=error".to_owned()),
@@ -89,7 +97,6 @@ impl Site {
         } else {
             None
         };
-        let observer = Observer::connect(&redis.url(), &[]).await?;
         let settings = BusSettings { instance: "storm".to_owned(), ..BusSettings::default() };
         let reading = Reading::begin(&Bus::open(&redis.url(), settings)?);
         Ok(Self { _redis: redis, observer, exchanges, ingest, signals, reading })
