@@ -32,6 +32,8 @@ const BEAT: Duration = Duration::from_secs(10);
 const BEFORE: Duration = Duration::from_millis(BEFORE_S * 1000 + 500);
 /// How long the feeds may take to come up, and what was published to arrive.
 const PATIENCE: Duration = Duration::from_mins(2);
+/// How long the last topics may take to be subscribed to when the first of every market has delivered.
+const SETTLE: Duration = Duration::from_secs(10);
 /// Instruments of which every venue must have told a mark before the storm begins.
 const INSTRUMENTS: usize = 300;
 
@@ -104,6 +106,7 @@ impl Site {
             let marked: Vec<_> = stored.marked.iter().map(|(v, m)| format!("{v} {}", m.len())).collect();
             return Err(format!("not every market delivers: marks of {}", marked.join(", ")).into());
         }
+        tokio::time::sleep(SETTLE).await;
         let metrics = self.ingest.metrics().await?;
         match metrics.sum("cascade_feed_up", &[]) {
             up if up >= 4.0 => Ok(()),
