@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cascade_domain::{Event, EventTime, Id, Instrument, LargeTrade, Taker, Trade, TradeBar, Usd};
 
-/// How long after its end a second stays open for trades that arrive late.
+/// How long after its end a second stays open for trades that arrive late, on a connection that tells later ones.
 const GRACE_MS: i64 = 500;
+/// The same where nothing later has come: the market is quiet, or what it told waits to be read (a busy machine).
+const PATIENCE_MS: i64 = 3_000;
 /// A trade that is already older than this when it arrives is a replay; it makes a bar only where one is missing.
 const OLDEST_MS: i64 = 5_000;
 /// No older than this.
@@ -31,6 +33,8 @@ pub(crate) struct Bars {
     /// The oldest of the open seconds: until it is over, none is.
     oldest: Option<EventTime>,
     closed_to: BTreeMap<Instrument, EventTime>,
+    /// The latest time of any trade.
+    heard_to: Option<EventTime>,
     /// The second in which the last replay of an instrument began: it may lack trades.
     cut: BTreeMap<Instrument, EventTime>,
 }
@@ -53,7 +57,14 @@ pub(crate) enum Taken {
 impl Bars {
     /// No open second yet; trades of at least `large` are told by themselves.
     pub(crate) const fn new(large: Usd) -> Self {
-        Self { large, open: BTreeMap::new(), oldest: None, closed_to: BTreeMap::new(), cut: BTreeMap::new() }
+        Self {
+            large,
+            open: BTreeMap::new(),
+            oldest: None,
+            heard_to: None,
+            closed_to: BTreeMap::new(),
+            cut: BTreeMap::new(),
+        }
     }
 
     /// Looks at a frame's trades before they are taken: where its oldest trade of an instrument is a replay, its second
@@ -87,6 +98,7 @@ impl Bars {
             return Taken::Early;
         }
         self.oldest = Some(self.oldest.map_or(second, |oldest| oldest.min(second)));
+        self.heard_to = self.heard_to.max(Some(trade.event_time_ms));
         let open = self.open.entry((trade.instrument, second)).or_insert_with(|| Open::of(trade, second));
         if !open.ids.insert(trade.id) {
             return Taken::Duplicate;
@@ -101,7 +113,11 @@ impl Bars {
 
     /// The bars of the seconds that are over by the venue's clock, in order of instrument and time.
     pub(crate) fn close(&mut self, now: EventTime, offset_ms: i64) -> Vec<TradeBar> {
-        let over = |second: EventTime| age_ms(second, now, offset_ms) >= 1000 + GRACE_MS;
+        let heard_to = self.heard_to.map(|at| at.min(now.plus_ms(offset_ms)));
+        let over = |second: EventTime| {
+            heard_to.is_some_and(|at| at.since(second) >= 1000 + GRACE_MS)
+                || age_ms(second, now, offset_ms) >= 1000 + PATIENCE_MS
+        };
         if !self.oldest.is_some_and(over) {
             return Vec::new();
         }
@@ -217,11 +233,13 @@ mod tests {
             (1, 500, 100.0, Taker::Buy),
             (2, 900, 98.0, Taker::Sell),
             (3, 100, 101.0, Taker::Buy),
-            (4, 1000, 50.0, Taker::Buy),
+            (4, 1499, 50.0, Taker::Buy),
         ] {
-            assert_eq!(bars.take(&trade(id, T.plus_ms(ms), price, side), T.plus_ms(1100), 0), Taken::Counted);
+            assert_eq!(bars.take(&trade(id, T.plus_ms(ms), price, side), T.plus_ms(1500), 0), Taken::Counted);
         }
-        assert!(bars.close(T.plus_ms(1499), 0).is_empty());
+        assert!(bars.close(T.plus_ms(1500), 0).is_empty(), "nothing of half a second later has come");
+        let next = trade(5, T.plus_ms(1500), 50.0, Taker::Buy);
+        assert_eq!(bars.take(&next, T.plus_ms(1500), 0), Taken::Counted);
         let closed = bars.close(T.plus_ms(1500), 0);
         assert_eq!(closed.len(), 1);
         let bar = &closed[0];
@@ -235,13 +253,33 @@ mod tests {
     }
 
     #[test]
+    fn a_second_whose_trades_wait_to_be_read_is_not_closed_before_they_are() {
+        let mut bars = bars();
+        bars.take(&trade(1, T.plus_ms(100), 100.0, Taker::Buy), T.plus_ms(110), 0);
+        assert!(bars.close(T.plus_ms(3_900), 0).is_empty(), "this process stood still");
+        assert_eq!(
+            bars.take(&trade(2, T.plus_ms(900), 100.0, Taker::Buy), T.plus_ms(3_900), 0),
+            Taken::Counted
+        );
+        assert_eq!(bars.close(T.plus_ms(4_000), 0)[0].trades, 2, "but a quiet market is not waited for");
+    }
+
+    #[test]
+    fn a_trade_from_the_future_closes_nothing() {
+        let mut bars = bars();
+        bars.take(&trade(1, T, 100.0, Taker::Buy), T, 0);
+        bars.take(&trade(2, T.plus_ms(9_000), 100.0, Taker::Buy), T.plus_ms(100), 0);
+        assert!(bars.close(T.plus_ms(200), 0).is_empty());
+    }
+
+    #[test]
     fn a_replayed_trade_is_counted_once() {
         let mut bars = bars();
         let one = trade(1, T, 100.0, Taker::Buy);
         assert_eq!(bars.take(&one, T, 0), Taken::Counted);
         assert_eq!(bars.take(&one, T, 0), Taken::Duplicate);
-        assert_eq!(bars.close(T.plus_ms(1500), 0)[0].trades, 1);
-        assert_eq!(bars.take(&one, T.plus_ms(1600), 0), Taken::Late);
+        assert_eq!(bars.close(T.plus_ms(4000), 0)[0].trades, 1);
+        assert_eq!(bars.take(&one, T.plus_ms(4100), 0), Taken::Late);
         assert!(bars.close(T.plus_ms(9000), 0).is_empty());
         assert_eq!(
             bars.take(&trade(3, T.plus_ms(20_001), 1.0, Taker::Buy), T.plus_ms(10_000), 0),
@@ -254,7 +292,7 @@ mod tests {
         let mut bars = bars();
         assert!(matches!(bars.take(&trade(1, T, 150_000.0, Taker::Sell), T, 0), Taken::Large(_)));
         assert_eq!(bars.take(&trade(2, T, 149_999.9, Taker::Sell), T, 0), Taken::Counted);
-        assert_eq!(bars.close(T.plus_ms(1500), 0)[0].trades, 2);
+        assert_eq!(bars.close(T.plus_ms(4000), 0)[0].trades, 2);
     }
 
     #[test]
@@ -270,7 +308,7 @@ mod tests {
         };
         assert!(replay(&mut bars).iter().all(|taken| *taken == Taken::Late), "nothing is known of before");
         bars.take(&trade(1, T.plus_ms(4_000), 99.0, Taker::Buy), T.plus_ms(4_050), 0);
-        assert_eq!(bars.close(T.plus_ms(5_500), 0).len(), 1);
+        assert_eq!(bars.close(T.plus_ms(8_000), 0).len(), 1);
         let taken = replay(&mut bars);
         assert!(taken[..5].iter().all(|taken| *taken == Taken::Late), "told already");
         assert!(taken[5..].iter().all(|taken| *taken == Taken::Counted));
@@ -281,7 +319,7 @@ mod tests {
     fn the_second_in_which_a_replay_begins_makes_no_bar() {
         let mut bars = bars();
         bars.take(&trade(1, T, 99.0, Taker::Buy), T, 0);
-        bars.close(T.plus_ms(1_500), 0);
+        bars.close(T.plus_ms(4_000), 0);
         let trades = [8_600, 8_900, 9_100].map(|at| trade(at, T.plus_ms(at.cast_signed()), 1.0, Taker::Buy));
         let received = T.plus_ms(20_000);
         bars.replayed(trades.iter().map(|t| (t.instrument, t.event_time_ms)), received, 0);

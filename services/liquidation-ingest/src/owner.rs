@@ -27,8 +27,8 @@ const ASK: Duration = Duration::from_millis(750);
 const ASK_MODESTLY: Duration = Duration::from_millis(250);
 /// How often a successor is looked for, wall time.
 const LOOK: Duration = Duration::from_millis(200);
-/// How often a Redis that errs is asked again where the last reader was.
-const ASKED: u32 = 20;
+/// How long a Redis that errs is asked again where the last reader was, wall time: shorter than the lease.
+const ASKING: Duration = Duration::from_secs(5);
 /// What a reader that ended may have lacked of the bars before the last frame that all its connections had heard.
 const OPEN_BARS_MS: i64 = 2_000;
 /// How long `feed:VENUE:health` stands: a venue without one has not been read for longer, milliseconds.
@@ -83,7 +83,13 @@ impl Post {
         let every = || ASK + modesty();
         while lease.take(every, &shutdown).await {
             self.owned.fetch_add(1, Ordering::Relaxed);
-            let since = self.known_to().await;
+            let since = tokio::select! {
+                () = shutdown.requested() => {
+                    lease.let_go().await;
+                    return Ok(());
+                }
+                since = self.known_to() => since,
+            };
             self.shared.board(|board| board.own(self.venue, since, self.clock.now()));
             tracing::info!(venue, since_ms = since.ms(), "reading it from now on");
             let mine = Shutdown::new();
@@ -171,14 +177,16 @@ impl Post {
     async fn known_to(&self) -> EventTime {
         let now = self.clock.now();
         let oldest = now.plus_ms(-1000 * i64::from(self.stream_max_age_s));
-        let mut known = self.ask_known_to().await;
-        for _ in 0..ASKED {
-            if known.is_ok() {
-                break;
+        let asking = async {
+            loop {
+                match self.ask_known_to().await {
+                    Ok(known) => return known,
+                    Err(error) => tracing::debug!(%error, "where the last reader was is not known yet"),
+                }
+                tokio::time::sleep(LOOK).await;
             }
-            tokio::time::sleep(LOOK).await;
-            known = self.ask_known_to().await;
-        }
+        };
+        let known = tokio::time::timeout(ASKING, asking).await;
         let known = match known {
             Ok(Known::To(known)) => known,
             Ok(Known::Nothing) => now.plus_ms(OPEN_BARS_MS),
