@@ -204,7 +204,8 @@ impl Post {
         }
         Ok(match self.bus.newest_tick().await? {
             Some(tick) if self.clock.now().since(tick) >= READING_MS => Known::To(tick),
-            Some(_) => Known::Lost,
+            // Nobody knows since when it was not read; but not before anybody read anything.
+            Some(_) => self.bus.oldest_tick().await?.map_or(Known::Lost, Known::To),
             None => Known::Nothing,
         })
     }

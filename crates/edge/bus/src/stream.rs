@@ -192,6 +192,19 @@ impl Bus {
         Ok(events.filter_map(tick).max())
     }
 
+    /// The time of the oldest tick in the streams: since when somebody has been writing them, or how far back they
+    /// reach. `None` where there is none.
+    ///
+    /// # Errors
+    /// Redis is away or refuses.
+    pub async fn oldest_tick(&self) -> Result<Option<EventTime>, BusError> {
+        let Some(shard) = Shard::all().next() else { return Ok(None) };
+        let entries = self.entries(&key::market(shard), StreamId::ZERO, LATEST).await?;
+        let events = entries.iter().filter_map(|entry| entry.events().ok()).flatten();
+        let tick = |event| if let Ok(Event::Tick(tick)) = event { Some(tick.event_time_ms) } else { None };
+        Ok(events.filter_map(tick).min())
+    }
+
     /// At most `count` entries of the stream at `key` after `after`, oldest first; does not wait.
     ///
     /// # Errors
