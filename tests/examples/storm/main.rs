@@ -85,8 +85,6 @@ impl Site {
         let exchanges = Exchanges::start(&release.join("examples/exchanges"), scenario).await?;
         let mut variables = vec![
             ("CASCADE_SERVICE__LOG_LEVEL".to_owned(), "warn,cascade_feed::keep=error".to_owned()),
-            // The budget of a Redis that runs beside it (compose): its own `maxmemory` would say the same.
-            ("CASCADE_INGEST__REDIS_MEMORY_MB".to_owned(), "512".to_owned()),
             ("CASCADE_INGEST__SYMBOLS".to_owned(), "all".to_owned()),
             ("CASCADE_REDIS__URL".to_owned(), redis.url()),
         ];
