@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use cascade_domain::{EventTime, FeedStatus, ScoreReading, Symbol, Velocity, Windows};
+use cascade_domain::{
+    EventTime, FeedStatus, Liquidity, PriceReading, Regime, RegimeReading, ScoreReading, Symbol, Trend, Velocity, VolatilityReading, Windows,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -39,6 +41,48 @@ pub fn score_json(state: &ScoreReading) -> Value {
         "calibrated": false,
         "event_time_ms": state.event_time_ms,
     })
+}
+
+/// `btc:price:current`.
+pub fn btc_price_json(state: &PriceReading) -> Value {
+    json!({ "price": state.price, "event_time_ms": state.event_time_ms })
+}
+
+/// `btc:volatility:current`.
+pub fn btc_volatility_json(state: &VolatilityReading) -> Value {
+    let mut map = Map::new();
+    for (name, figure) in [
+        ("vol_1m", state.vol_1m),
+        ("vol_5m", state.vol_5m),
+        ("vol_15m", state.vol_15m),
+        ("vol_1h", state.vol_1h),
+        ("percentile_24h", state.percentile_24h),
+        ("z_score", state.z_score),
+    ] {
+        if let Some(figure) = figure {
+            map.insert(name.into(), json!(figure));
+        }
+    }
+    map.insert("multiplier".into(), json!(state.multiplier));
+    map.insert("event_time_ms".into(), json!(state.event_time_ms));
+    Value::Object(map)
+}
+
+/// `regime:current`.
+pub fn regime_json(state: &RegimeReading) -> Value {
+    let mut map = Map::new();
+    for (name, word) in [
+        ("regime", state.regime.map(Regime::as_str)),
+        ("volatility_regime", state.volatility_regime.map(Regime::as_str)),
+        ("liquidity", state.liquidity.map(Liquidity::as_str)),
+        ("trend", state.trend.map(Trend::as_str)),
+    ] {
+        if let Some(word) = word {
+            map.insert(name.into(), json!(word));
+        }
+    }
+    map.insert("event_time_ms".into(), json!(state.event_time_ms));
+    Value::Object(map)
 }
 
 /// `feed:VENUE:health`.
