@@ -57,7 +57,7 @@ const CORE_MAY_NAME: &[(&str, &[&str])] = &[
     ("cascade-domain", &["arrayvec", "rust_decimal", "serde", "thiserror", "xxhash-rust"]),
     ("cascade-wire", &["rmp-serde", "serde", "serde_json", "thiserror"]),
     ("cascade-venues", &["rust_decimal", "serde", "serde_json", "thiserror"]),
-    ("cascade-engine", &[]),
+    ("cascade-engine", &["serde"]),
     ("cascade-detector", &["serde"]),
     ("cascade-pace", &["thiserror"]),
 ];

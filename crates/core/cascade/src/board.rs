@@ -2,13 +2,14 @@
 
 use cascade_domain::{EventTime, FeedStatus, Feeds, Instrument, Venue};
 use cascade_engine::median;
+use serde::{Deserialize, Serialize};
 
 const VENUES: usize = Venue::ALL.len();
 /// Instruments of one venue for one symbol are few; beyond this the least telling goes.
 const MAX_LINES: usize = 8;
 
 /// One instrument's last value.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Line {
     /// Linear USDT contracts go first, then USDC, then the rest; of equals, by name.
     rank: u8,
@@ -18,7 +19,7 @@ struct Line {
 }
 
 /// Last values by venue and instrument.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Board {
     venues: [Vec<Line>; VENUES],
 }

@@ -6,6 +6,7 @@ use cascade_domain::{
     Event, EventTime, FeedHealth, Feeds, Finding, Gap, GapStream, ScoreReading, Shard, Symbol, Tick, Velocity,
 };
 use cascade_engine::{Engine, Refused};
+use serde::{Deserialize, Serialize};
 
 use crate::admit;
 use crate::config::Config;
@@ -24,6 +25,12 @@ const OVERTAKEN: &str = "trimmed";
 #[derive(Clone, Debug)]
 pub struct CascadeEngine {
     shard: Shard,
+    state: CascadeState,
+}
+
+/// All that the engine has heard and not forgotten. What a snapshot holds; nobody else looks inside.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CascadeState {
     facts: Facts,
     markets: Markets,
 }
@@ -31,7 +38,8 @@ pub struct CascadeEngine {
 impl CascadeEngine {
     /// A cold engine for a shard; `engine_label` is what findings call it ([`Config::engine_label`]).
     pub fn new(config: Arc<Config>, shard: Shard, engine_label: String) -> Self {
-        Self { shard, facts: Facts::new(config, engine_label), markets: Markets::default() }
+        let facts = Facts::new(config, engine_label);
+        Self { shard, state: CascadeState { facts, markets: Markets::default() } }
     }
 
     /// The shard whose stream it hears.
@@ -42,16 +50,16 @@ impl CascadeEngine {
     /// The symbols that have something to show: an order in the last 60 s, an open episode, or a mark price.
     pub fn symbols(&self) -> impl Iterator<Item = &Symbol> {
         let shows = |market: &Market| !market.is_quiet() || market.price.heard();
-        self.markets.iter().filter(move |market| shows(market)).map(|market| &market.symbol)
+        self.state.markets.iter().filter(move |market| shows(market)).map(|market| &market.symbol)
     }
 
     /// The velocity engine's state of a symbol, as of its last event or tick; `None` if nothing is known of it.
     pub fn velocity(&self, symbol: &Symbol) -> Option<Velocity> {
-        let market = self.markets.get(symbol)?;
+        let market = self.state.markets.get(symbol)?;
         let (count, velocity, usd_velocity) = market.flow.windows();
-        let void = market.void(&self.facts);
-        let correlation = market.fresh_correlation(&self.facts);
-        let risk = assess(&self.facts.config.risk, &market.risk_input(&self.facts, correlation));
+        let void = market.void(&self.state.facts);
+        let correlation = market.fresh_correlation(&self.state.facts);
+        let risk = assess(&self.state.facts.config.risk, &market.risk_input(&self.state.facts, correlation));
         let sides = market.flow.sides(Window::S30);
         Some(Velocity {
             symbol: *symbol,
@@ -70,12 +78,12 @@ impl CascadeEngine {
 
     /// The score and held level of a symbol, as of its last event or tick; `None` if nothing is known of it.
     pub fn score(&self, symbol: &Symbol) -> Option<ScoreReading> {
-        let market = self.markets.get(symbol)?;
-        let held = market.held(&self.facts);
-        let correlation = market.fresh_correlation(&self.facts);
+        let market = self.state.markets.get(symbol)?;
+        let held = market.held(&self.state.facts);
+        let correlation = market.fresh_correlation(&self.state.facts);
         Some(ScoreReading {
             symbol: *symbol,
-            score: market.score(&self.facts, correlation).score,
+            score: market.score(&self.state.facts, correlation).score,
             level: held.level,
             reasons: held.reasons.to_vec(),
             event_time_ms: self.shown_at(market),
@@ -84,27 +92,27 @@ impl CascadeEngine {
 
     /// A quiet symbol is not moved by ticks, but what it shows holds as of the last one.
     fn shown_at(&self, market: &Market) -> EventTime {
-        self.facts.tick.map_or(market.now, |tick| tick.max(market.now))
+        self.state.facts.tick.map_or(market.now, |tick| tick.max(market.now))
     }
 
     fn take_tick(&mut self, tick: &Tick, out: &mut Vec<Finding>) -> Result<(), Refused> {
         let now = tick.event_time_ms;
         admit::time(now, None)?;
-        if self.facts.tick.is_some_and(|last| now <= last) {
+        if self.state.facts.tick.is_some_and(|last| now <= last) {
             return Err(Refused::OldTick);
         }
-        let is_first = self.facts.tick.replace(now).is_none();
+        let is_first = self.state.facts.tick.replace(now).is_none();
         if is_first {
             self.forget_the_future();
         }
-        self.facts.btc_price = tick.btc_price;
-        self.facts.heard_from.get_or_insert(now);
-        if self.facts.feeds != tick.feeds {
+        self.state.facts.btc_price = tick.btc_price;
+        self.state.facts.heard_from.get_or_insert(now);
+        if self.state.facts.feeds != tick.feeds {
             self.change_feeds(tick.feeds.clone(), now);
         }
-        let idle_ms = age_ms(self.facts.config.memory.idle_s);
-        let facts = &self.facts;
-        self.markets.retain(|market| {
+        let idle_ms = age_ms(self.state.facts.config.memory.idle_s);
+        let facts = &self.state.facts;
+        self.state.markets.retain(|market| {
             if market.is_quiet() {
                 return now.since(market.heard) <= idle_ms;
             }
@@ -118,54 +126,58 @@ impl CascadeEngine {
     /// Before the first tick nobody knows what time it is, and any time is let in. Now it is known: symbols that were
     /// led further than an event may be from now are forgotten, or they would pass over everything that is to come.
     fn forget_the_future(&mut self) {
-        let Some(latest) = self.facts.latest() else { return };
-        self.markets.retain(|market| market.now <= latest);
-        self.facts.heard_from = self.facts.heard_from.filter(|heard| *heard <= latest);
+        let Some(latest) = self.state.facts.latest() else { return };
+        self.state.markets.retain(|market| market.now <= latest);
+        self.state.facts.heard_from = self.state.facts.heard_from.filter(|heard| *heard <= latest);
     }
 
     /// Prices up to now count the feeds as they were; from now on, as they are.
     fn change_feeds(&mut self, feeds: Feeds, now: EventTime) {
-        for market in self.markets.iter_mut() {
-            market.price.advance(now.max(market.now), &self.facts.feeds, &self.facts.config.samples);
+        for market in self.state.markets.iter_mut() {
+            market.price.advance(
+                now.max(market.now),
+                &self.state.facts.feeds,
+                &self.state.facts.config.samples,
+            );
         }
-        self.facts.feeds = feeds;
-        for market in self.markets.iter_mut() {
-            market.refresh_price(&self.facts);
+        self.state.facts.feeds = feeds;
+        for market in self.state.markets.iter_mut() {
+            market.refresh_price(&self.state.facts);
         }
     }
 
     fn take_feed_health(&mut self, health: &FeedHealth) {
-        let mut feeds = self.facts.feeds.clone();
+        let mut feeds = self.state.facts.feeds.clone();
         feeds.insert(health.venue, health.status);
-        if let Some(now) = self.facts.tick
-            && feeds != self.facts.feeds
+        if let Some(now) = self.state.facts.tick
+            && feeds != self.state.facts.feeds
         {
             self.change_feeds(feeds, now);
         } else {
-            self.facts.feeds = feeds;
-            self.markets.iter_mut().for_each(Market::forget_medians);
+            self.state.facts.feeds = feeds;
+            self.state.markets.iter_mut().for_each(Market::forget_medians);
         }
     }
 
     fn take_gap(&mut self, gap: &Gap) -> Result<(), Refused> {
         let to = gap.to_ms;
-        admit::time(to, self.facts.latest())?;
-        if self.facts.tick.is_some_and(|tick| to <= tick.plus_ms(-PRICE_MS)) {
+        admit::time(to, self.state.facts.latest())?;
+        if self.state.facts.tick.is_some_and(|tick| to <= tick.plus_ms(-PRICE_MS)) {
             return Err(Refused::Late);
         }
         if gap.reason == OVERTAKEN {
-            self.facts.heard_from = self.facts.heard_from.max(Some(to));
+            self.state.facts.heard_from = self.state.facts.heard_from.max(Some(to));
         }
         let every = gap.symbols.is_empty();
         if every && gap.stream == GapStream::Liquidations {
-            let end = &mut self.facts.gaps[gap.venue as usize];
+            let end = &mut self.state.facts.gaps[gap.venue as usize];
             *end = (*end).max(Some(to));
         }
         for symbol in gap.symbols.iter().filter(|symbol| Shard::of(symbol) == self.shard) {
-            admit_market(&mut self.markets, &self.facts, symbol, to);
+            admit_market(&mut self.state.markets, &self.state.facts, symbol, to);
         }
-        let facts = &self.facts;
-        for market in self.markets.iter_mut() {
+        let facts = &self.state.facts;
+        for market in self.state.markets.iter_mut() {
             if every || gap.symbols.contains(&market.symbol) {
                 match gap.stream {
                     GapStream::Liquidations => {
@@ -187,10 +199,10 @@ impl CascadeEngine {
     /// An event of one symbol: checked, then time moved, the event taken, the symbol evaluated.
     #[inline]
     fn take_own(&mut self, event: &Event, symbol: &Symbol, out: &mut Vec<Finding>) -> Result<(), Refused> {
-        let known = self.markets.get_mut(symbol);
-        let reached = known.as_ref().map(|market| market.now).max(self.facts.tick);
+        let known = self.state.markets.get_mut(symbol);
+        let reached = known.as_ref().map(|market| market.now).max(self.state.facts.tick);
         let at = event.known_at().or(reached).ok_or(Refused::Late)?;
-        admit::time(at, self.facts.latest())?;
+        admit::time(at, self.state.facts.latest())?;
         if let Event::Liquidation(print) = event {
             admit::time(print.event_time_ms, None)?;
         }
@@ -198,14 +210,14 @@ impl CascadeEngine {
         if reached.is_some_and(|reached| at <= reached.plus_ms(-window)) {
             return Err(Refused::Late);
         }
-        self.facts.heard_from.get_or_insert(at);
+        self.state.facts.heard_from.get_or_insert(at);
         let now = reached.map_or(at, |reached| reached.max(at));
         let market = match known {
             Some(market) => market,
             None if matches!(event, Event::TradeBar(_) | Event::LargeTrade(_)) => return Ok(()),
-            None => admit_market(&mut self.markets, &self.facts, symbol, now),
+            None => admit_market(&mut self.state.markets, &self.state.facts, symbol, now),
         };
-        let facts = &self.facts;
+        let facts = &self.state.facts;
         market.advance(facts, now, out);
         market.heard = market.now;
         match event {
@@ -247,6 +259,21 @@ fn admit_market<'a>(
 }
 
 impl Engine for CascadeEngine {
+    type State = CascadeState;
+
+    const STATE_VERSION: u32 = 1;
+
+    fn state(&self) -> &CascadeState {
+        &self.state
+    }
+
+    fn resume(&mut self, state: CascadeState) {
+        self.state = CascadeState { facts: state.facts.under(&self.state.facts), markets: state.markets };
+        for market in self.state.markets.iter_mut() {
+            market.obey(&self.state.facts);
+        }
+    }
+
     #[inline]
     fn take(&mut self, event: &Event, out: &mut Vec<Finding>) -> Result<(), Refused> {
         admit::figures(event)?;

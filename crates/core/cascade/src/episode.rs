@@ -1,11 +1,12 @@
 //! Episodes: told once, held without flapping, closed when quiet. Knows levels and times, not what they come from.
 
 use cascade_domain::{EventTime, Id, IdHasher, Level, Side, State, Symbol};
+use serde::{Deserialize, Serialize};
 
 use crate::rungs::{Reached, Reasons, Sides};
 
 /// When each level was last reached, and by which rungs.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Hold {
     seen: [Option<(EventTime, Reasons)>; Level::ALL.len()],
 }
@@ -39,7 +40,7 @@ pub(crate) struct Told {
 }
 
 /// One cascade, from its onset on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Episode {
     pub(crate) id: Id,
     pub(crate) onset: EventTime,

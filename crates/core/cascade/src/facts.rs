@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cascade_domain::{EventTime, FeedStatus, Feeds, Venue};
+use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 
@@ -10,11 +11,14 @@ use crate::config::Config;
 pub(crate) type GapEnds = [Option<EventTime>; Venue::ALL.len()];
 
 /// The shard's shared facts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Facts {
+    #[serde(skip)]
     pub(crate) config: Arc<Config>,
+    #[serde(skip)]
     pub(crate) label: String,
     /// How many prints and orders of a symbol are held.
+    #[serde(skip)]
     pub(crate) room: usize,
     pub(crate) tick: Option<EventTime>,
     pub(crate) feeds: Feeds,
@@ -36,6 +40,11 @@ impl Facts {
             gaps: GapEnds::default(),
             heard_from: None,
         }
+    }
+
+    /// What was heard, under the settings of others.
+    pub(crate) fn under(self, others: &Self) -> Self {
+        Self { config: Arc::clone(&others.config), label: others.label.clone(), room: others.room, ..self }
     }
 
     /// The latest that an event may be known.

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 
 use cascade_domain::{Coverage, EventTime, Liquidation, Side, Usd, Venue, Windows};
 use cascade_engine::{Peak, Tally, Timed, Timeline};
+use serde::{Deserialize, Serialize};
 
 use crate::ledger::{Filed, Ledger};
 use crate::rungs::Sides;
@@ -31,7 +32,8 @@ pub(crate) enum Window {
 }
 
 /// One print in its place in time.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(into = "Kept", try_from = "Kept")]
 struct Print {
     at: EventTime,
     usd: Usd,
@@ -47,6 +49,29 @@ impl Timed for Print {
     #[inline]
     fn at(&self) -> EventTime {
         self.at
+    }
+}
+
+/// A print as it is written down: when, micro-dollars, and the rest in one small number. There are many of them.
+type Kept = (EventTime, i64, usize);
+
+impl From<Print> for Kept {
+    fn from(print: Print) -> Self {
+        let flags = [print.side == Side::Short, print.first, print.complete];
+        let flags =
+            flags.into_iter().fold(print.venue as usize, |packed, flag| packed << 1 | usize::from(flag));
+        (print.at, print.usd.micros(), flags)
+    }
+}
+
+impl TryFrom<Kept> for Print {
+    type Error = &'static str;
+
+    fn try_from((at, micros, flags): Kept) -> Result<Self, Self::Error> {
+        let venue = *Venue::ALL.get(flags >> 3).ok_or("a print of no venue")?;
+        let side = if flags & 4 == 0 { Side::Long } else { Side::Short };
+        let (first, complete) = (flags & 2 != 0, flags & 1 != 0);
+        Ok(Self { at, usd: Usd::from_micros(micros), venue, side, first, complete })
     }
 }
 
@@ -87,7 +112,7 @@ impl Tally<Print> for Sum {
 }
 
 /// The beginning of an order.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Pulse(EventTime);
 
 impl Timed for Pulse {
@@ -114,12 +139,13 @@ impl Tally<Pulse> for Count {
 }
 
 /// The velocity engine of one symbol.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Flow {
     prints: Timeline<Print, Sum, 6>,
     /// The orders of the 6 s before the grid point and of what came since.
     pulses: Timeline<Pulse, Count, 4>,
-    largest: Peak<Usd>,
+    /// Micro-dollars.
+    largest: Peak<i64>,
     leading: Peak<(Reverse<EventTime>, Reverse<Venue>)>,
     ledger: Ledger,
     now: EventTime,
@@ -211,7 +237,7 @@ impl Flow {
         if filed.first {
             self.pulses.insert(Pulse(at));
         }
-        self.largest.insert(at, filed.sum);
+        self.largest.insert(at, filed.sum.micros());
         if complete {
             self.leading.insert(at, (Reverse(print.event_time_ms), Reverse(print.venue)));
         }
@@ -282,7 +308,7 @@ impl Flow {
 
     /// The largest order of which a print lies in the last 60 s.
     pub(crate) fn largest(&self) -> Usd {
-        self.largest.greatest().unwrap_or_default()
+        self.largest.greatest().map_or(Usd::ZERO, Usd::from_micros)
     }
 
     /// The first venue by event time in the last 60 s, among those that publish every liquidation.

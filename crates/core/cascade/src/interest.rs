@@ -2,6 +2,7 @@
 
 use cascade_domain::{EventTime, Instrument, OpenInterest, Venue};
 use cascade_engine::Series;
+use serde::{Deserialize, Serialize};
 
 use crate::config::Samples;
 use crate::price::{age_ms, change};
@@ -12,7 +13,7 @@ const MINUTE: [usize; 1] = [60];
 const MAX_LINES: usize = 16;
 
 /// One instrument's open interest: in base coins where it is given, else in US dollars.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Line {
     venue: Venue,
     instrument: Instrument,
@@ -24,7 +25,7 @@ struct Line {
 }
 
 /// Open interest of one symbol.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Interest {
     lines: Vec<Line>,
 }

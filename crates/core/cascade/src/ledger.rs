@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use cascade_domain::{EventTime, Id, Instrument, Liquidation, Side, Usd, Venue};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Markets of one symbol are few; a stream that names more than this has the order book of names started over.
 const MAX_LINES: usize = 256;
@@ -70,14 +71,50 @@ pub(crate) struct Filed {
 /// The orders of the last 60 s by arrival, numbered from 1 on. Each is in one of some chains, newest first, so that a
 /// key is found, added and forgotten at the same cost however many orders there are: a chain ends at the first order
 /// that is no longer held. Nothing ever goes through the chains, so their order decides nothing.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "Kept")]
 pub(crate) struct Ledger {
     lines: Vec<(Venue, Instrument)>,
     orders: VecDeque<Order>,
     /// Number of the oldest order held.
+    #[serde(skip)]
     first: u64,
     /// Number of the newest order of each chain.
+    #[serde(skip)]
     chains: Vec<u64>,
+}
+
+/// What of it is written down: numbers and chains are made anew.
+#[derive(Deserialize)]
+struct Kept {
+    lines: Vec<(Venue, Instrument)>,
+    orders: VecDeque<Order>,
+}
+
+impl From<Kept> for Ledger {
+    fn from(kept: Kept) -> Self {
+        let mut ledger = Self { lines: kept.lines, orders: kept.orders, ..Self::default() };
+        if !ledger.orders.is_empty() {
+            ledger.lengthen();
+        }
+        ledger
+    }
+}
+
+/// As bare numbers: there are many of them.
+impl Serialize for Order {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Key { packed, account } = self.key;
+        (packed, account, self.id.bits(), self.sum.micros(), self.arrived).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Order {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (packed, account, id, micros, arrived) = Deserialize::deserialize(deserializer)?;
+        let (key, id, sum) = (Key { packed, account }, Id::from_bits(id), Usd::from_micros(micros));
+        Ok(Self { key, id, sum, arrived, older: NONE })
+    }
 }
 
 impl Default for Ledger {

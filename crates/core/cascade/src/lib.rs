@@ -28,6 +28,6 @@ mod together;
 pub use config::{
     Config, EpisodeConfig, FlowConfig, Memory, RiskConfig, Samples, ScoreConfig, VelocityConfig,
 };
-pub use engine::CascadeEngine;
+pub use engine::{CascadeEngine, CascadeState};
 pub use preset::{Preset, PresetName, Presets};
 pub use symbol::{SymbolOverride, SymbolThresholds};

@@ -3,6 +3,7 @@
 use cascade_domain::{
     EventTime, Finding, LargeLiquidation, Level, Liquidation, Mark, OpenInterest, Side, Symbol, Usd,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::episode::{Episode, Hold, Told};
 use crate::facts::{Facts, GapEnds, last};
@@ -26,7 +27,7 @@ pub(crate) enum Cause {
 }
 
 /// One symbol.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Market {
     pub(crate) symbol: Symbol,
     pub(crate) now: EventTime,
@@ -42,6 +43,7 @@ pub(crate) struct Market {
     pub(crate) oi_change: Option<f64>,
     /// Funding rate per 8 h, as of this second.
     pub(crate) funding: Option<f64>,
+    #[serde(skip)]
     thresholds: Thresholds,
     interest: Interest,
     together: Option<Together>,
@@ -67,6 +69,11 @@ impl Market {
             together: None,
             hold: Hold::default(),
         }
+    }
+
+    /// Puts a market that was read back under these settings.
+    pub(crate) fn obey(&mut self, facts: &Facts) {
+        self.thresholds = Thresholds::of(&facts.config, &self.symbol);
     }
 
     /// Whether there is nothing to evaluate.

@@ -1,18 +1,36 @@
 //! The shard's symbols in order of their names, found by a few comparisons of whole numbers.
 
 use cascade_domain::Symbol;
+use serde::{Deserialize, Serialize};
 
 use crate::market::Market;
 
 /// Markets by symbol. The first bytes of all names lie side by side, so that a search seldom reads a name.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Kept")]
 pub(crate) struct Markets {
+    #[serde(skip)]
     heads: Vec<u128>,
     #[expect(
         clippy::vec_box,
         reason = "a market is kilobytes: one that comes or goes must not move the others"
     )]
     markets: Vec<Box<Market>>,
+}
+
+/// What of it is written down.
+#[derive(Deserialize)]
+struct Kept {
+    #[expect(clippy::vec_box, reason = "as in `Markets`")]
+    markets: Vec<Box<Market>>,
+}
+
+impl From<Kept> for Markets {
+    fn from(Kept { mut markets }: Kept) -> Self {
+        markets.sort_by_key(|market| market.symbol);
+        markets.dedup_by_key(|market| market.symbol);
+        Self { heads: markets.iter().map(|market| head(&market.symbol)).collect(), markets }
+    }
 }
 
 impl Markets {

@@ -2,6 +2,7 @@
 
 use cascade_domain::{EventTime, Feeds, Mark, Venue};
 use cascade_engine::Series;
+use serde::{Deserialize, Serialize};
 
 use crate::board::Board;
 use crate::config::Samples;
@@ -24,7 +25,7 @@ pub(crate) enum Span {
 }
 
 /// Marks and funding of one symbol.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Price {
     marks: Board,
     funding: Board,

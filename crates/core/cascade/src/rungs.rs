@@ -1,6 +1,7 @@
 //! The rungs: which level is reached, and by what. Pure; money is compared in whole micro-dollars, without division.
 
 use cascade_domain::{Level, Reason, Side, Symbol};
+use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, FlowConfig, ScoreConfig, VelocityConfig};
 use crate::symbol::SymbolThresholds;
@@ -11,7 +12,7 @@ const MILLION: i128 = 1_000_000;
 const MOVE_TOLERANCE: f64 = 1e-12;
 
 /// The rungs that reach a level, in the order of [`Reason`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reasons(u8);
 
 impl Reasons {
@@ -55,7 +56,7 @@ impl Reached {
 }
 
 /// What was liquidated in the last 30 s, by side, in micro-dollars.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sides {
     /// Longs.
     pub long: i128,
@@ -102,7 +103,7 @@ pub struct RungInput {
 }
 
 /// The thresholds of one symbol under one preset, money in micro-dollars and multiples in millionths.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Thresholds {
     share: i128,
     watch_divisor: i128,

@@ -3,6 +3,7 @@
 
 use cascade_domain::{EventTime, Usd, Venue};
 use cascade_engine::Centred;
+use serde::{Deserialize, Serialize};
 
 const VENUES: usize = Venue::ALL.len();
 /// Seconds that are compared.
@@ -16,13 +17,43 @@ const AHEAD: i64 = HELD - SPAN - LAG - 2;
 const SLOTS: usize = 128;
 
 /// Micro-dollars per second of one symbol, by venue.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "Kept", into = "Kept")]
 pub(crate) struct Together {
     seconds: Box<[[i64; VENUES]; SLOTS]>,
     /// The latest second for which there is a slot.
     horizon: Option<i64>,
     /// The last answer, until a late print changes what it is of: the end of its span, and since when nothing is missing.
     answer: Option<(i64, EventTime, Option<f64>)>,
+}
+
+/// What of it is written down: the seconds in which anything happened.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    horizon: Option<i64>,
+    seconds: Vec<(i64, [i64; VENUES])>,
+}
+
+impl From<Together> for Kept {
+    fn from(together: Together) -> Self {
+        let end = together.horizon.unwrap_or(0);
+        let seconds =
+            (end.saturating_sub(HELD - 1)..=end).map(|second| (second, together.seconds[slot(second)]));
+        Self {
+            horizon: together.horizon,
+            seconds: seconds.filter(|(_, sums)| *sums != [0; VENUES]).collect(),
+        }
+    }
+}
+
+impl From<Kept> for Together {
+    fn from(kept: Kept) -> Self {
+        let mut together = Self { horizon: kept.horizon, ..Self::default() };
+        for (second, sums) in kept.seconds {
+            together.seconds[slot(second)] = sums;
+        }
+        together
+    }
 }
 
 impl Default for Together {

@@ -14,6 +14,8 @@ pub use statistics::{Centred, correlation, deviation, median};
 pub use timeline::{Tally, Timed, Timeline};
 
 use cascade_domain::{Event, Finding};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// Why an engine passed over an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,9 +44,21 @@ impl Refused {
 
 /// A detector over one shard's stream.
 pub trait Engine: std::fmt::Debug {
+    /// What a snapshot holds: all that was heard and is not forgotten, and nothing of the settings.
+    type State: Serialize + DeserializeOwned;
+
+    /// Names the form and the meaning of [`Engine::State`]: a snapshot of another version is not read.
+    const STATE_VERSION: u32;
+
     /// Takes the next event of the stream and pushes what there is to say about it, in order.
     ///
     /// # Errors
     /// The event was passed over, and why; the engine's state and figures are as before.
     fn take(&mut self, event: &Event, out: &mut Vec<Finding>) -> Result<(), Refused>;
+
+    /// All that a later [`Engine::resume`] needs: whoever resumes here and hears what follows says the very same.
+    fn state(&self) -> &Self::State;
+
+    /// Goes on from where a snapshot stands, under the settings that this engine was built with.
+    fn resume(&mut self, state: Self::State);
 }

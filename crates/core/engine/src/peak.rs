@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 
 use cascade_domain::EventTime;
+use serde::{Deserialize, Serialize};
 
 /// The greatest of the values put in, as old ones are forgotten. Holds only values that may still become the
 /// greatest: each is smaller than all that are older.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Peak<V> {
     held: VecDeque<(EventTime, V)>,
 }

@@ -8,16 +8,17 @@ use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 
 use cascade_domain::EventTime;
+use serde::{Deserialize, Serialize};
 
 /// How many of the last `steps` samples are known.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Span {
     steps: usize,
     known: usize,
 }
 
 /// Samples at whole steps, oldest first, as many as the longest span needs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Series {
     step_ms: i64,
     spans: Vec<Span>,
@@ -69,7 +70,7 @@ impl Series {
             span.known += usize::from(value.is_some());
             if length > span.steps {
                 let gone = self.samples.get(length - 1 - span.steps).copied().flatten();
-                span.known -= usize::from(gone.is_some());
+                span.known = span.known.saturating_sub(usize::from(gone.is_some()));
             }
         }
         if length > self.capacity {

@@ -8,6 +8,8 @@
 use std::collections::VecDeque;
 
 use cascade_domain::EventTime;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Something that has its place in time.
 pub trait Timed {
@@ -171,6 +173,32 @@ impl<E: Timed, T: Tally<E>, const N: usize> Timeline<E, T, N> {
         }
         self.first += 1;
         Some(entry)
+    }
+}
+
+/// Entries and boundaries alone: totals are sums of what is held, and windows are differences of totals.
+impl<E: Serialize, T, const N: usize> Serialize for Timeline<E, T, N> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (&self.entries, &self.boundaries[..]).serialize(serializer)
+    }
+}
+
+impl<'de, E: Timed + Deserialize<'de>, T: Tally<E>, const N: usize> Deserialize<'de> for Timeline<E, T, N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (entries, boundaries) = <(Vec<E>, Vec<EventTime>)>::deserialize(deserializer)?;
+        let boundaries: [EventTime; N] =
+            boundaries.try_into().map_err(|_| D::Error::custom("not as many cursors as the timeline has"))?;
+        if !entries.is_sorted_by_key(Timed::at) {
+            return Err(D::Error::custom("entries out of order"));
+        }
+        let mut timeline = Self::default();
+        for entry in entries {
+            timeline.insert(entry);
+        }
+        for (cursor, boundary) in boundaries.into_iter().enumerate() {
+            timeline.advance(cursor, boundary);
+        }
+        Ok(timeline)
     }
 }
 

@@ -7,6 +7,7 @@ mod event;
 mod finding;
 mod name;
 mod reading;
+mod state;
 
 pub use event::{
     ENTRY_ARRAY, ENTRY_ONE, decode_entry, decode_event, encode_event, event_from_json, event_to_json,
@@ -14,6 +15,7 @@ pub use event::{
 pub use finding::{decode_finding, encode_finding, finding_from_json, finding_to_json};
 pub use name::{Channel, EngineKeys, key};
 pub use reading::{FeedHealthReading, Heartbeat, score_json, velocity_json};
+pub use state::{decode_state, encode_state};
 
 use cascade_domain::Unusable;
 
@@ -30,6 +32,14 @@ pub enum WireError {
         found: u8,
         /// The newest that this build reads.
         known: u8,
+    },
+    /// A snapshot in a form that this build does not read.
+    #[error("a snapshot of version {found}; this build reads {known}")]
+    OtherState {
+        /// What stood there.
+        found: u32,
+        /// The one that this build reads.
+        known: u32,
     },
     /// A figure that makes no sense.
     #[error(transparent)]
@@ -58,6 +68,7 @@ impl WireError {
         match self {
             Self::Malformed(_) => "malformed",
             Self::TooNew { .. } => "too_new",
+            Self::OtherState { .. } => "other_version",
             Self::Unusable(Unusable::Number { .. }) => "bad_number",
             Self::Unusable(Unusable::Time { .. }) => "bad_time",
             Self::BadEntry(_) => "bad_entry",

@@ -7,6 +7,7 @@ use cascade_detector::{Config, PresetName};
 use cascade_domain::{
     Coverage, Event, FeedStatus, GapStream, Instrument, Liquidation, Side, Usd, Venue, Windows,
 };
+use cascade_engine::Engine;
 use proptest::prelude::*;
 
 const NAMES: [&str; 3] = ["BTCUSDT", "ETHUSDT", "DOGEUSDT"];
@@ -95,6 +96,28 @@ proptest! {
         for event in after { second.hear(event).ok(); }
         prop_assert_eq!(lines(&second), &lines(&first)[told..]);
         prop_assert_eq!(format!("{:?}", second.engine), format!("{:?}", first.engine));
+    }
+
+    #[test]
+    fn a_restart_from_a_snapshot_anywhere_goes_on_with_the_same_bytes(
+        steps in prop::collection::vec(event(), 2..150), cut in any::<prop::sample::Index>(),
+    ) {
+        let events = events(&steps);
+        let (before, after) = events.split_at(cut.index(events.len()));
+        let mut first = Stream::new();
+        for event in before { first.hear(event).ok(); }
+        let told = first.said.len();
+        let snapshot = rmp_serde::to_vec(first.engine.state()).unwrap();
+        for event in after { first.hear(event).ok(); }
+
+        let mut second = Stream::new();
+        second.engine.resume(rmp_serde::from_slice(&snapshot).unwrap());
+        prop_assert_eq!(&rmp_serde::to_vec(second.engine.state()).unwrap(), &snapshot);
+        for event in after { second.hear(event).ok(); }
+        prop_assert_eq!(lines(&second), &lines(&first)[told..]);
+        prop_assert_eq!(
+            rmp_serde::to_vec(second.engine.state()).unwrap(), rmp_serde::to_vec(first.engine.state()).unwrap()
+        );
     }
 
     #[test]
