@@ -54,11 +54,7 @@ impl Minutes {
 
 /// The mean of what is known, if that is enough of `whole`.
 #[expect(clippy::cast_precision_loss, reason = "twenty samples")]
-fn mean<'a>(
-    prices: impl Iterator<Item = &'a Option<f64>>,
-    whole: usize,
-    coverage: f64,
-) -> Option<f64> {
+fn mean<'a>(prices: impl Iterator<Item = &'a Option<f64>>, whole: usize, coverage: f64) -> Option<f64> {
     let (sum, known) = prices.flatten().fold((0.0, 0_usize), |(sum, known), price| (sum + price, known + 1));
     (known > 0 && known as f64 >= coverage * whole as f64).then(|| sum / known as f64)
 }

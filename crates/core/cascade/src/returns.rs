@@ -36,15 +36,15 @@ struct Sum {
 impl Sum {
     fn add(&mut self, square: i64) {
         if let Ok(square) = u128::try_from(square) {
-            self.known += 1;
-            self.squares += square;
+            self.known = self.known.wrapping_add(1);
+            self.squares = self.squares.wrapping_add(square);
         }
     }
 
     fn remove(&mut self, square: i64) {
         if let Ok(square) = u128::try_from(square) {
-            self.known -= 1;
-            self.squares -= square;
+            self.known = self.known.wrapping_sub(1);
+            self.squares = self.squares.wrapping_sub(square);
         }
     }
 }
@@ -79,7 +79,11 @@ impl Returns {
             !tick.btc_venues_changed && self.second.is_some_and(|last| last.checked_add(1) == Some(second))
         });
         self.pass(second, coverage);
-        self.push(second, before.zip(price).map_or(UNKNOWN, |(before, price)| square(before, price)), coverage);
+        self.push(
+            second,
+            before.zip(price).map_or(UNKNOWN, |(before, price)| square(before, price)),
+            coverage,
+        );
         (self.second, self.price) = (Some(second), price);
     }
 
@@ -88,7 +92,7 @@ impl Returns {
         let Some(last) = self.second else { return };
         let stop = second.saturating_sub(1);
         let near = last.saturating_add(HELD_S).min(stop);
-        for passed in last + 1..=near {
+        for passed in last.saturating_add(1)..=near {
             self.push(passed, UNKNOWN, coverage);
         }
         // From here on no return is left, and every sample is unknown.

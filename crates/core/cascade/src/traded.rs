@@ -60,14 +60,11 @@ impl Traded {
         }
         let micros = bar.buy_usd.micros().saturating_add(bar.sell_usd.micros());
         if at > self.horizon.saturating_sub(HELD) {
-            let sum = &mut self.seconds[slot(at, HELD)];
-            *sum = sum.saturating_add(micros);
+            put(&mut self.seconds, at, |sum| sum.saturating_add(micros));
         }
         if block(at) > block(self.horizon) - BLOCKS {
-            let sum = &mut self.blocks[slot(block(at), BLOCKS)];
-            if *sum != UNKNOWN {
-                *sum = sum.saturating_add(micros);
-            }
+            let add = |sum: i64| if sum == UNKNOWN { UNKNOWN } else { sum.saturating_add(micros) };
+            put(&mut self.blocks, block(at), add);
         }
     }
 
@@ -77,7 +74,7 @@ impl Traded {
         let newest = block(self.horizon);
         let first = block(second(from)).max(newest - BLOCKS + 1);
         for touched in first..=block(second(to)).min(newest) {
-            self.blocks[slot(touched, BLOCKS)] = UNKNOWN;
+            put(&mut self.blocks, touched, |_| UNKNOWN);
         }
     }
 
@@ -99,7 +96,7 @@ impl Traded {
             return None;
         }
         let held = (start..end).filter(|second| *second <= self.horizon && *second > self.horizon - HELD);
-        Some(held.fold(0_i64, |sum, second| sum.saturating_add(self.seconds[slot(second, HELD)])))
+        Some(held.fold(0_i64, |sum, second| sum.saturating_add(get(&self.seconds, second).unwrap_or(0))))
     }
 
     fn block(&self, number: i64) -> Option<i64> {
@@ -107,8 +104,7 @@ impl Traded {
         if number > newest {
             return (self.fresh(number) != UNKNOWN).then_some(0);
         }
-        let sum = (number > newest - BLOCKS).then(|| self.blocks[slot(number, BLOCKS)])?;
-        (sum != UNKNOWN).then_some(sum)
+        get(&self.blocks, number).filter(|sum| number > newest - BLOCKS && *sum != UNKNOWN)
     }
 
     /// What a block begins with: nothing, if all of it will be known.
@@ -119,7 +115,8 @@ impl Traded {
     }
 
     fn enter(&mut self, number: i64) {
-        self.blocks[slot(number, BLOCKS)] = self.fresh(number);
+        let fresh = self.fresh(number);
+        put(&mut self.blocks, number, |_| fresh);
     }
 
     fn advance(&mut self, now: EventTime) {
@@ -128,7 +125,7 @@ impl Traded {
             return;
         }
         for second in (self.horizon + 1).max(horizon - HELD + 1)..=horizon {
-            self.seconds[slot(second, HELD)] = 0;
+            put(&mut self.seconds, second, |_| 0);
         }
         for number in (block(self.horizon) + 1).max(block(horizon) - BLOCKS + 1)..=block(horizon) {
             self.enter(number);
@@ -149,8 +146,20 @@ fn slots(count: i64) -> usize {
     usize::try_from(count).unwrap_or(0)
 }
 
-fn slot(number: i64, count: i64) -> usize {
-    slots(number.rem_euclid(count))
+/// Where in a ring the one of this number is.
+fn slot(ring: &[i64], number: i64) -> Option<usize> {
+    let length = i64::try_from(ring.len()).ok()?;
+    usize::try_from(number.checked_rem_euclid(length)?).ok()
+}
+
+fn get(ring: &[i64], number: i64) -> Option<i64> {
+    ring.get(slot(ring, number)?).copied()
+}
+
+fn put(ring: &mut [i64], number: i64, change: impl FnOnce(i64) -> i64) {
+    if let Some(place) = slot(ring, number).and_then(|place| ring.get_mut(place)) {
+        *place = change(*place);
+    }
 }
 
 #[cfg(test)]

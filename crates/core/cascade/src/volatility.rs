@@ -106,8 +106,7 @@ fn boost(value: Option<f64>, steps: [f64; 2], boosts: [f64; 2]) -> f64 {
 /// Population deviation by mean of the volatilities of 1, 5 and 15 min, each brought to five minutes; unknown where one
 /// of them is, and where nothing moves.
 fn variation(figures: &Figures) -> Option<f64> {
-    let brought =
-        [figures.vol_1m? * 5.0_f64.sqrt(), figures.vol_5m?, figures.vol_15m? / 3.0_f64.sqrt()];
+    let brought = [figures.vol_1m? * 5.0_f64.sqrt(), figures.vol_5m?, figures.vol_15m? / 3.0_f64.sqrt()];
     let mean = brought.iter().sum::<f64>() / 3.0;
     let variation = deviation(&brought)? / mean;
     variation.is_finite().then_some(variation)

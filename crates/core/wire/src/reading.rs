@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use cascade_domain::{
-    EventTime, FeedStatus, Liquidity, PriceReading, Regime, RegimeReading, ScoreReading, Symbol, Trend, Velocity, VolatilityReading, Windows,
+    EventTime, FeedStatus, Liquidity, PriceReading, Regime, RegimeReading, ScoreReading, Symbol, Trend,
+    Velocity, VolatilityReading, Windows,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};

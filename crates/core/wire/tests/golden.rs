@@ -201,7 +201,7 @@ fn cascade(state: State, closing: Option<Closing>) -> Finding {
             leading_venue: Some(Venue::Bybit),
         },
         context: Context {
-            regime: None,
+            regime: Some(Regime::High),
             btc_price: Some(82_340.1),
             vol_multiplier: 1.0,
             venue_correlation: Some(0.61),
