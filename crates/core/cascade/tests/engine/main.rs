@@ -12,3 +12,4 @@ mod start;
 mod stream;
 mod together;
 mod velocity;
+mod volatility;
