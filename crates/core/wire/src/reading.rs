@@ -134,10 +134,73 @@ pub struct Heartbeat {
     pub version: String,
     /// Since it started, wall time.
     pub uptime_s: u64,
-    /// How many shards it owns; absent for a service without shards.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shards_owned: Option<u64>,
+    /// What its engine does; absent for a service without one.
+    #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineBeat>,
+}
+
+/// What a service with an engine adds to its heartbeat.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EngineBeat {
+    /// The engine's version and configuration hash, as in its findings.
+    #[serde(default)]
+    pub engine: String,
+    /// How many shards it owns.
+    pub shards_owned: u64,
     /// How far it is behind the newest tick it could have handled, milliseconds of the clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_ms: Option<i64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: EventTime = EventTime::from_ms(1_791_565_601_000);
+
+    #[test]
+    fn what_is_known_of_btc_is_shown_and_what_is_not_is_absent() {
+        let price = PriceReading { price: 82_340.1, event_time_ms: AT };
+        assert_eq!(btc_price_json(&price).to_string(), r#"{"event_time_ms":1791565601000,"price":82340.1}"#);
+        let mut volatility = VolatilityReading {
+            vol_1m: Some(0.001),
+            vol_5m: Some(0.002),
+            vol_15m: Some(0.004),
+            vol_1h: Some(0.008),
+            percentile_24h: Some(92.5),
+            z_score: Some(-1.5),
+            multiplier: 1.44,
+            event_time_ms: AT,
+        };
+        assert_eq!(
+            btc_volatility_json(&volatility),
+            json!({
+                "vol_1m": 0.001, "vol_5m": 0.002, "vol_15m": 0.004, "vol_1h": 0.008, "percentile_24h": 92.5,
+                "z_score": -1.5, "multiplier": 1.44, "event_time_ms": 1_791_565_601_000_i64,
+            })
+        );
+        (volatility.vol_1h, volatility.percentile_24h, volatility.z_score) = (None, None, None);
+        let shown = btc_volatility_json(&volatility);
+        assert!(["vol_1h", "percentile_24h", "z_score"].iter().all(|key| shown.get(key).is_none()));
+    }
+
+    #[test]
+    fn the_regime_is_shown_in_its_words() {
+        let mut state = RegimeReading {
+            regime: Some(Regime::Elevated),
+            volatility_regime: Some(Regime::Normal),
+            liquidity: Some(Liquidity::Illiquid),
+            trend: Some(Trend::StrongDown),
+            event_time_ms: AT,
+        };
+        assert_eq!(
+            regime_json(&state),
+            json!({
+                "regime": "ELEVATED", "volatility_regime": "NORMAL", "liquidity": "ILLIQUID",
+                "trend": "STRONG_DOWN", "event_time_ms": 1_791_565_601_000_i64,
+            })
+        );
+        (state.regime, state.volatility_regime, state.liquidity, state.trend) = (None, None, None, None);
+        assert_eq!(regime_json(&state), json!({ "event_time_ms": 1_791_565_601_000_i64 }));
+    }
 }

@@ -6,8 +6,8 @@ use std::fmt::Write;
 use cascade_domain::{
     CascadeFinding, Closing, Context, Coverage, Event, EventTime, Factors, FeedFinding, FeedHealth,
     FeedStatus, Feeds, Finding, Flow, Gap, GapStream, Id, Instrument, LargeLiquidation, LargeTrade, Level,
-    Liquidation, Mark, Metrics, OpenInterest, PriceKind, Reason, Risk, RiskAction, RiskFactors, RiskLevel,
-    Side, State, Symbol, Taker, Tick, Trade, TradeBar, Usd, Venue,
+    Liquidation, Mark, Metrics, OpenInterest, PriceKind, Reason, Regime, Risk, RiskAction, RiskFactors,
+    RiskLevel, Side, State, Symbol, Taker, Tick, Trade, TradeBar, Usd, Venue,
 };
 use cascade_wire::{
     WireError, decode_entry, decode_event, decode_finding, encode_event, encode_finding, event_from_json,
