@@ -84,8 +84,8 @@ impl Traded {
         let end = second(now).saturating_sub(LAG);
         let sum = self.sum(end)?;
         // The sum itself is left out: the block that it is, at a whole 300 s.
-        let last = block(end) - 1 - i64::from(end.rem_euclid(SPAN) == 0);
-        let day = (last - DAY + 1..=last).filter_map(|block| self.block(block));
+        let newest = block(end) - 1 - i64::from(end.rem_euclid(SPAN) == 0);
+        let day = (newest - DAY + 1..=newest).filter_map(|block| self.block(block));
         standing(sum, day, least).map(|standing| standing.percentile)
     }
 

@@ -6,6 +6,7 @@ mod fresh;
 mod gaps;
 mod interest;
 mod memory;
+mod oscillation;
 mod prices;
 mod properties;
 mod start;
