@@ -20,18 +20,19 @@ fn thresholds(config: &Config, name: &str) -> Thresholds {
 }
 
 /// The level of one order of so many dollars of longs.
-fn level(
-    config: &Config,
-    name: &str,
-    dollars: i128,
-    change_60s: Option<f64>,
-    change_15m: Option<f64>,
-) -> Level {
+fn level(config: &Config, name: &str, dollars: i128, minute: Option<f64>, quarter: Option<f64>) -> Level {
     let thresholds = thresholds(config, name);
     let sides = Sides { long: dollars * MICRO, short: 0 };
     let unit = thresholds.unit(None);
     thresholds
-        .reach(&RungInput { sides, count: 1, unit, change_60s, change_15m, ..RungInput::default() })
+        .reach(&RungInput {
+            sides,
+            count: 1,
+            unit,
+            change_60s: minute,
+            change_15m: quarter,
+            ..RungInput::default()
+        })
         .level
 }
 

@@ -1,4 +1,5 @@
 //! Every row and border of the tables of volatility, multiplier, liquidity, trend and regime (signals.md 4).
+#![expect(clippy::unwrap_used, reason = "helpers outside test functions")]
 
 use cascade_detector::regime::{self, Course, RegimeConfig, Scale};
 use cascade_detector::rungs::{RungInput, Sides, Thresholds};
@@ -128,8 +129,9 @@ fn thresholds_of_velocity_and_volume_scale_by_regime() {
         assert_eq!(scale, Scale { velocity, volume });
         let thresholds = Thresholds::of(&seed, &btc).scaled(scale);
         let plain = Thresholds::of(&seed, &btc);
-        #[expect(clippy::cast_possible_truncation, reason = "whole micro-dollars")]
-        let scaled = |micros: i128| (micros as f64 * volume).round() as i128;
+        #[expect(clippy::cast_possible_truncation, reason = "tenths")]
+        let tenths = (volume * 10.0).round() as i128;
+        let scaled = |micros: i128| micros * tenths / 10;
         assert_eq!(thresholds.unit(None), scaled(plain.unit(None)), "{regime:?}");
         assert_eq!(thresholds.large, plain.large, "no threshold of a flow");
         // The rung `velocity`.

@@ -176,9 +176,10 @@ proptest! {
             Some((at, square(from?, to?)))
         }).collect();
         for (span, (from, to)) in SPANS.into_iter().enumerate() {
-            let within = |at: i64| at > second - from as i64 && at <= second - to as i64;
+            let before = |seconds: usize| second - i64::try_from(seconds).unwrap();
+            let within = |at: i64| at > before(from) && at <= before(to);
             let fresh: Vec<i64> = squares.iter().filter(|(at, _)| within(*at)).map(|(_, square)| *square).collect();
-            let sum = Sum { known: fresh.len(), squares: fresh.iter().map(|square| *square as u128).sum() };
+            let sum = Sum { known: fresh.len(), squares: fresh.iter().map(|square| u128::try_from(*square).unwrap()).sum() };
             prop_assert_eq!(returns.sums[span], sum, "span {}", span);
         }
     }
