@@ -58,7 +58,7 @@ const CORE_MAY_NAME: &[(&str, &[&str])] = &[
     ("cascade-wire", &["rmp-serde", "serde", "serde_json", "thiserror"]),
     ("cascade-venues", &["rust_decimal", "serde", "serde_json", "thiserror"]),
     ("cascade-engine", &["serde"]),
-    ("cascade-detector", &["serde"]),
+    ("cascade-detector", &["libm", "serde"]),
     ("cascade-pace", &["thiserror"]),
 ];
 

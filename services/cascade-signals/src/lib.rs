@@ -12,7 +12,9 @@ use cascade_detector::CascadeEngine;
 use cascade_domain::{Finding, Level, Shard};
 use cascade_service::pump::{Detector, Pump};
 use cascade_service::{BoxError, Context, Program, Supervisor, watch_redis};
-use cascade_wire::{finding_to_json, key, score_json, velocity_json};
+use cascade_wire::{
+    btc_price_json, btc_volatility_json, finding_to_json, key, regime_json, score_json, velocity_json,
+};
 
 pub use config::Config;
 
@@ -75,7 +77,16 @@ impl Detector for Cascades {
 
     fn readings(&self, engine: &CascadeEngine) -> Vec<Write> {
         let json = |key: String, json: String| Write::Json { key, json, ttl_s: READING_TTL_S };
-        let mut writes = Vec::new();
+        // Only the engine of BTC's shard has these three.
+        let shared = [
+            (key::BTC_PRICE, engine.btc_price().map(|state| btc_price_json(&state))),
+            (key::BTC_VOLATILITY, engine.btc_volatility().map(|state| btc_volatility_json(&state))),
+            (key::REGIME, engine.regime().map(|state| regime_json(&state))),
+        ];
+        let mut writes: Vec<Write> = shared
+            .into_iter()
+            .filter_map(|(key, state)| Some(json(key.to_owned(), state?.to_string())))
+            .collect();
         for symbol in engine.symbols() {
             if let Some(state) = engine.velocity(symbol) {
                 writes.push(json(key::velocity(symbol), velocity_json(&state).to_string()));

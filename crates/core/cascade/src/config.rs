@@ -9,7 +9,9 @@ use cascade_domain::{Id, IdHasher, Symbol};
 use serde::Deserialize;
 
 use crate::preset::{Preset, PresetName, Presets};
+use crate::regime::RegimeConfig;
 use crate::symbol::{SymbolOverride, SymbolThresholds, built_in};
+use crate::volatility::VolatilityConfig;
 
 /// What is remembered, and for how long.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -244,6 +246,8 @@ impl Default for EpisodeConfig {
 #[expect(missing_docs, reason = "each part is documented at its type")]
 pub struct Config {
     pub preset: PresetName,
+    /// Whether the thresholds of velocity and volume follow the market regime, frozen at an episode's onset.
+    pub regime_scaling: bool,
     pub memory: Memory,
     pub samples: Samples,
     pub risk: RiskConfig,
@@ -251,6 +255,8 @@ pub struct Config {
     pub flow: FlowConfig,
     pub velocity: VelocityConfig,
     pub episode: EpisodeConfig,
+    pub volatility: VolatilityConfig,
+    pub regime: RegimeConfig,
     pub others: SymbolThresholds,
     pub symbols: BTreeMap<Symbol, SymbolOverride>,
     pub presets: Presets,
@@ -260,6 +266,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             preset: PresetName::default(),
+            regime_scaling: false,
             memory: Memory::default(),
             samples: Samples::default(),
             risk: RiskConfig::default(),
@@ -267,6 +274,8 @@ impl Default for Config {
             flow: FlowConfig::default(),
             velocity: VelocityConfig::default(),
             episode: EpisodeConfig::default(),
+            volatility: VolatilityConfig::default(),
+            regime: RegimeConfig::default(),
             others: SymbolThresholds::default(),
             symbols: built_in(),
             presets: Presets::default(),

@@ -25,14 +25,14 @@ const OVERTAKEN: &str = "trimmed";
 #[derive(Clone, Debug)]
 pub struct CascadeEngine {
     shard: Shard,
-    state: CascadeState,
+    pub(crate) state: CascadeState,
 }
 
 /// All that the engine has heard and not forgotten. What a snapshot holds; nobody else looks inside.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CascadeState {
-    facts: Facts,
-    markets: Markets,
+    pub(crate) facts: Facts,
+    pub(crate) markets: Markets,
 }
 
 impl CascadeEngine {
@@ -105,7 +105,7 @@ impl CascadeEngine {
         if is_first {
             self.forget_the_future();
         }
-        self.state.facts.btc_price = tick.btc_price;
+        self.state.facts.take_btc(tick);
         let heard_from = self.state.facts.heard_from.unwrap_or(now);
         self.state.facts.heard_from = Some(heard_from.min(now));
         if self.state.facts.feeds != tick.feeds {
@@ -181,6 +181,9 @@ impl CascadeEngine {
         }
         let facts = &self.state.facts;
         for market in self.state.markets.iter_mut() {
+            if overtaken {
+                market.void_trades(gap.from_ms, to);
+            }
             if every || gap.symbols.contains(&market.symbol) {
                 match gap.stream {
                     GapStream::Liquidations => {
@@ -192,7 +195,7 @@ impl CascadeEngine {
                         market.price.void(gap.venue, to);
                         market.refresh_price(facts);
                     }
-                    GapStream::Trades => {}
+                    GapStream::Trades => market.void_trades(gap.from_ms, to),
                 }
             }
         }
@@ -227,8 +230,8 @@ impl CascadeEngine {
             Event::Liquidation(print) => market.liquidation(facts, at, print, out),
             Event::Mark(mark) => market.mark(facts, at, mark),
             Event::OpenInterest(sample) => market.open_interest(facts, at, sample),
-            Event::TradeBar(_)
-            | Event::LargeTrade(_)
+            Event::TradeBar(bar) => market.trade_bar(bar),
+            Event::LargeTrade(_)
             | Event::Trade(_)
             | Event::Gap(_)
             | Event::FeedHealth(_)

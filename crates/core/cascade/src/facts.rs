@@ -2,13 +2,23 @@
 
 use std::sync::Arc;
 
-use cascade_domain::{EventTime, FeedStatus, Feeds, Venue};
+use cascade_domain::{EventTime, FeedStatus, Feeds, Regime, Tick, Venue};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
+use crate::returns::Returns;
+use crate::volatility::{self, Figures};
 
 /// Until when a venue's liquidations are known to have a gap.
 pub(crate) type GapEnds = [Option<EventTime>; Venue::ALL.len()];
+
+/// BTC's volatility as it is used.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Volatility {
+    pub(crate) figures: Figures,
+    pub(crate) regime: Option<Regime>,
+    pub(crate) multiplier: Option<f64>,
+}
 
 /// The shard's shared facts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -24,6 +34,10 @@ pub(crate) struct Facts {
     pub(crate) feeds: Feeds,
     pub(crate) btc_price: Option<f64>,
     pub(crate) gaps: GapEnds,
+    pub(crate) returns: Returns,
+    /// What the returns say under these settings, as of the last tick: figures, the regime, the multiplier.
+    #[serde(skip)]
+    pub(crate) volatility: Volatility,
     /// From when on the stream was heard without a break of our own.
     pub(crate) heard_from: Option<EventTime>,
 }
@@ -38,13 +52,35 @@ impl Facts {
             feeds: Feeds::new(),
             btc_price: None,
             gaps: GapEnds::default(),
+            returns: Returns::default(),
+            volatility: Volatility::default(),
             heard_from: None,
         }
     }
 
     /// What was heard, under the settings of others.
     pub(crate) fn under(self, others: &Self) -> Self {
-        Self { config: Arc::clone(&others.config), label: others.label.clone(), room: others.room, ..self }
+        let (config, label) = (Arc::clone(&others.config), others.label.clone());
+        let mut facts = Self { config, label, room: others.room, ..self };
+        facts.refresh_volatility();
+        facts
+    }
+
+    /// Takes what a tick says of BTC.
+    pub(crate) fn take_btc(&mut self, tick: &Tick) {
+        self.btc_price = tick.btc_price;
+        self.returns.take(tick, self.config.samples.coverage);
+        self.refresh_volatility();
+    }
+
+    fn refresh_volatility(&mut self) {
+        let (config, samples) = (&self.config.volatility, &self.config.samples);
+        let figures = self.returns.figures(samples.coverage, config.least_samples);
+        self.volatility = Volatility {
+            figures,
+            regime: volatility::regime(config, &figures),
+            multiplier: volatility::multiplier(config, &figures),
+        };
     }
 
     /// The latest that an event may be known.

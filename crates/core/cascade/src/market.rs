@@ -1,7 +1,8 @@
 //! One symbol of the shard: its windows, prices, open interest, held level and episode, brought together.
 
 use cascade_domain::{
-    EventTime, Finding, LargeLiquidation, Level, Liquidation, Mark, OpenInterest, Side, Symbol, Usd,
+    EventTime, Finding, LargeLiquidation, Level, Liquidation, Liquidity, Mark, OpenInterest, Regime, Side,
+    Symbol, TradeBar, Usd,
 };
 use serde::{Deserialize, Serialize};
 
@@ -10,11 +11,13 @@ use crate::facts::{Facts, GapEnds, last};
 use crate::flow::{Flow, Window};
 use crate::interest::Interest;
 use crate::price::{Price, Span, age_ms};
+use crate::regime::{self, Scale};
 use crate::report;
 use crate::risk::RiskInput;
 use crate::rungs::{RungInput, Sides, Thresholds};
 use crate::score::{ScoreInput, Scored, rate};
 use crate::together::Together;
+use crate::traded::Traded;
 
 /// Before anything was heard: every event that is let in is later.
 const START: EventTime = EventTime::from_ms(0);
@@ -43,6 +46,9 @@ pub(crate) struct Market {
     pub(crate) oi_change: Option<f64>,
     /// Funding rate per 8 h, as of this second.
     pub(crate) funding: Option<f64>,
+    traded: Option<Box<Traded>>,
+    /// The market regime by which the thresholds stand, where they follow it.
+    followed: Option<Regime>,
     #[serde(skip)]
     thresholds: Thresholds,
     interest: Interest,
@@ -64,6 +70,8 @@ impl Market {
             unit: thresholds.unit(None),
             oi_change: None,
             funding: None,
+            traded: None,
+            followed: None,
             thresholds,
             interest: Interest::default(),
             together: None,
@@ -74,6 +82,9 @@ impl Market {
     /// Puts a market that was read back under these settings.
     pub(crate) fn obey(&mut self, facts: &Facts) {
         self.thresholds = Thresholds::of(&facts.config, &self.symbol);
+        if facts.config.regime_scaling {
+            self.thresholds = std::mem::take(&mut self.thresholds).scaled(self.scale(facts));
+        }
     }
 
     /// Whether there is nothing to evaluate.
@@ -101,6 +112,46 @@ impl Market {
         if let Some(told) = self.episode.as_mut().and_then(|episode| episode.over(to, close_ms)) {
             self.tell(facts, told, out);
             self.episode = None;
+        }
+        if second_passed && facts.config.regime_scaling && self.episode.is_none() {
+            self.follow(facts);
+        }
+    }
+
+    /// Has the thresholds follow the market regime.
+    fn follow(&mut self, facts: &Facts) {
+        let (_, regime) = self.regime(facts);
+        if regime != self.followed {
+            self.followed = regime;
+            self.obey(facts);
+            self.refresh_interest(facts);
+        }
+    }
+
+    /// What the thresholds are multiplied by.
+    fn scale(&self, facts: &Facts) -> Scale {
+        Scale::of(&facts.config.regime, self.followed)
+    }
+
+    /// The symbol's liquidity and the market regime, as of now.
+    pub(crate) fn regime(&self, facts: &Facts) -> (Option<Liquidity>, Option<Regime>) {
+        let config = &facts.config.regime;
+        let percentile =
+            self.traded.as_ref().and_then(|traded| traded.percentile(self.now, config.least_samples));
+        let liquidity = regime::liquidity(config, percentile);
+        (liquidity, regime::market(facts.volatility.regime, liquidity))
+    }
+
+    /// Takes a second of trades.
+    pub(crate) fn trade_bar(&mut self, bar: &TradeBar) {
+        let now = self.now;
+        self.traded.get_or_insert_with(|| Box::new(Traded::new(now))).take(now, bar);
+    }
+
+    /// What a gap in trades touches is unknown.
+    pub(crate) fn void_trades(&mut self, from: EventTime, to: EventTime) {
+        if let Some(traded) = &mut self.traded {
+            traded.void(from, to);
         }
     }
 
@@ -276,10 +327,14 @@ impl Market {
             volume: Some(self.flow.usd_velocity(Window::S10)),
             oi_change: self.oi_change,
             funding: self.funding,
-            multiplier: None,
+            multiplier: facts.volatility.multiplier,
             venue_correlation: correlation,
         };
-        rate(&facts.config.score, facts.config.preset(), &input)
+        let (score, preset) = (&facts.config.score, facts.config.preset());
+        if facts.config.regime_scaling {
+            return rate(score, &preset.scaled(self.scale(facts)), &input);
+        }
+        rate(score, preset, &input)
     }
 
     /// What the risk score is made of.

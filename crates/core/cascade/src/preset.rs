@@ -3,6 +3,8 @@
 use cascade_domain::Level;
 use serde::Deserialize;
 
+use crate::regime::Scale;
+
 /// Which whole set of thresholds is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -41,6 +43,16 @@ pub struct Preset {
 }
 
 impl Preset {
+    /// This one, with the velocity and the volume at which their scores are 1 multiplied.
+    #[must_use]
+    pub fn scaled(&self, scale: Scale) -> Self {
+        Self {
+            velocity_full: self.velocity_full * scale.velocity,
+            volume_full_usd: self.volume_full_usd * scale.volume,
+            ..self.clone()
+        }
+    }
+
     fn balanced() -> Self {
         Self {
             unit_factor: 1.0,

@@ -6,8 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::board::Board;
 use crate::config::Samples;
+use crate::minutes::{self, Minutes};
+use crate::regime::Course;
 
 const STEP_MS: i64 = 1_000;
+const STEPS_A_MINUTE: i64 = minutes::STEP_MS / STEP_MS;
 /// The spans over which changes are taken, in samples.
 const SPANS: [usize; 2] = [60, 900];
 /// The longest span, milliseconds.
@@ -30,6 +33,7 @@ pub(crate) struct Price {
     marks: Board,
     funding: Board,
     series: Series,
+    minutes: Minutes,
     heard: bool,
     /// The reference price, and from when and until when it holds.
     reference: Option<f64>,
@@ -49,6 +53,7 @@ impl Default for Price {
             marks: Board::default(),
             funding: Board::default(),
             series: Series::new(STEP_MS, &SPANS),
+            minutes: Minutes::default(),
             heard: false,
             reference: None,
             since: NEVER,
@@ -90,6 +95,9 @@ impl Price {
                 self.marks.median(moment, age_ms(samples.mark_s), feeds).0
             };
             self.series.record(step, reference);
+            if step.rem_euclid(STEPS_A_MINUTE) == 0 {
+                self.minutes.record(step.div_euclid(STEPS_A_MINUTE), reference);
+            }
         }
         if now > self.until {
             self.refresh(now, feeds, samples);
@@ -133,6 +141,11 @@ impl Price {
     #[inline]
     pub(crate) fn change(&self, span: Span) -> Option<f64> {
         change(self.before[span as usize]?, self.reference?)
+    }
+
+    /// How the reference price went over the last twenty minutes, as of the last [`Price::advance`].
+    pub(crate) fn course(&self, now: EventTime, samples: &Samples) -> Option<Course> {
+        self.minutes.course(now, samples.coverage)
     }
 
     /// Funding rate per 8 h, a signed fraction: the median over live venues.

@@ -4,7 +4,9 @@ use cascade_domain::Refusal;
 
 use crate::config::{Config, RiskConfig, ScoreConfig};
 use crate::preset::Preset;
+use crate::regime::RegimeConfig;
 use crate::symbol::SymbolThresholds;
+use crate::volatility::VolatilityConfig;
 
 impl Config {
     /// Every mistake in these settings; keys are relative to the section.
@@ -15,6 +17,8 @@ impl Config {
         check_risk(check, &self.risk);
         check_score(check, &self.score);
         self.check_rungs(check);
+        check_volatility(check, &self.volatility);
+        check_regime(check, &self.regime);
         check_thresholds(check, "others", &self.others);
         for symbol in self.symbols.keys() {
             check_thresholds(check, &format!("symbols.{symbol}"), &self.symbol(symbol));
@@ -177,6 +181,62 @@ fn check_score(found: &mut Vec<Refusal>, score: &ScoreConfig) {
     rising(found, "score", &["watch", "alert", "critical", "extreme"], &rungs);
     if score.extreme > 1.0 {
         found.push(Refusal::new("score.extreme", "a score is never above 1"));
+    }
+}
+
+fn check_volatility(found: &mut Vec<Refusal>, volatility: &VolatilityConfig) {
+    ladder(found, "volatility.regimes", &volatility.regimes);
+    let mut least = 1.0;
+    for value in volatility.multipliers {
+        boost(found, "volatility.multipliers", value);
+        if value < least {
+            let reason = format!("{value} is below {least}, the one before it");
+            found.push(Refusal::new("volatility.multipliers", reason));
+        }
+        least = value;
+    }
+    if !(0.0..=1e6).contains(&volatility.rise) {
+        let reason = format!("{} is not between 0 and 1000000", volatility.rise);
+        found.push(Refusal::new("volatility.rise", reason));
+    }
+    enough(found, "volatility.least_samples", volatility.least_samples);
+    percentiles(found, "volatility.percentiles", volatility.percentiles);
+    ladder(found, "volatility.z_scores", &volatility.z_scores);
+    positive(found, "volatility.variation", volatility.variation);
+    for (key, value) in [
+        ("volatility.percentile_boosts", volatility.percentile_boosts[0]),
+        ("volatility.percentile_boosts", volatility.percentile_boosts[1]),
+        ("volatility.z_score_boosts", volatility.z_score_boosts[0]),
+        ("volatility.z_score_boosts", volatility.z_score_boosts[1]),
+        ("volatility.variation_boost", volatility.variation_boost),
+        ("volatility.limit", volatility.limit),
+    ] {
+        boost(found, key, value);
+    }
+}
+
+fn check_regime(found: &mut Vec<Refusal>, regime: &RegimeConfig) {
+    percentiles(found, "regime.illiquid and regime.deep", [regime.illiquid, regime.deep]);
+    enough(found, "regime.least_samples", regime.least_samples);
+    rising(found, "regime", &["trend_move", "strong_move"], &[regime.trend_move, regime.strong_move]);
+    for (key, factors) in [("regime.velocity", regime.velocity), ("regime.volume", regime.volume)] {
+        if factors.iter().any(|factor| !(0.01..=100.0).contains(factor)) {
+            found.push(Refusal::new(key, format!("{factors:?} are not all between 0.01 and 100")));
+        }
+    }
+}
+
+/// A day has 288 samples.
+fn enough(found: &mut Vec<Refusal>, key: &str, least: u32) {
+    if !(1..=288).contains(&least) {
+        found.push(Refusal::new(key, format!("{least} is not between 1 and 288")));
+    }
+}
+
+fn percentiles(found: &mut Vec<Refusal>, key: &str, [lower, upper]: [f64; 2]) {
+    if !(lower > 0.0 && lower < upper && upper < 100.0) {
+        let reason = format!("{lower} and {upper} do not rise between 0 and 100");
+        found.push(Refusal::new(key, reason));
     }
 }
 

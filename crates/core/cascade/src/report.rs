@@ -51,9 +51,9 @@ pub(crate) fn cascade(
         risk,
         metrics: metrics(market, facts),
         context: Context {
-            regime: None,
+            regime: market.regime(facts).1,
             btc_price: facts.btc_price,
-            vol_multiplier: 1.0,
+            vol_multiplier: facts.volatility.multiplier.unwrap_or(1.0),
             venue_correlation: correlation,
             oi_change_1m: market.oi_change,
             funding_rate_8h: market.funding,

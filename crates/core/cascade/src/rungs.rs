@@ -4,12 +4,13 @@ use cascade_domain::{Level, Reason, Side, Symbol};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, FlowConfig, ScoreConfig, VelocityConfig};
+use crate::regime::Scale;
 use crate::symbol::SymbolThresholds;
 
 /// Multiples and shares are held in millionths, so that money is compared exactly.
 const MILLION: i128 = 1_000_000;
 /// A move that misses its threshold by less than this is one: prices are decimal, doubles are not.
-const MOVE_TOLERANCE: f64 = 1e-12;
+pub(crate) const MOVE_TOLERANCE: f64 = 1e-12;
 
 /// The rungs that reach a level, in the order of [`Reason`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,6 +119,8 @@ pub struct Thresholds {
     unit: i128,
     unit_open_interest: i128,
     unit_factor: i128,
+    /// The unit is multiplied by this.
+    volume: i128,
     /// A single order of so many micro-dollars is large.
     pub large: i128,
 }
@@ -149,15 +152,31 @@ impl Thresholds {
             unit: millionths(own.unit_usd * preset.unit_factor),
             unit_open_interest: millionths(own.unit_open_interest),
             unit_factor: millionths(preset.unit_factor),
+            volume: MILLION,
             large: millionths(own.large_usd * preset.large_factor),
         }
     }
 
+    /// These, with those of velocity and volume multiplied: the rung `velocity` but for its accelerations, the unit A,
+    /// the dollars of `cascade_rule`.
+    #[must_use]
+    pub fn scaled(mut self, scale: Scale) -> Self {
+        self.volume = millionths(scale.volume);
+        self.cascade = self.cascade.saturating_mul(self.volume) / MILLION;
+        if let Some(rung) = &mut self.velocity {
+            for threshold in [&mut rung.watch, &mut rung.alert, &mut rung.critical, &mut rung.extreme] {
+                *threshold *= scale.velocity;
+            }
+        }
+        self
+    }
+
     /// The unit A in micro-dollars, given the symbol's open interest in micro-dollars where known.
     pub fn unit(&self, open_interest: Option<i128>) -> i128 {
-        let Some(open_interest) = open_interest else { return self.unit };
-        let share = open_interest.saturating_mul(self.unit_open_interest) / MILLION;
-        self.unit.max(share.saturating_mul(self.unit_factor) / MILLION)
+        let share = open_interest.map_or(0, |usd| {
+            (usd.saturating_mul(self.unit_open_interest) / MILLION).saturating_mul(self.unit_factor) / MILLION
+        });
+        self.unit.max(share).saturating_mul(self.volume) / MILLION
     }
 
     /// Whether there is enough flow, and one-sided enough, for the score to count.

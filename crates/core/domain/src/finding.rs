@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EventTime, FeedFinding, Feeds, Id, Instrument, Level, Reason, Side, Symbol, Usd, Venue};
+use crate::{EventTime, FeedFinding, Feeds, Id, Instrument, Level, Reason, Regime, Side, Symbol, Usd, Venue};
 
 /// A finding, tagged by `finding`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -325,9 +325,9 @@ pub struct Metrics {
 /// The market around a finding; what is not known is absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Context {
-    /// Market regime.
+    /// Market regime: BTC's volatility, one up or down by the symbol's own liquidity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub regime: Option<String>,
+    pub regime: Option<Regime>,
     /// US dollars.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub btc_price: Option<f64>,

@@ -1,6 +1,6 @@
 //! What a symbol shows now: the nouns behind the read-models of contract.md 4.
 
-use crate::{EventTime, Level, Reason, RiskLevel, Symbol};
+use crate::{EventTime, Level, Liquidity, Reason, Regime, RiskLevel, Symbol, Trend};
 
 /// A figure for each of the six windows 0.1, 0.5, 2, 10, 30 and 60 s, shortest first.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -51,6 +51,51 @@ pub struct ScoreReading {
     pub level: Level,
     /// The rungs that reach it.
     pub reasons: Vec<Reason>,
+    /// Event time of the state.
+    pub event_time_ms: EventTime,
+}
+
+/// The price of BTC that all shards hear by the ticks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PriceReading {
+    /// US dollars.
+    pub price: f64,
+    /// Event time of the last tick.
+    pub event_time_ms: EventTime,
+}
+
+/// BTC's volatility; what is not known is absent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct VolatilityReading {
+    /// Square root of the sum of squared one-second log returns of the last minute, a fraction; so are the next three.
+    pub vol_1m: Option<f64>,
+    /// Of five minutes.
+    pub vol_5m: Option<f64>,
+    /// Of fifteen minutes.
+    pub vol_15m: Option<f64>,
+    /// Of an hour.
+    pub vol_1h: Option<f64>,
+    /// Where `vol_5m` stands among the day's five-minute samples, 0..=100.
+    pub percentile_24h: Option<f64>,
+    /// How many standard deviations it stands above their mean.
+    pub z_score: Option<f64>,
+    /// By how much volatility multiplies the odds of a cascade, 1..=10; 1 where volatility is unknown.
+    pub multiplier: f64,
+    /// Event time of the last tick.
+    pub event_time_ms: EventTime,
+}
+
+/// What kind of market it is; what is not known is absent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RegimeReading {
+    /// The market regime: `volatility_regime`, one up if ILLIQUID, one down if DEEP.
+    pub regime: Option<Regime>,
+    /// By BTC's volatility alone.
+    pub volatility_regime: Option<Regime>,
+    /// How much is traded, against the day.
+    pub liquidity: Option<Liquidity>,
+    /// Which way the price has gone.
+    pub trend: Option<Trend>,
     /// Event time of the state.
     pub event_time_ms: EventTime,
 }

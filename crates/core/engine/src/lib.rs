@@ -10,7 +10,7 @@ mod timeline;
 
 pub use peak::Peak;
 pub use series::Series;
-pub use statistics::{Centred, correlation, deviation, median};
+pub use statistics::{Centred, Standing, correlation, deviation, median, standing};
 pub use timeline::{Tally, Timed, Timeline};
 
 use cascade_domain::{Event, Finding};

@@ -57,6 +57,39 @@ pub fn deviation(values: &[f64]) -> Option<f64> {
     Some((squares / length(values)).sqrt())
 }
 
+/// Where a value stands among samples.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Standing {
+    /// Share of the samples that are less, and half of those that are equal, 0..=100.
+    pub percentile: f64,
+    /// Population standard deviations above the samples' mean; unknown where all samples are equal.
+    pub z_score: Option<f64>,
+}
+
+/// Where a value stands among samples, which it is none of. `None` if they are fewer than `least`, or none. Sums are
+/// whole numbers: the order of the samples does not matter, and samples that are all equal have a deviation of 0.
+#[expect(clippy::cast_precision_loss, reason = "figures of some digits, of sums that are exact")]
+pub fn standing(value: i64, samples: impl Iterator<Item = i64>, least: u32) -> Option<Standing> {
+    let (mut count, mut below, mut sum, mut squares) = (0_u32, 0_u32, 0_i128, 0_i128);
+    for sample in samples {
+        count += 1;
+        below += u32::from(sample < value) + u32::from(sample <= value);
+        let sample = i128::from(sample);
+        sum += sample;
+        squares = squares.saturating_add(sample * sample);
+    }
+    if count == 0 || count < least {
+        return None;
+    }
+    let many = i128::from(count);
+    let spread = squares.saturating_mul(many).saturating_sub(sum.saturating_mul(sum));
+    let above = many * i128::from(value) - sum;
+    Some(Standing {
+        percentile: 50.0 * f64::from(below) / f64::from(count),
+        z_score: (spread > 0).then(|| above as f64 / (spread as f64).sqrt()),
+    })
+}
+
 fn constant(values: &[f64]) -> bool {
     values.iter().all(|value| Some(value) == values.first())
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use cascade_domain::{EventTime, FeedStatus, ScoreReading, Symbol, Velocity, Windows};
+use cascade_domain::{
+    EventTime, FeedStatus, Liquidity, PriceReading, Regime, RegimeReading, ScoreReading, Symbol, Trend,
+    Velocity, VolatilityReading, Windows,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -39,6 +42,48 @@ pub fn score_json(state: &ScoreReading) -> Value {
         "calibrated": false,
         "event_time_ms": state.event_time_ms,
     })
+}
+
+/// `btc:price:current`.
+pub fn btc_price_json(state: &PriceReading) -> Value {
+    json!({ "price": state.price, "event_time_ms": state.event_time_ms })
+}
+
+/// `btc:volatility:current`.
+pub fn btc_volatility_json(state: &VolatilityReading) -> Value {
+    let mut map = Map::new();
+    for (name, figure) in [
+        ("vol_1m", state.vol_1m),
+        ("vol_5m", state.vol_5m),
+        ("vol_15m", state.vol_15m),
+        ("vol_1h", state.vol_1h),
+        ("percentile_24h", state.percentile_24h),
+        ("z_score", state.z_score),
+    ] {
+        if let Some(figure) = figure {
+            map.insert(name.into(), json!(figure));
+        }
+    }
+    map.insert("multiplier".into(), json!(state.multiplier));
+    map.insert("event_time_ms".into(), json!(state.event_time_ms));
+    Value::Object(map)
+}
+
+/// `regime:current`.
+pub fn regime_json(state: &RegimeReading) -> Value {
+    let mut map = Map::new();
+    for (name, word) in [
+        ("regime", state.regime.map(Regime::as_str)),
+        ("volatility_regime", state.volatility_regime.map(Regime::as_str)),
+        ("liquidity", state.liquidity.map(Liquidity::as_str)),
+        ("trend", state.trend.map(Trend::as_str)),
+    ] {
+        if let Some(word) = word {
+            map.insert(name.into(), json!(word));
+        }
+    }
+    map.insert("event_time_ms".into(), json!(state.event_time_ms));
+    Value::Object(map)
 }
 
 /// `feed:VENUE:health`.
@@ -105,4 +150,57 @@ pub struct EngineBeat {
     /// How far it is behind the newest tick it could have handled, milliseconds of the clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_ms: Option<i64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: EventTime = EventTime::from_ms(1_791_565_601_000);
+
+    #[test]
+    fn what_is_known_of_btc_is_shown_and_what_is_not_is_absent() {
+        let price = PriceReading { price: 82_340.1, event_time_ms: AT };
+        assert_eq!(btc_price_json(&price).to_string(), r#"{"event_time_ms":1791565601000,"price":82340.1}"#);
+        let mut volatility = VolatilityReading {
+            vol_1m: Some(0.001),
+            vol_5m: Some(0.002),
+            vol_15m: Some(0.004),
+            vol_1h: Some(0.008),
+            percentile_24h: Some(92.5),
+            z_score: Some(-1.5),
+            multiplier: 1.44,
+            event_time_ms: AT,
+        };
+        assert_eq!(
+            btc_volatility_json(&volatility),
+            json!({
+                "vol_1m": 0.001, "vol_5m": 0.002, "vol_15m": 0.004, "vol_1h": 0.008, "percentile_24h": 92.5,
+                "z_score": -1.5, "multiplier": 1.44, "event_time_ms": 1_791_565_601_000_i64,
+            })
+        );
+        (volatility.vol_1h, volatility.percentile_24h, volatility.z_score) = (None, None, None);
+        let shown = btc_volatility_json(&volatility);
+        assert!(["vol_1h", "percentile_24h", "z_score"].iter().all(|key| shown.get(key).is_none()));
+    }
+
+    #[test]
+    fn the_regime_is_shown_in_its_words() {
+        let mut state = RegimeReading {
+            regime: Some(Regime::Elevated),
+            volatility_regime: Some(Regime::Normal),
+            liquidity: Some(Liquidity::Illiquid),
+            trend: Some(Trend::StrongDown),
+            event_time_ms: AT,
+        };
+        assert_eq!(
+            regime_json(&state),
+            json!({
+                "regime": "ELEVATED", "volatility_regime": "NORMAL", "liquidity": "ILLIQUID",
+                "trend": "STRONG_DOWN", "event_time_ms": 1_791_565_601_000_i64,
+            })
+        );
+        (state.regime, state.volatility_regime, state.liquidity, state.trend) = (None, None, None, None);
+        assert_eq!(regime_json(&state), json!({ "event_time_ms": 1_791_565_601_000_i64 }));
+    }
 }

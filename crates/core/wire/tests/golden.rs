@@ -6,8 +6,8 @@ use std::fmt::Write;
 use cascade_domain::{
     CascadeFinding, Closing, Context, Coverage, Event, EventTime, Factors, FeedFinding, FeedHealth,
     FeedStatus, Feeds, Finding, Flow, Gap, GapStream, Id, Instrument, LargeLiquidation, LargeTrade, Level,
-    Liquidation, Mark, Metrics, OpenInterest, PriceKind, Reason, Risk, RiskAction, RiskFactors, RiskLevel,
-    Side, State, Symbol, Taker, Tick, Trade, TradeBar, Usd, Venue,
+    Liquidation, Mark, Metrics, OpenInterest, PriceKind, Reason, Regime, Risk, RiskAction, RiskFactors,
+    RiskLevel, Side, State, Symbol, Taker, Tick, Trade, TradeBar, Usd, Venue,
 };
 use cascade_wire::{
     WireError, decode_entry, decode_event, decode_finding, encode_event, encode_finding, event_from_json,
@@ -201,7 +201,7 @@ fn cascade(state: State, closing: Option<Closing>) -> Finding {
             leading_venue: Some(Venue::Bybit),
         },
         context: Context {
-            regime: None,
+            regime: Some(Regime::High),
             btc_price: Some(82_340.1),
             vol_multiplier: 1.0,
             venue_correlation: Some(0.61),
