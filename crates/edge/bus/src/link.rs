@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::{Either, join_all, select};
+use futures_util::future::{BoxFuture, Either, join_all, select};
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::RoutingInfo;
 use redis::{
@@ -44,7 +44,18 @@ struct State {
     generation: u64,
     /// The rest of the wait before the next attempt; kept here, so that a cancelled caller does not start it over.
     wait: Option<Pin<Box<Sleep>>>,
+    /// The attempt under way on a cluster, kept for the same reason: with a node that hangs it takes longer than a
+    /// caller waits.
+    attempt: Option<Attempt>,
     backoff: Backoffs,
+}
+
+struct Attempt(BoxFuture<'static, RedisResult<Wire>>);
+
+impl std::fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Attempt")
+    }
 }
 
 /// Why a call failed, and which connection is to be given up for it.
@@ -64,7 +75,7 @@ impl Link {
             config,
             patience: (settings.connect_timeout, settings.response_timeout),
             stats,
-            state: Mutex::new(State { connection: None, generation: 0, wait: None, backoff }),
+            state: Mutex::new(State { connection: None, generation: 0, wait: None, attempt: None, backoff }),
             answered: AtomicBool::new(false),
             refusal: std::sync::Mutex::new(None),
         }
@@ -274,7 +285,18 @@ impl Link {
             wait.as_mut().await;
         }
         state.wait = None;
-        match self.place.connect(&self.config, self.patience).await {
+        let made = if self.place.is_cluster() {
+            let (place, config, patience) = (self.place.clone(), self.config.clone(), self.patience);
+            let attempt = state.attempt.get_or_insert_with(|| {
+                Attempt(async move { place.connect(&config, patience).await }.boxed())
+            });
+            let made = attempt.0.as_mut().await;
+            state.attempt = None;
+            made
+        } else {
+            self.place.connect(&self.config, self.patience).await
+        };
+        match made {
             Ok(connection) => {
                 if state.generation > 0 {
                     self.stats.reconnected();

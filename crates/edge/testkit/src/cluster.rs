@@ -103,17 +103,15 @@ impl TestCluster {
 
     /// Its URL: all nodes.
     pub fn url(&self) -> String {
-        self.url_of(&self.nodes.iter().map(|node| node.port).collect::<Vec<_>>())
-    }
-
-    /// Its URL by one node alone: the rest must be learnt.
-    pub fn url_of_one(&self) -> String {
-        self.url_of(&self.nodes.iter().map(|node| node.port).take(1).collect::<Vec<_>>())
-    }
-
-    fn url_of(&self, ports: &[u16]) -> String {
-        let hosts: Vec<_> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        let hosts: Vec<_> = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
         format!("redis+cluster://{}", hosts.join(","))
+    }
+
+    /// Its URL as [`crate::Observer`] takes it.
+    pub fn observed_url(&self) -> String {
+        let hosts: Vec<_> = self.nodes.iter().map(|node| format!("node=127.0.0.1:{}", node.port)).collect();
+        let first = self.nodes.first().map_or(0, |node| node.port);
+        format!("redis-cluster://127.0.0.1:{first}?{}", hosts.join("&"))
     }
 
     /// The URL of the node on this port alone, as a single server.
