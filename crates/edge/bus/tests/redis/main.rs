@@ -4,6 +4,7 @@
 mod cluster;
 mod fence;
 mod reading;
+mod sentinel;
 mod store;
 mod subscriber;
 mod support;
