@@ -8,6 +8,7 @@ mod bitcoin;
 mod board;
 mod config;
 mod intake;
+mod kept;
 mod lease;
 mod marks;
 mod offset;

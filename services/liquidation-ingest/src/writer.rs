@@ -1,6 +1,7 @@
 //! From the queue into the shard streams: each event once by its key, all events of one flush and shard in one entry.
 //!
-//! Waits for Redis as long as it takes; meanwhile the queue drops what it must, and tells it. Knows no venue.
+//! Waits for Redis as long as it takes; meanwhile the queue drops what it must, and tells it. What Redis itself may have
+//! lost, because it was restarted or a replica took over, is told too. Knows no venue.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,10 +15,11 @@ use cascade_service::{Metric, Shutdown, Throttle};
 use cascade_wire::{decode_event, encode_event};
 
 use crate::intake::{LOGGED_A_MINUTE, Shared};
+use crate::kept::{Kept, Lost};
 use crate::retention::Retention;
 use crate::trails::Taken;
 
-/// How often Redis is asked how full it is, milliseconds of the clock.
+/// How often Redis is asked how full it is and who holds the shards, milliseconds of the clock.
 const LOOK_MS: i64 = 2_000;
 /// How many events one flush takes.
 const FLUSH_EVENTS: usize = 2_000;
@@ -38,10 +40,12 @@ pub(crate) struct Writer {
     venues: Vec<Venue>,
     shared: Shared,
     throttle: Throttle,
-    /// What names the run of the Redis that was last written to.
-    server: Option<String>,
-    reconnects: u64,
+    kept: Kept,
+    /// When, and after how many reconnects, it was last asked who holds the shards.
+    asked: Option<(EventTime, u64)>,
     written_at: EventTime,
+    /// Gaps of some shards alone, to go with the next flush.
+    pending: BTreeMap<Shard, Vec<Stored>>,
 }
 
 impl Writer {
@@ -54,8 +58,8 @@ impl Writer {
         shared: Shared,
     ) -> Self {
         let (throttle, written_at) = (Throttle::new(LOGGED_A_MINUTE, 60_000), clock.now());
-        let (looked_at, server) = (None, None);
-        Self { bus, retention, looked_at, clock, venues, shared, throttle, server, reconnects: 0, written_at }
+        let (looked_at, asked, kept, pending) = (None, None, Kept::default(), BTreeMap::new());
+        Self { bus, retention, looked_at, clock, venues, shared, throttle, kept, asked, written_at, pending }
     }
 
     /// Writes until it is asked to stop and the queue is empty; to be asked when nobody puts anything in any more.
@@ -63,6 +67,8 @@ impl Writer {
         loop {
             let events = tokio::select! {
                 biased;
+                // A gap does not wait for the next event.
+                () = std::future::ready(()), if !self.pending.is_empty() => self.shared.outbox.take_now(FLUSH_EVENTS),
                 events = self.shared.outbox.take(FLUSH_EVENTS) => events,
                 () = shutdown.requested() => match self.shared.outbox.take_now(FLUSH_EVENTS) {
                     events if events.is_empty() => return,
@@ -78,10 +84,13 @@ impl Writer {
     }
 
     /// Writes one flush, however long Redis is away. A Redis that came back as another one has forgotten what it
-    /// held: that is a gap in everything.
+    /// held: that is a gap in all that it held.
     async fn write(&mut self, events: Vec<Event>) {
         let taken = self.shared.trails.taken(&events);
         let mut batches = self.by_shard(events);
+        for (shard, gaps) in std::mem::take(&mut self.pending) {
+            batches.entry(shard).or_default().splice(0..0, gaps);
+        }
         let mut is_away = false;
         while let Err(error) = self.store(&mut batches, &taken).await {
             if !is_away {
@@ -95,9 +104,13 @@ impl Writer {
         }
         self.look_at_memory().await;
         let since = std::mem::replace(&mut self.written_at, self.clock.now());
-        if self.is_another_server().await {
-            tracing::warn!("Redis was restarted: what it held since {since} ms may be lost");
-            self.tell_gaps(since);
+        for lost in self.look_at_holders(since).await {
+            let (shards, since) = (lost.shards.len(), lost.since);
+            tracing::warn!(
+                shards,
+                "Redis was restarted or replaced: what it held since {since} ms may be lost"
+            );
+            self.tell_gaps(&lost);
         }
     }
 
@@ -120,16 +133,16 @@ impl Writer {
         self.shared.metrics.set(Metric::StreamAge, &[], f64::from(age_s));
     }
 
-    /// Whether Redis was restarted since this was last known. Asked after every reconnect: a fast restart makes no
-    /// write fail.
-    async fn is_another_server(&mut self) -> bool {
-        let reconnects = self.bus.stats().reconnects();
-        if self.server.is_some() && reconnects == self.reconnects {
-            return false;
+    /// What may be lost because another server holds a shard than before. Asked after every reconnect, for a fast
+    /// restart makes no write fail, and every two seconds, for a cluster's failover breaks no connection of ours.
+    async fn look_at_holders(&mut self, written_at: EventTime) -> Vec<Lost> {
+        let (now, reconnects) = (self.clock.now(), self.bus.stats().reconnects());
+        if self.asked.is_some_and(|(at, before)| before == reconnects && now.since(at) < LOOK_MS) {
+            return Vec::new();
         }
-        let Ok(id) = self.bus.run_id().await else { return false };
-        self.reconnects = reconnects;
-        self.server.replace(id.clone()).is_some_and(|before| before != id)
+        let Ok(holders) = self.bus.holders().await else { return Vec::new() };
+        self.asked = Some((now, reconnects));
+        self.kept.look(now, written_at, &holders)
     }
 
     /// Stores all shards' events; what is stored leaves `batches`, what Redis does not take for now stays.
@@ -176,18 +189,27 @@ impl Writer {
         }
     }
 
-    fn tell_gaps(&self, since: EventTime) {
+    /// A gap in everything, told to the shards that it concerns.
+    fn tell_gaps(&mut self, lost: &Lost) {
         for venue in &self.venues {
             for stream in GapStream::ALL {
                 self.shared.metrics.add(Metric::Gaps, &[venue.as_str(), stream.as_str()], 1);
-                self.shared.push(Event::Gap(Gap {
+                let gap = Event::Gap(Gap {
                     venue: *venue,
                     stream,
                     symbols: Vec::new(),
-                    from_ms: since,
+                    from_ms: lost.since,
                     to_ms: self.clock.now(),
                     reason: "redis".to_owned(),
-                }));
+                });
+                match Stored::event(&gap, remembered_s(&gap)) {
+                    Ok(stored) => {
+                        for shard in &lost.shards {
+                            self.pending.entry(*shard).or_default().push(stored.clone());
+                        }
+                    }
+                    Err(error) => tracing::error!(%error, "a gap that can't be encoded is lost"),
+                }
             }
         }
     }

@@ -8,7 +8,7 @@ use cascade_pace::Clock;
 use cascade_service::config::{Document, Mistakes, Override, Sources};
 use cascade_service::{BoxError, Context, Health, Metrics, Shutdown, SystemClock};
 use cascade_simulator::{Faults, Scenario, Simulator};
-use cascade_testkit::{Observer, TestRedis, eventually};
+use cascade_testkit::{Observer, TestCluster, TestRedis, eventually};
 use cascade_wire::key;
 use serde_json::Value;
 use tokio::task::JoinHandle;
@@ -52,9 +52,35 @@ impl Service {
     }
 }
 
+/// A Redis of a test's own.
+pub(crate) trait Server {
+    /// Its URL for the services.
+    fn url(&self) -> String;
+    /// Its URL for the observer.
+    fn observed_url(&self) -> String {
+        self.url()
+    }
+}
+
+impl Server for TestRedis {
+    fn url(&self) -> String {
+        self.url()
+    }
+}
+
+impl Server for TestCluster {
+    fn url(&self) -> String {
+        self.url()
+    }
+
+    fn observed_url(&self) -> String {
+        self.observed_url()
+    }
+}
+
 /// Everything, running.
-pub(crate) struct System {
-    pub(crate) redis: TestRedis,
+pub(crate) struct System<R = TestRedis> {
+    pub(crate) redis: R,
     pub(crate) simulator: Arc<Simulator>,
     pub(crate) ingest: Service,
     pub(crate) signals: Service,
@@ -63,17 +89,17 @@ pub(crate) struct System {
     exchanges: Shutdown,
 }
 
-impl System {
+impl<R: Server> System<R> {
     /// Starts everything on this Redis, with these settings changed, and waits until every feed delivers and every
     /// shard has its engine. The scenario's own start is the test's.
-    pub(crate) async fn start(redis: TestRedis, speed: f64, settings: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start(redis: R, speed: f64, settings: &[(&str, &str)]) -> Self {
         Self::play("cascade", redis, (speed, settings), |_| {}).await
     }
 
     /// The same with a scenario, on exchanges that are prepared before anybody connects to them.
     pub(crate) async fn play(
         scenario: &str,
-        redis: TestRedis,
+        redis: R,
         (speed, settings): (f64, &[(&str, &str)]),
         prepare: impl FnOnce(&Faults),
     ) -> Self {
@@ -106,7 +132,7 @@ impl System {
 
     /// Eyes on Redis; from here on nothing of these channels is missed.
     pub(crate) async fn observer(&self, channels: &[&str]) -> Observer {
-        Observer::connect(&self.redis.url(), channels).await.unwrap()
+        Observer::connect(&self.redis.observed_url(), channels).await.unwrap()
     }
 
     /// The clock's time.

@@ -6,7 +6,10 @@ use redis::{ErrorKind, RedisError, ServerErrorKind};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BusError {
     /// The URL names no Redis; the user part and the query are not shown.
-    #[error("`{url}` is not the URL of a Redis ({reason}); write redis://HOST:PORT or rediss://HOST:PORT")]
+    #[error(
+        "`{url}` is not the URL of a Redis ({reason}); write redis://HOST:PORT, redis+cluster://HOST:PORT,HOST:PORT \
+         or redis+sentinel://HOST:PORT,HOST:PORT/MASTER, with TLS rediss"
+    )]
     Url {
         /// The URL without user, password and query.
         url: String,
@@ -31,7 +34,7 @@ pub enum BusError {
     /// Redis answered something that makes no sense here, e.g. a key that holds another type.
     #[error("Redis answered something unexpected: {0}")]
     Reply(String),
-    /// This Redis can't serve us: too old, or a replica.
+    /// This Redis can't serve us: too old, a replica, or a cluster where none is named (or the other way round).
     #[error("this Redis can't be used: {0}")]
     Unfit(String),
     /// There is no `redis-server` to start.
@@ -68,13 +71,20 @@ impl BusError {
     pub(crate) fn of(error: &RedisError) -> Self {
         let text = error.to_string();
         match error.kind() {
+            // The nodes of a cluster each said why.
+            ErrorKind::Io if ["NOAUTH", "WRONGPASS"].iter().any(|code| text.contains(code)) => {
+                Self::Credentials(text)
+            }
             ErrorKind::Io
             | ErrorKind::ClusterConnectionNotFound
+            | ErrorKind::MasterNameNotFoundBySentinel
             | ErrorKind::Parse
             | ErrorKind::Server(
                 ServerErrorKind::BusyLoading
                 | ServerErrorKind::TryAgain
                 | ServerErrorKind::ClusterDown
+                | ServerErrorKind::Moved
+                | ServerErrorKind::Ask
                 | ServerErrorKind::MasterDown,
             ) => Self::Unreachable(text),
             ErrorKind::AuthenticationFailed => Self::Credentials(text),
@@ -111,5 +121,6 @@ mod tests {
         assert_eq!(redacted("redis://:p@ss/w@rd@h:1"), "redis://***@h:1");
         assert_eq!(redacted("unix:///run/redis.sock?pass=s3cret"), "unix:///run/redis.sock");
         assert_eq!(redacted("s3cret@host"), "***@host");
+        assert_eq!(redacted("redis+cluster://:p1@h1:1,:p2@h2:2"), "redis+cluster://***@h2:2");
     }
 }

@@ -1,6 +1,8 @@
 //! Read-models: what a symbol, a feed or a service shows now. Each key has its own slot, so writes are pipelined and
 //! not atomic together; they are idempotent and unfenced.
 
+use std::collections::BTreeMap;
+
 use redis::{Cmd, Pipeline};
 
 use crate::{Bus, BusError};
@@ -84,21 +86,32 @@ impl Bus {
         answers.into_iter().map(|answer| answer.map_err(|e| BusError::of(&e))).collect()
     }
 
-    /// The keys that match `pattern`, sorted, each once; at most 10 000.
+    /// The keys that match `pattern`, sorted, each once; at most 10 000 of each master of a cluster are gone through.
     ///
     /// # Errors
-    /// Redis is away or refuses.
+    /// Redis, or one of the masters, is away or refuses.
     pub async fn scan(&self, pattern: &str) -> Result<Vec<String>, BusError> {
+        let limit = self.settings.response_timeout;
         let mut found = Vec::new();
-        let mut cursor = "0".to_owned();
-        loop {
-            let (next, keys): (String, Vec<String>) =
-                self.link.query(&scan_from(&cursor, pattern), self.settings.response_timeout).await?;
+        // Each master counts on its own, and a cursor says nothing to another.
+        let mut cursors = BTreeMap::new();
+        let mut looked_at = 0;
+        let first = self.link.each_master::<(String, Vec<String>)>(&scan_from("0", pattern), limit).await?;
+        for (master, answer) in first {
+            let (next, keys) = answer?;
             found.extend(keys);
-            if next == "0" || found.len() >= LARGEST_SCAN {
-                break;
+            cursors.insert(master, next);
+        }
+        while let Some((master, cursor)) = cursors.pop_first() {
+            if cursor == "0" || looked_at >= LARGEST_SCAN {
+                looked_at = 0;
+                continue;
             }
-            cursor = next;
+            let (next, keys): (String, Vec<String>) =
+                self.link.query_at(&master, &scan_from(&cursor, pattern), limit).await?;
+            looked_at += keys.len();
+            found.extend(keys);
+            cursors.insert(master, next);
         }
         found.sort_unstable();
         found.dedup();
@@ -106,7 +119,8 @@ impl Bus {
         Ok(found)
     }
 
-    /// Publishes messages in order, in one round trip, outside every fence: for what no engine says.
+    /// Publishes messages in order, in one round trip, outside every fence: for what no engine says. On a cluster the
+    /// order holds within a channel.
     ///
     /// # Errors
     /// Redis is away or refuses.

@@ -1,5 +1,5 @@
 //! The Lua scripts, sent by their hash, many at a time. A server that does not know them (restarted, flushed) is
-//! taught once and asked again for those calls alone.
+//! taught once, on a cluster every master, and asked again for those calls alone.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -60,7 +60,8 @@ impl Script {
             }
         }
         if !again.is_empty() {
-            link.query::<String>(redis::cmd("SCRIPT").arg("LOAD").arg(self.code), limit).await?;
+            // A master that is away is not taught; its calls fail by themselves.
+            link.each_master::<String>(redis::cmd("SCRIPT").arg("LOAD").arg(self.code), limit).await?;
             let second = link.pipeline(&mut again, limit).await?;
             for (result, anew) in results.iter_mut().filter(|result| is_unknown(result)).zip(second) {
                 *result = anew;

@@ -179,7 +179,7 @@ impl PrivateRedis {
                 }
                 let info = info_at(&self.url()).await.unwrap_or_default();
                 if pid.is_some() && crate::field(&info, "process_id").and_then(|id| id.parse().ok()) == pid {
-                    return crate::fit_version(&info);
+                    return crate::holder::fit_version(&info);
                 }
                 sleep(Duration::from_millis(10)).await;
             }

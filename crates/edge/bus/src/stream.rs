@@ -1,4 +1,5 @@
-//! Reading the shards' streams: one blocking read over all of them, on a connection of its own.
+//! Reading the shards' streams: one blocking read over all of them, on a connection of its own. A cluster refuses a
+//! read over many slots: there the nodes are asked in turn, each for all of its shards, until something is there.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -83,23 +84,28 @@ impl Entry {
 #[derive(Debug)]
 pub struct StreamReader {
     link: Link,
+    /// For one round of asking a cluster's nodes.
+    limit: Duration,
 }
 
 /// How many of the newest entries are looked through for a tick.
 const LATEST: usize = 100;
+/// Between two rounds of asking a cluster's nodes.
+const ROUND: Duration = Duration::from_millis(5);
 /// How long beyond the agreed blocking a server may be silent before its connection is given up.
 const GRACE: Duration = Duration::from_secs(5);
 
 impl StreamReader {
-    pub(crate) fn new(link: Link) -> Self {
-        Self { link }
+    pub(crate) const fn new(link: Link, limit: Duration) -> Self {
+        Self { link, limit }
     }
 
     /// What stands in the shards' market streams after these positions: at most `count` entries a shard, in order.
     /// Waits up to `block` for the first; an empty answer means that nothing came. Shards in order.
     ///
     /// # Errors
-    /// The connection broke, or nothing was heard for 5 s more than `block`. Call again with the same positions.
+    /// The connection broke, or nothing was heard for 5 s more than `block`. On a cluster: nothing came, and a shard's
+    /// master did not answer. Call again with the same positions.
     pub async fn read(
         &mut self,
         positions: &BTreeMap<Shard, StreamId>,
@@ -112,26 +118,70 @@ impl StreamReader {
         }
         // BLOCK 0 would wait for ever.
         let block = block.max(Duration::from_millis(1));
+        if self.link.is_cluster() {
+            return self.ask_until(positions, block, count).await;
+        }
         let mut cmd = redis::cmd("XREAD");
         cmd.arg("COUNT").arg(count).arg("BLOCK").arg(u64::try_from(block.as_millis()).unwrap_or(u64::MAX));
         cmd.arg("STREAMS");
-        let names: BTreeMap<String, Shard> =
-            positions.keys().map(|shard| (key::market(*shard), *shard)).collect();
         for shard in positions.keys() {
             cmd.arg(key::market(*shard));
         }
         for position in positions.values() {
             cmd.arg(position.to_string());
         }
-        let answer: Option<Vec<(String, Vec<RawEntry>)>> = self.link.query(&cmd, block + GRACE).await?;
-        let mut read = Vec::new();
-        for (name, entries) in answer.unwrap_or_default() {
-            let shard = names.get(&name).ok_or_else(|| BusError::Reply(format!("a stream `{name}`")))?;
-            read.push((*shard, entries.into_iter().map(Entry::of).collect::<Result<_, _>>()?));
-        }
-        read.sort_by_key(|(shard, _)| *shard);
-        Ok(read)
+        let answer: Option<Vec<RawStream>> = self.link.query(&cmd, block + GRACE).await?;
+        sorted(positions, answer.unwrap_or_default())
     }
+
+    /// Asks a cluster's nodes, round by round, until something is there or `block` is over.
+    async fn ask_until(
+        &self,
+        positions: &BTreeMap<Shard, StreamId>,
+        block: Duration,
+        count: usize,
+    ) -> Result<Vec<(Shard, Vec<Entry>)>, BusError> {
+        let mut pipe = Pipeline::with_capacity(positions.len());
+        for (shard, position) in positions {
+            let stream = key::market(*shard);
+            pipe.cmd("XREAD").arg("COUNT").arg(count).arg("STREAMS").arg(stream).arg(position.to_string());
+        }
+        let mut over = std::pin::pin!(tokio::time::sleep(block));
+        loop {
+            let (mut streams, mut failed) = (Vec::new(), None);
+            for answer in self.link.read_all::<Option<Vec<RawStream>>>(&mut pipe, self.limit).await? {
+                match answer {
+                    Ok(answer) => streams.extend(answer.unwrap_or_default()),
+                    Err(error) => failed = Some(BusError::of(&error)),
+                }
+            }
+            if !streams.is_empty() {
+                return sorted(positions, streams);
+            }
+            tokio::select! {
+                () = &mut over => return failed.map_or(Ok(Vec::new()), Err),
+                () = tokio::time::sleep(ROUND) => {}
+            }
+        }
+    }
+}
+
+/// A stream as Redis tells it.
+type RawStream = (String, Vec<RawEntry>);
+
+fn sorted(
+    positions: &BTreeMap<Shard, StreamId>,
+    streams: Vec<RawStream>,
+) -> Result<Vec<(Shard, Vec<Entry>)>, BusError> {
+    let names: BTreeMap<String, Shard> =
+        positions.keys().map(|shard| (key::market(*shard), *shard)).collect();
+    let mut read = Vec::new();
+    for (name, entries) in streams {
+        let shard = names.get(&name).ok_or_else(|| BusError::Reply(format!("a stream `{name}`")))?;
+        read.push((*shard, entries.into_iter().map(Entry::of).collect::<Result<_, _>>()?));
+    }
+    read.sort_by_key(|(shard, _)| *shard);
+    Ok(read)
 }
 
 impl Bus {

@@ -2,6 +2,8 @@
 //! silent is found out by messages that the subscriber publishes to itself. Messages of the time in between are
 //! lost, as pub/sub has it: `lost` counts the occasions.
 //!
+//! Every node of a cluster hears what any of them publishes: one is listened to, and the next one when that is lost.
+//!
 //! Whatever `next` waits for is kept between calls, so that a caller may drop a call at any time and lose nothing.
 
 use std::fmt;
@@ -12,12 +14,13 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Msg, ProtocolVersion, PushInfo, PushKind, RedisResult};
+use redis::{AsyncConnectionConfig, Msg, PushInfo, PushKind, RedisResult};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Interval, MissedTickBehavior, Sleep, interval, sleep};
 
+use crate::place::Place;
 use crate::settings::Backoffs;
-use crate::{BusError, BusSettings, BusStats, redacted};
+use crate::{BusError, BusSettings, BusStats, field};
 
 /// A message of a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +51,9 @@ impl fmt::Debug for Subscriber {
 /// All that a session is made from.
 #[derive(Clone)]
 struct Seat {
-    client: Client,
+    place: Place,
+    /// Which of a cluster's nodes is listened to.
+    attempt: usize,
     channels: Vec<String>,
     probe: String,
     settings: Arc<BusSettings>,
@@ -81,22 +86,19 @@ enum Step {
 
 impl Subscriber {
     pub(crate) fn new(
-        client: &Client,
+        place: Place,
         channels: &[String],
         settings: Arc<BusSettings>,
         stats: Arc<BusStats>,
-    ) -> Result<Self, BusError> {
-        let info = client.get_connection_info().clone();
-        let place = redacted(&info.addr().to_string());
-        let resp3 = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-        let client = Client::open(info.set_redis_settings(resp3))
-            .map_err(|e| BusError::Url { url: place, reason: e.category().to_owned() })?;
+    ) -> Self {
         let backoff = settings.backoff();
         let probe = format!("cascade:probe:{}", settings.instance);
+        // Not all processes at the same node.
+        let attempt = usize::try_from(settings.seed % 64).unwrap_or_default();
         let dropped = Arc::default();
-        let seat = Seat { client, channels: channels.to_vec(), probe, settings, stats, dropped };
+        let seat = Seat { place, attempt, channels: channels.to_vec(), probe, settings, stats, dropped };
         let opening = Box::pin(open(seat.clone()));
-        Ok(Self { seat, backoff, state: State::Opening(opening), lost: 0 })
+        Self { seat, backoff, state: State::Opening(opening), lost: 0 }
     }
 
     /// The next message; waits for ever, through every outage. May be cancelled without losing anything.
@@ -161,6 +163,7 @@ impl Subscriber {
     }
 
     fn rest(&mut self, was_healthy: bool) {
+        self.seat.attempt = self.seat.attempt.wrapping_add(1);
         self.state = State::Waiting(Box::pin(sleep(self.backoff.after(was_healthy))));
     }
 }
@@ -187,7 +190,7 @@ async fn open(seat: Seat) -> Result<Session, BusError> {
         .set_response_timeout(Some(seat.settings.response_timeout))
         .set_push_sender(push);
     let made: RedisResult<MultiplexedConnection> = async {
-        let mut connection = seat.client.get_multiplexed_async_connection_with_config(&config).await?;
+        let mut connection = seat.place.connect_to_listen(&config, seat.attempt).await?;
         let mut channels = seat.channels.clone();
         channels.push(seat.probe.clone());
         connection.subscribe(channels).await?;
@@ -229,7 +232,7 @@ impl Session {
                     return Step::Lost("silent");
                 }
                 self.unheard += 1;
-                self.probing = Some(Box::pin(probe(self.connection.clone(), seat.probe.clone())));
+                self.probing = Some(Box::pin(probe(self.connection.clone(), seat.clone())));
                 Step::Nothing
             }
         }
@@ -237,9 +240,19 @@ impl Session {
 }
 
 /// Publishes one probe. Whether that worked is told by the probe being heard, so its own result says nothing more.
-async fn probe(mut connection: MultiplexedConnection, channel: String) {
-    let result = redis::cmd("PUBLISH").arg(channel).arg("").exec_async(&mut connection).await;
-    if let Err(error) = result {
+/// A node that its cluster has lost hears itself and nobody else: it is asked first.
+async fn probe(mut connection: MultiplexedConnection, seat: Seat) {
+    let published: RedisResult<()> = async {
+        if seat.place.is_cluster() {
+            let info: String = redis::cmd("CLUSTER").arg("INFO").query_async(&mut connection).await?;
+            if field(&info, "cluster_state") != Some("ok") {
+                return Ok(());
+            }
+        }
+        redis::cmd("PUBLISH").arg(seat.probe).arg("").exec_async(&mut connection).await
+    }
+    .await;
+    if let Err(error) = published {
         tracing::debug!(%error, "a probe was not published");
     }
 }

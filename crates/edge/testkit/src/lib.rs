@@ -1,7 +1,9 @@
-//! For tests alone: a Redis of their own, an observer that reads what services publish through a client that is not
-//! theirs, programs as a shell runs them, a clock that may run fast, and waiting for a condition instead of for a time.
+//! For tests alone: a Redis or a cluster of their own, an observer that reads what services publish through a client
+//! that is not theirs, programs as a shell runs them, a clock that may run fast, and waiting for a condition instead of
+//! for a time.
 
 mod clock;
+mod cluster;
 mod observer;
 mod process;
 mod redis;
@@ -9,6 +11,7 @@ mod redis;
 use std::time::Duration;
 
 pub use clock::TestClock;
+pub use cluster::{ClusterNode, TestCluster};
 pub use observer::{Observed, ObservedEntry, Observer, ObserverError};
 pub use process::TestProcess;
 pub use redis::TestRedis;

@@ -19,7 +19,7 @@ pub(crate) async fn listen(bus: &Bus) -> Subscriber {
 }
 
 /// Publishes until the subscriber hears it.
-async fn is_heard(bus: &Bus, subscriber: &mut Subscriber, text: &str) {
+pub(crate) async fn is_heard(bus: &Bus, subscriber: &mut Subscriber, text: &str) {
     let message = [(Channel::Signals.as_str().to_owned(), text.as_bytes().to_vec())];
     eventually(async || {
         let published = bus.publish(&message).await.map_err(|e| e.to_string());

@@ -20,15 +20,19 @@ pub(crate) async fn redis() -> (PrivateRedis, Bus) {
 }
 
 pub(crate) fn bus(server: &PrivateRedis) -> Bus {
-    let settings = BusSettings {
+    Bus::open(&server.url(), settings()).unwrap()
+}
+
+/// Gives up waiting early.
+pub(crate) fn settings() -> BusSettings {
+    BusSettings {
         response_timeout: Duration::from_secs(1),
         connect_timeout: Duration::from_secs(1),
         longest_wait: Duration::from_millis(200),
         probe_interval: Duration::from_millis(200),
         instance: "test".to_owned(),
         ..BusSettings::default()
-    };
-    Bus::open(&server.url(), settings).unwrap()
+    }
 }
 
 /// Tries until it works; fails the test after the deadline.
