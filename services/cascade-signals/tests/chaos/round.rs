@@ -23,6 +23,8 @@ const RATE: u64 = 2_000;
 const SLOW: u64 = 4;
 /// How long a replica is paused: twice as long as a lease holds.
 const PAUSE: Duration = Duration::from_secs(20);
+/// How long Redis holds writes back before that.
+const HELD: Duration = Duration::from_millis(500);
 /// How long a zombie may take to notice that it is one.
 const NOTICE: Duration = Duration::from_secs(15);
 /// How long everybody may take to read what is left when the scenario is over.
@@ -289,9 +291,14 @@ async fn pause(
     let owner = victim(site, random).await?;
     let zombie = site.remove(&owner)?;
     let refused = zombie.refused().await?;
-    let before = site.shards().await?;
+    // Caught with a write in its hands: Redis takes none for a moment, and before it does again the owner is paused
+    // and everybody's connection is lost. When it wakes it will try that write again.
+    site.hold_writes(HELD).await?;
+    tokio::time::sleep(HELD / 2).await;
     let since = wall();
     zombie.process.signal("STOP").await?;
+    site.cut_connections().await?;
+    let before = site.shards().await?;
     let takeover = site.takeover(&owner, &before, since).await?;
     verdict.borrow_mut().paused.push(takeover);
     if !whole && site.settle().await {

@@ -225,6 +225,19 @@ impl Site {
         if configured.await { Ok(()) } else { Err("Redis does not come back".into()) }
     }
 
+    /// Redis keeps everybody who writes waiting for so long; who reads is answered.
+    pub(crate) async fn hold_writes(&self, time: Duration) -> Result<(), Failure> {
+        let ms = time.as_millis().to_string();
+        let _: String = self.observer.command("CLIENT", &["PAUSE", &ms, "WRITE"]).await?;
+        Ok(())
+    }
+
+    /// Redis ends every connection but ours and its subscribers'; what was held back on them is not done.
+    pub(crate) async fn cut_connections(&self) -> Result<(), Failure> {
+        let _: u64 = self.observer.command("CLIENT", &["KILL", "TYPE", "normal"]).await?;
+        Ok(())
+    }
+
     /// Cuts every stream to what lies after the engine's snapshot (whose own entry stays), so that only the snapshot
     /// knows what was before. How many streams were cut; shards without a snapshot keep theirs.
     pub(crate) async fn trim(&self) -> Result<usize, Failure> {

@@ -153,7 +153,7 @@ impl Verdict {
             self.longest_s < minute_s,
             format!("no cascade lasted {minute_s} s: the longest {}", self.longest_s),
         );
-        fail(self.refused.values().sum::<u64>() == 0, "nothing was refused to the zombie".to_owned());
+        fail(self.refused.is_empty(), "nothing was refused to the zombie".to_owned());
         fail(self.cut == 0, "no stream was cut to its snapshot".to_owned());
         for (takeovers, limit, what) in [
             (&self.killed, AFTER_KILL, "kill -9"),
@@ -165,6 +165,11 @@ impl Verdict {
                 fail(true, format!("taken over {:.2} s after {what}", takeover.moving.as_secs_f64()));
             }
         }
+    }
+
+    /// Whether the zombie was refused a write; else it saw in time that its leases were lost.
+    pub(crate) fn refused_a_write(&self) -> bool {
+        ["fenced", "cursor_moved"].iter().any(|reason| self.refused.contains_key(*reason))
     }
 
     /// Its line in the table.
