@@ -37,7 +37,7 @@ pub struct Batch {
     pub epoch: u64,
     /// The cursor before these entries.
     pub from: StreamId,
-    /// The last of these entries; later than `from`.
+    /// The last of these entries; `from` itself if there is only a snapshot to keep.
     pub to: StreamId,
     /// Findings for the shard's alert stream, encoded.
     pub durable: Vec<Vec<u8>>,
@@ -47,7 +47,7 @@ pub struct Batch {
     pub state: Option<Vec<u8>>,
 }
 
-/// What became of a batch. Only `Done` has written anything.
+/// What became of a batch. `Fenced` and `CursorMoved` have written nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Commit {
     /// It is out and the cursor has moved.

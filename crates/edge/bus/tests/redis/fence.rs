@@ -147,6 +147,11 @@ async fn a_snapshot_goes_with_its_batch_stays_when_a_batch_has_none_and_is_refus
     assert_eq!(bus.commit(ENGINE, &batch(first.epoch, id(10), id(20))).await.unwrap(), Commit::Done);
     let second = take(&bus, "one", shard(5)).await.unwrap();
     assert_eq!((second.cursor, second.state.as_deref()), (Some(id(20)), Some(&b"\0as of 10"[..])));
+    let alone = Batch { state: Some(b"as of 20".to_vec()), ..batch(second.epoch, id(20), id(20)) };
+    assert_eq!(bus.commit(ENGINE, &alone).await.unwrap(), Commit::AlreadyDone);
+    let second = take(&bus, "one", shard(5)).await.unwrap();
+    assert_eq!((second.cursor, second.state.as_deref()), (Some(id(20)), Some(&b"as of 20"[..])));
+    assert_eq!(alerts(&bus).await, ["found until 20-0"], "only what came with a batch");
     let stale = Batch { state: Some(b"a zombie's".to_vec()), ..batch(first.epoch, id(20), id(30)) };
     assert_eq!(bus.commit(ENGINE, &stale).await.unwrap(), Commit::Fenced);
     let third = take(&bus, "one", shard(5)).await.unwrap();

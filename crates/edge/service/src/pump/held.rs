@@ -31,11 +31,15 @@ pub(super) struct Held<E> {
     pub(super) position: StreamId,
     /// The newest tick that was read.
     pub(super) last_tick: EventTime,
+    /// Nothing was read yet after the snapshot.
+    pub(super) is_resumed: bool,
     /// Entries after our position were gone before we read them, and the engine does not know it yet.
     pub(super) overtaken: bool,
     /// What has been said since the cursor.
     pub(super) said: Vec<Finding>,
     last_commit: Instant,
+    /// Where the snapshot on Redis stands.
+    snapshot_at: StreamId,
     snapshot_due: Instant,
 }
 
@@ -52,9 +56,11 @@ impl<E: Engine> Held<E> {
             cursor: owned.cursor.unwrap_or(StreamId::ZERO),
             position: StreamId::ZERO,
             last_tick: EventTime::default(),
+            is_resumed: false,
             overtaken: false,
             said: Vec::new(),
             last_commit: now,
+            snapshot_at: StreamId::ZERO,
             snapshot_due: now + stagger,
         };
         let refused = owned.state.and_then(|state| held.resume(&state).err());
@@ -65,6 +71,7 @@ impl<E: Engine> Held<E> {
         let (at, state) = decode_state(E::STATE_VERSION, snapshot)?;
         self.position = at.parse().map_err(|_| WireError::Malformed(format!("it stands at `{at}`")))?;
         self.engine.resume(state);
+        (self.is_resumed, self.snapshot_at) = (true, self.position);
         Ok(())
     }
 
@@ -87,10 +94,11 @@ impl<E: Engine> Held<E> {
 
     fn tell_hole(&mut self, to: EventTime) {
         self.overtaken = false;
+        // Where no tick was heard since the snapshot, when the hole began is not known.
+        let from_ms = if self.last_tick == EventTime::default() { to } else { self.last_tick };
         for venue in Venue::ALL {
             for stream in GapStream::ALL {
-                let (from_ms, symbols) = (self.last_tick, Vec::new());
-                let reason = OVERTAKEN.to_owned();
+                let (symbols, reason) = (Vec::new(), OVERTAKEN.to_owned());
                 let gap = Event::Gap(Gap { venue, stream, symbols, from_ms, to_ms: to, reason });
                 if let Err(refused) = self.engine.take(&gap, &mut self.said) {
                     tracing::error!(
@@ -102,10 +110,13 @@ impl<E: Engine> Held<E> {
         }
     }
 
-    /// Whether there is something to put out, or the cursor lags (`all`: whether it has moved at all).
-    pub(super) fn is_due(&self, all: bool) -> bool {
-        let moved = self.position > self.cursor;
-        moved && (all || !self.said.is_empty() || self.last_commit.elapsed() >= IDLE_COMMIT)
+    /// Whether there is something to put out, or the cursor lags (`last`: whether anything was heard since the snapshot).
+    pub(super) fn is_due(&self, last: bool) -> bool {
+        if last {
+            return self.position > self.snapshot_at;
+        }
+        let speaks = !self.said.is_empty() || self.last_commit.elapsed() >= IDLE_COMMIT;
+        self.position > self.cursor && speaks
     }
 
     /// What has been said since the cursor, encoded for the script; with a snapshot when it is time, when an episode
@@ -147,6 +158,7 @@ impl<E: Engine> Held<E> {
         self.cursor = batch.to;
         self.last_commit = wall();
         if batch.state.is_some() {
+            self.snapshot_at = batch.to;
             self.snapshot_due = self.last_commit + SNAPSHOT;
         }
         std::mem::take(&mut self.said)

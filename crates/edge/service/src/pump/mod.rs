@@ -267,7 +267,7 @@ impl<D: Detector> Pump<D> {
         let is_suspect = |(shard, entries): &&(Shard, Vec<Entry>)| {
             let Some((held, first)) = self.shards.get(shard).zip(entries.first()) else { return false };
             let after_long = first.id.ms > held.position.ms.saturating_add(HOLE_MS);
-            held.position != StreamId::ZERO && (after_long || entries.len() == ENTRIES)
+            held.is_resumed || held.position != StreamId::ZERO && (after_long || entries.len() == ENTRIES)
         };
         let suspects: Vec<_> = read.iter().filter(is_suspect).map(|(shard, _)| *shard).collect();
         if suspects.is_empty() {
@@ -278,9 +278,9 @@ impl<D: Detector> Pump<D> {
             Err(error) => return self.warn(&error, "can't tell whether the streams have holes"),
         };
         for (shard, oldest) in suspects.into_iter().zip(oldest) {
-            if let (Some(held), Ok(Some(oldest))) = (self.shards.get_mut(&shard), oldest)
-                && oldest > held.position
-            {
+            let Some(held) = self.shards.get_mut(&shard) else { continue };
+            held.is_resumed = false;
+            if oldest.ok().flatten().is_some_and(|oldest| oldest > held.position) {
                 held.overtaken = true;
                 self.context.metrics.add(Metric::Overtaken, &[], 1);
                 tracing::warn!(%shard, "the stream was trimmed before it was read: findings say `warming`");

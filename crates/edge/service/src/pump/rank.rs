@@ -6,7 +6,7 @@
 use cascade_domain::{IdHasher, Shard};
 
 /// The best-ranked of these members for a shard; `None` of nobody.
-pub(super) fn best<'a>(shard: Shard, members: &'a [String]) -> Option<&'a str> {
+pub(super) fn best(shard: Shard, members: &[String]) -> Option<&str> {
     let rank = |member: &str| IdHasher::new("member").text(member).int(i64::from(shard.number())).finish();
     members.iter().map(String::as_str).max_by_key(|member| (rank(member), *member))
 }
