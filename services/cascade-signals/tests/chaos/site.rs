@@ -191,24 +191,24 @@ impl Site {
         since: Instant,
     ) -> Result<Takeover, Failure> {
         let lost = before.of(victim);
-        let mut owned = None;
-        let mut last = String::new();
-        let moving = eventually(TAKEOVER, async || {
-            let Ok(now) = self.shards().await else { return false };
-            let is_owned = |shard: &&Shard| now.owner.get(shard).is_some_and(|owner| owner != victim);
-            let has_moved = |shard: &&Shard| now.cursor.get(shard) != before.cursor.get(shard);
+        let mut taken_at = None;
+        let mut progress = String::new();
+        let taken = eventually(TAKEOVER, async || {
+            let Ok(seen) = self.shards().await else { return false };
+            let is_owned = |shard: &&Shard| seen.owner.get(shard).is_some_and(|owner| owner != victim);
+            let has_moved = |shard: &&Shard| seen.cursor.get(shard) != before.cursor.get(shard);
             if lost.iter().all(|shard| is_owned(&shard)) {
-                owned.get_or_insert_with(|| since.elapsed());
+                taken_at.get_or_insert_with(|| since.elapsed());
             }
             let left: Vec<_> = lost.iter().filter(|shard| !is_owned(shard) || !has_moved(shard)).collect();
-            last = format!("{} of {} shards are left: {left:?}", left.len(), lost.len());
+            progress = format!("{} of {} shards are left: {left:?}", left.len(), lost.len());
             left.is_empty()
         });
-        if moving.await {
+        if taken.await {
             let moving = since.elapsed();
-            return Ok(Takeover { owned: owned.unwrap_or(moving), moving });
+            return Ok(Takeover { owned: taken_at.unwrap_or(moving), moving });
         }
-        Err(format!("no takeover from {victim}: {last}").into())
+        Err(format!("no takeover from {victim}: {progress}").into())
     }
 
     /// Restarts Redis: killed, or asked to end. What it had written to its file is there again.
