@@ -5,7 +5,7 @@ CARGO ?= cargo
 ARGS ?=
 SECONDS ?= 60
 
-.PHONY: help setup demo run check test bench storm fuzz fmt
+.PHONY: help setup demo run check test bench storm chaos fuzz fmt
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ bench: ## Benchmarks, each with its baseline in the same run (docs/benchmarks.md
 storm: setup ## Ten minutes of 2,000 liquidations/s and 20,000 trades/s into one ingest (ARGS='--seconds 60')
 	@$(CARGO) build --locked --release -p cascade-tests -p liquidation-ingest -p cascade-signals -p cascade-simulator --bins --example exchanges --example storm
 	@$(CARGO) run --locked --release -p cascade-tests --example storm -- $(ARGS)
+
+chaos: setup ## Twenty rounds of killed, stopped and paused replicas and a restarted Redis (ARGS='--rounds 3 --seed 7')
+	@$(CARGO) build --locked --release -p cascade-signals --bins --example chaos
+	@$(CARGO) run --locked --release -p cascade-signals --example chaos -- $(ARGS)
 
 fuzz: ## Property tests for longer, then each fuzz target for SECONDS=60 (CONTRIBUTING.md)
 	PROPTEST_CASES=$${PROPTEST_CASES:-2000000} $(CARGO) test --locked --release -p cascade-venues --test fuzz
