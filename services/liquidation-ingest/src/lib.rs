@@ -10,6 +10,7 @@ mod config;
 mod intake;
 mod lease;
 mod marks;
+mod offline;
 mod offset;
 mod outage;
 mod owner;
@@ -31,6 +32,7 @@ use cascade_service::{BoxError, Context, Program, Shutdown, Supervisor, watch_re
 use cascade_venues::protocol;
 
 pub use config::{All, Config, Ingest, Symbols, VenueSettings};
+pub use offline::Offline;
 
 use board::Board;
 use intake::Shared;
