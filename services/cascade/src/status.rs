@@ -3,6 +3,7 @@
 //! Reads the heartbeats and read-models that the services write and believes them. Times are shown as they stand
 //! there, in UTC: a demo's clock may run faster than the wall, so no age is computed. Changes nothing.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use cascade_bus::{Bus, BusError, BusSettings, RedisUrl};
@@ -122,8 +123,11 @@ impl Overview {
                     ("version".to_owned(), json!(h.version)),
                     ("uptime_s".to_owned(), json!(h.uptime_s)),
                 ]);
-                map.extend(h.shards_owned.map(|shards| ("shards_owned".to_owned(), json!(shards))));
-                map.extend(h.lag_ms.map(|lag| ("lag_ms".to_owned(), json!(lag))));
+                if let Some(engine) = &h.engine {
+                    map.insert("engine".to_owned(), json!(engine.engine));
+                    map.insert("shards_owned".to_owned(), json!(engine.shards_owned));
+                    map.extend(engine.lag_ms.map(|lag| ("lag_ms".to_owned(), json!(lag))));
+                }
                 Value::Object(map)
             })
             .collect();
@@ -139,7 +143,10 @@ impl Overview {
         let parts = [
             (
                 "services",
-                table(&["SERVICE", "INSTANCE", "VERSION", "UPTIME", "SHARDS", "LAG"], self.service_rows()),
+                table(
+                    &["SERVICE", "INSTANCE", "VERSION", "UPTIME", "ENGINE", "SHARDS", "LAG"],
+                    self.service_rows(),
+                ),
             ),
             (
                 "feeds",
@@ -169,19 +176,42 @@ impl Overview {
             text.push('\n');
             let table = table.unwrap_or_else(|| format!("no {name}\n"));
             text.push_str(&table);
+            if name == "services" {
+                text.push_str(&self.mixture());
+            }
         }
         text
     }
 
+    /// A line for each service whose replicas run different versions or configurations of its engine.
+    fn mixture(&self) -> String {
+        let mut shards: BTreeMap<&str, BTreeMap<String, u64>> = BTreeMap::new();
+        for Service { name, heartbeat, .. } in &self.services {
+            if let Some(engine) = &heartbeat.engine {
+                let of_service = shards.entry(name).or_default();
+                *of_service.entry(plain(&engine.engine)).or_default() += engine.shards_owned;
+            }
+        }
+        let mixed = shards.into_iter().filter(|(_, engines)| engines.len() > 1);
+        let line = |(name, engines): (&str, BTreeMap<String, u64>)| {
+            let parts: Vec<_> =
+                engines.iter().map(|(engine, shards)| format!("{engine} on {shards} shards")).collect();
+            format!("{} runs as {}: replace the older ones\n", plain(name), parts.join(", "))
+        };
+        mixed.map(line).collect()
+    }
+
     fn service_rows(&self) -> Vec<Vec<String>> {
         let row = |Service { name, instance, heartbeat: h }: &Service| {
+            let lag_ms = h.engine.as_ref().and_then(|engine| engine.lag_ms);
             vec![
                 plain(name),
                 plain(instance),
                 plain(&h.version),
                 duration(h.uptime_s),
-                h.shards_owned.map_or_else(unknown, |shards| shards.to_string()),
-                h.lag_ms.map_or_else(unknown, |lag| format!("{lag} ms")),
+                h.engine.as_ref().map_or_else(unknown, |engine| plain(&engine.engine)),
+                h.engine.as_ref().map_or_else(unknown, |engine| engine.shards_owned.to_string()),
+                lag_ms.map_or_else(unknown, |lag| format!("{lag} ms")),
             ]
         };
         self.services.iter().map(row).collect()
@@ -292,7 +322,8 @@ mod tests {
         Overview {
             redis: "redis://127.0.0.1:6379".to_owned(),
             services: vec![
-                Service::of("service:cascade-signals:a:1", heartbeat(r#"{"version":"0.1.0","uptime_s":7300,"shards_owned":64,"lag_ms":12}"#)).unwrap(),
+                Service::of("service:cascade-signals:a:1", heartbeat(r#"{"version":"0.1.0","uptime_s":7300,"engine":"0.1.0+9f2c41aa","shards_owned":40,"lag_ms":12}"#)).unwrap(),
+                Service::of("service:cascade-signals:b:2", heartbeat(r#"{"version":"0.2.0","uptime_s":9,"engine":"0.2.0+9f2c41aa","shards_owned":24}"#)).unwrap(),
                 Service::of("service:x:b", heartbeat(r#"{"version":"0.1.0","uptime_s":5}"#)).unwrap(),
             ],
             feeds: vec![(
@@ -316,9 +347,11 @@ mod tests {
         let expected = "\
 Redis redis://127.0.0.1:6379
 
-SERVICE          INSTANCE  VERSION  UPTIME     SHARDS  LAG
-cascade-signals  a:1       0.1.0    2 h 1 min  64      12 ms
-x                b         0.1.0    5 s        -       -
+SERVICE          INSTANCE  VERSION  UPTIME     ENGINE          SHARDS  LAG
+cascade-signals  a:1       0.1.0    2 h 1 min  0.1.0+9f2c41aa  40      12 ms
+cascade-signals  b:2       0.2.0    9 s        0.2.0+9f2c41aa  24      -
+x                b         0.1.0    5 s        -               -       -
+cascade-signals runs as 0.1.0+9f2c41aa on 40 shards, 0.2.0+9f2c41aa on 24 shards: replace the older ones
 ";
         let text = overview().text();
         assert!(text.starts_with(expected), "{text}");
@@ -335,9 +368,9 @@ x                b         0.1.0    5 s        -       -
     #[test]
     fn the_json_leaves_out_what_is_unknown() {
         let json = overview().json();
-        assert_eq!(json["services"][0]["shards_owned"], 64);
+        assert_eq!(json["services"][0]["shards_owned"], 40);
         assert_eq!(
-            json["services"][1],
+            json["services"][2],
             json!({"name": "x", "instance": "b", "version": "0.1.0", "uptime_s": 5})
         );
         assert_eq!(json["feeds"]["okx"]["status"], "dead");

@@ -108,7 +108,7 @@ async fn a_redis_with_ticks_of_the_future_is_refused_with_the_way_out() {
         feeds: [].into(),
     };
     let stored = [Stored::event(&Event::Tick(tick), 60).unwrap()];
-    let bounds = StreamBounds { max_age_s: 600, max_len: 1000 };
+    let bounds = StreamBounds { max_age_s: 600, max_len: 1000, for_snapshots_s: 0 };
     let shard = Shard::all().next().unwrap();
     redis.bus("test").unwrap().store(shard, &stored, bounds).await.unwrap();
     for demo in [&["--demo", "--once"][..], &[]] {

@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use cascade_domain::{EventTime, FeedHealth, FeedStatus, Feeds, Symbol, Venue};
 use cascade_wire::FeedHealthReading;
@@ -20,8 +20,6 @@ const DEAD_MS: i64 = 30_000;
 /// A venue without a liquidation for so long is suspect, if meanwhile the others showed so many of its markets.
 const SUSPECT_MS: i64 = 60_000;
 const SUSPECT_LIQUIDATIONS: usize = 20;
-/// Liquidations of the last minute that are held; the oldest go.
-const MOST_RECENT: usize = 10_000;
 /// A venue's clock that is further off than this is told: events are held to what we know to within as much.
 const CLOCK_OFF_MS: i64 = 2_000;
 
@@ -70,8 +68,8 @@ struct VenueState {
 #[derive(Clone, Debug)]
 pub(crate) struct Board {
     venues: BTreeMap<Venue, VenueState>,
-    /// The liquidations of the last minute, as they came.
-    recent: VecDeque<(EventTime, Venue, Symbol)>,
+    /// How many liquidations came in each second of the last minute.
+    recent: BTreeMap<EventTime, BTreeMap<(Venue, Symbol), u32>>,
     /// The BTC reference that the ticks carry.
     pub(crate) bitcoin: Bitcoin,
 }
@@ -102,7 +100,7 @@ impl Board {
         };
         Self {
             venues: venues.into_iter().map(|(venue, healthy)| (venue, state(venue, healthy))).collect(),
-            recent: VecDeque::new(),
+            recent: BTreeMap::new(),
             bitcoin: Bitcoin::default(),
         }
     }
@@ -206,10 +204,8 @@ impl Board {
         }
         state.silent_since = state.silent_since.max(at);
         state.is_suspected = false;
-        if self.recent.len() >= MOST_RECENT {
-            self.recent.pop_front();
-        }
-        self.recent.push_back((at, venue, symbol));
+        let count = self.recent.entry(at.second()).or_default().entry((venue, symbol)).or_default();
+        *count = count.saturating_add(1);
     }
 
     /// A session goes on without these topics, or cannot go on (`None`: nothing is refused any more).
@@ -238,9 +234,7 @@ impl Board {
 
     /// Judges every feed anew; gives the changes of those that this process reads.
     pub(crate) fn judge(&mut self, now: EventTime) -> Vec<FeedHealth> {
-        while self.recent.front().is_some_and(|(at, ..)| now.since(*at) >= SUSPECT_MS) {
-            self.recent.pop_front();
-        }
+        self.recent = self.recent.split_off(&now.plus_ms(1 - SUSPECT_MS).second());
         let mut changes = Vec::new();
         let told: Vec<_> = self.venues.keys().map(|venue| (*venue, self.told_60s(*venue, now))).collect();
         for (venue, state) in &mut self.venues {
@@ -270,9 +264,11 @@ impl Board {
             let fresh = state.heard_at.is_some_and(|at| now.since(at) < SUSPECT_MS);
             return if fresh { state.told_60s.clone() } else { BTreeMap::new() };
         }
-        let mut told = BTreeMap::new();
-        for (_, _, symbol) in self.recent.iter().filter(|(_, of, _)| *of == venue) {
-            *told.entry(*symbol).or_default() += 1;
+        let mut told: BTreeMap<Symbol, u32> = BTreeMap::new();
+        let counts = self.recent.values().flatten();
+        for ((_, symbol), count) in counts.filter(|((of, _), _)| *of == venue) {
+            let sum = told.entry(*symbol).or_default();
+            *sum = sum.saturating_add(*count);
         }
         told
     }
@@ -292,6 +288,12 @@ impl Board {
     /// Every feed's state, in venue order.
     pub(crate) fn healths(&self) -> Vec<FeedHealth> {
         self.venues.values().map(|state| state.told.clone()).collect()
+    }
+
+    /// What the frames of the venues that this process reads say of their clocks, milliseconds.
+    pub(crate) fn clock_offsets(&self) -> impl Iterator<Item = (Venue, i64)> {
+        let owned = self.venues.iter().filter(|(_, state)| state.owned);
+        owned.filter_map(|(venue, state)| Some((*venue, state.clock_offset_ms()?)))
     }
 
     /// What `feed:VENUE:health` shows of the venues that this process reads.
@@ -317,10 +319,10 @@ impl Board {
 }
 
 impl VenueState {
-    /// Until when everything is known that its routes carry; `None` without a route.
+    /// Until when everything is known that its routes carry; without a route, up to when it was known before.
     fn heard_to(&self) -> Option<EventTime> {
         let known = |route: &RouteState| route.last_data.filter(|_| route.was_live).unwrap_or(route.since);
-        self.routes.values().map(known).min()
+        self.routes.values().map(known).min().or(Some(self.known_to))
     }
 
     /// Whether every subscription of all its routes has been settled.

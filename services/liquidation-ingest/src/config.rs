@@ -11,6 +11,9 @@ use cascade_service::{Output, redis_url};
 use cascade_venues::{Endpoints, Wanted, protocol};
 use serde::Deserialize;
 
+/// For so much longer entries stay that an engine's snapshot does not know yet, seconds.
+const FOR_SNAPSHOTS_S: u32 = 600;
+
 /// Everything that ingest is told.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -164,7 +167,11 @@ impl Ingest {
 
     /// How much of each shard stream is kept.
     pub(crate) const fn bounds(&self) -> StreamBounds {
-        StreamBounds { max_age_s: self.stream_max_age_s, max_len: self.stream_max_len }
+        StreamBounds {
+            max_age_s: self.stream_max_age_s,
+            max_len: self.stream_max_len,
+            for_snapshots_s: FOR_SNAPSHOTS_S,
+        }
     }
 }
 

@@ -76,6 +76,6 @@ fn readings(shared: &Shared, context: &Context) -> Vec<Write> {
             ttl_s: FEED_TTL_S,
         })
         .collect();
-    writes.push(context.heartbeat(None, None));
+    writes.push(context.heartbeat(None));
     writes
 }

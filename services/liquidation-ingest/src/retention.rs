@@ -41,9 +41,10 @@ impl Retention {
         self.age_s < self.agreed.max_age_s
     }
 
-    /// The bounds at present.
+    /// The bounds at present: where room is short, nothing waits for a snapshot.
     pub(crate) const fn bounds(&self) -> StreamBounds {
-        StreamBounds { max_age_s: self.age_s, ..self.agreed }
+        let for_snapshots_s = if self.is_short() { 0 } else { self.agreed.for_snapshots_s };
+        StreamBounds { max_age_s: self.age_s, for_snapshots_s, ..self.agreed }
     }
 }
 
@@ -54,10 +55,13 @@ mod tests {
     const MB: u64 = 1 << 20;
 
     fn age_s(used: u64, own_limit: Option<u64>) -> u32 {
-        let mut retention = Retention::new(StreamBounds { max_age_s: 600, max_len: 7 }, Some(500 * MB));
+        let mut retention =
+            Retention::new(StreamBounds { max_age_s: 600, max_len: 7, for_snapshots_s: 600 }, Some(500 * MB));
         retention.look(used, own_limit);
         assert_eq!(retention.bounds().max_len, 7);
-        assert_eq!(retention.is_short(), retention.bounds().max_age_s < 600);
+        let StreamBounds { max_age_s, for_snapshots_s, .. } = retention.bounds();
+        assert_eq!(retention.is_short(), max_age_s < 600);
+        assert_eq!(retention.is_short(), for_snapshots_s == 0);
         retention.bounds().max_age_s
     }
 
@@ -79,7 +83,8 @@ mod tests {
 
     #[test]
     fn without_any_limit_the_streams_are_kept_as_agreed() {
-        let mut retention = Retention::new(StreamBounds { max_age_s: 600, max_len: 7 }, None);
+        let mut retention =
+            Retention::new(StreamBounds { max_age_s: 600, max_len: 7, for_snapshots_s: 600 }, None);
         retention.look(u64::MAX, None);
         assert!(!retention.is_short());
         retention.look(250 * MB, Some(256 * MB));
@@ -88,7 +93,8 @@ mod tests {
 
     #[test]
     fn what_is_agreed_to_be_shorter_stays_so() {
-        let mut retention = Retention::new(StreamBounds { max_age_s: 120, max_len: 7 }, Some(100 * MB));
+        let mut retention =
+            Retention::new(StreamBounds { max_age_s: 120, max_len: 7, for_snapshots_s: 600 }, Some(100 * MB));
         retention.look(99 * MB, None);
         assert_eq!(retention.bounds().max_age_s, 120);
         assert!(!retention.is_short());

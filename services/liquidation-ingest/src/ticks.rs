@@ -72,11 +72,9 @@ pub(crate) fn judge(shared: &Shared, now: EventTime) {
     for (venue, status) in shared.board(|board| board.feeds()) {
         shared.metrics.set(Metric::FeedUp, &[venue.as_str()], f64::from(u8::from(status.delivers())));
     }
-    for (venue, reading) in shared.board(|board| board.readings(now)) {
-        if let Some(offset_ms) = reading.clock_offset_ms {
-            #[expect(clippy::cast_precision_loss, reason = "an offset in milliseconds")]
-            shared.metrics.set(Metric::ClockOffset, &[venue.as_str()], offset_ms as f64 / 1e3);
-        }
+    for (venue, offset_ms) in shared.board(|board| board.clock_offsets().collect::<Vec<_>>()) {
+        #[expect(clippy::cast_precision_loss, reason = "an offset in milliseconds")]
+        shared.metrics.set(Metric::ClockOffset, &[venue.as_str()], offset_ms as f64 / 1e3);
     }
 }
 

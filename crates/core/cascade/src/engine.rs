@@ -106,7 +106,8 @@ impl CascadeEngine {
             self.forget_the_future();
         }
         self.state.facts.btc_price = tick.btc_price;
-        self.state.facts.heard_from.get_or_insert(now);
+        let heard_from = self.state.facts.heard_from.unwrap_or(now);
+        self.state.facts.heard_from = Some(heard_from.min(now));
         if self.state.facts.feeds != tick.feeds {
             self.change_feeds(tick.feeds.clone(), now);
         }
@@ -161,11 +162,13 @@ impl CascadeEngine {
 
     fn take_gap(&mut self, gap: &Gap) -> Result<(), Refused> {
         let to = gap.to_ms;
-        admit::time(to, self.state.facts.latest())?;
+        let overtaken = gap.reason == OVERTAKEN;
+        // Who was overtaken has not heard for how long, so that the end of it may lie far past the last tick.
+        admit::time(to, if overtaken { None } else { self.state.facts.latest() })?;
         if self.state.facts.tick.is_some_and(|tick| to <= tick.plus_ms(-PRICE_MS)) {
             return Err(Refused::Late);
         }
-        if gap.reason == OVERTAKEN {
+        if overtaken {
             self.state.facts.heard_from = self.state.facts.heard_from.max(Some(to));
         }
         let every = gap.symbols.is_empty();

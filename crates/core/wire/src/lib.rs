@@ -14,7 +14,7 @@ pub use event::{
 };
 pub use finding::{decode_finding, encode_finding, finding_from_json, finding_to_json};
 pub use name::{Channel, EngineKeys, key};
-pub use reading::{FeedHealthReading, Heartbeat, score_json, velocity_json};
+pub use reading::{EngineBeat, FeedHealthReading, Heartbeat, score_json, velocity_json};
 pub use state::{decode_state, encode_state};
 
 use cascade_domain::Unusable;

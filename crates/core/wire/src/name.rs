@@ -145,6 +145,11 @@ pub mod key {
         format!("{{s{shard}}}:seen")
     }
 
+    /// Hash by engine: where its snapshot stands, and when it was kept (Redis' time).
+    pub fn snapshots(shard: Shard) -> String {
+        format!("{{s{shard}}}:snapshots")
+    }
+
     /// Sorted set of a service's live replicas.
     pub fn members(name: &str) -> String {
         format!("members:{name}")

@@ -89,9 +89,19 @@ pub struct Heartbeat {
     pub version: String,
     /// Since it started, wall time.
     pub uptime_s: u64,
-    /// How many shards it owns; absent for a service without shards.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shards_owned: Option<u64>,
+    /// What its engine does; absent for a service without one.
+    #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineBeat>,
+}
+
+/// What a service with an engine adds to its heartbeat.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EngineBeat {
+    /// The engine's version and configuration hash, as in its findings.
+    #[serde(default)]
+    pub engine: String,
+    /// How many shards it owns.
+    pub shards_owned: u64,
     /// How far it is behind the newest tick it could have handled, milliseconds of the clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_ms: Option<i64>,

@@ -1,5 +1,7 @@
 -- Store a shard's new events once, all in one entry.
--- KEYS: market stream, seen set. ARGV: max age ms, max entries, then per event: id bytes ('' = none), keep ms, event.
+-- KEYS: market stream, seen set, where snapshots stand (hash).
+-- ARGV: max age ms, max entries, how much longer entries may wait for a snapshot ms, then per event: id bytes
+-- ('' = none), keep ms, event.
 -- Answers {stored, duplicates}.
 local market, seen = KEYS[1], KEYS[2]
 local time = redis.call('TIME')
@@ -14,7 +16,7 @@ end
 -- Which are new. They are marked as seen only once they are stored: a script that fails half-way is not rolled back,
 -- and a second copy is better than none.
 local fresh, marks, here, duplicates = {}, {}, {}, 0
-for i = 3, #ARGV, 3 do
+for i = 4, #ARGV, 3 do
   local id = ARGV[i]
   if id ~= '' and (here[id] or redis.call('ZSCORE', seen, id)) then
     duplicates = duplicates + 1
@@ -41,7 +43,15 @@ elseif count > 1 then
   redis.call('XADD', market, 'MAXLEN', '~', ARGV[2], '*', 'b', head .. table.concat(fresh))
 end
 if count > 0 then
-  redis.call('XTRIM', market, 'MINID', '~', string.format('%.0f', now - ARGV[1]))
+  -- Not past the snapshot of an engine that kept one of late: what follows it would be missing after a restart.
+  local oldest, wait = now - ARGV[1], tonumber(ARGV[3])
+  for _, kept in ipairs(redis.call('HVALS', KEYS[3])) do
+    local stands, at = kept:match('^(%d+)%-%d+ (%d+)$')
+    if stands and tonumber(at) > now - wait then
+      oldest = math.min(oldest, math.max(tonumber(stands), now - ARGV[1] - wait))
+    end
+  end
+  redis.call('XTRIM', market, 'MINID', '~', string.format('%.0f', oldest))
 end
 if #marks > 0 then
   redis.call('ZADD', seen, unpack(marks))

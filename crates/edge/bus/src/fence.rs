@@ -2,7 +2,7 @@
 //! the plain lease of the tick writer. Every check and its writes are one script.
 
 use cascade_domain::Shard;
-use cascade_wire::EngineKeys;
+use cascade_wire::{EngineKeys, key};
 
 use crate::{Bus, BusError, StreamId, script};
 
@@ -18,12 +18,14 @@ pub struct Claim {
 }
 
 /// A shard that is ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owned {
     /// The fence; larger than every earlier owner's, also after Redis restarted empty.
     pub epoch: u64,
     /// Up to where findings are out; `None` = nothing yet, read from [`StreamId::ZERO`].
     pub cursor: Option<StreamId>,
+    /// The engine's last snapshot, as it was committed; `None` = there is none.
+    pub state: Option<Vec<u8>>,
 }
 
 /// What an engine made of some entries of a shard, to be put out once.
@@ -35,15 +37,17 @@ pub struct Batch {
     pub epoch: u64,
     /// The cursor before these entries.
     pub from: StreamId,
-    /// The last of these entries; later than `from`.
+    /// The last of these entries; `from` itself if there is only a snapshot to keep.
     pub to: StreamId,
     /// Findings for the shard's alert stream, encoded.
     pub durable: Vec<Vec<u8>>,
     /// Channel and message, in order.
     pub publish: Vec<(String, Vec<u8>)>,
+    /// The engine's snapshot as of `to`; `None` leaves the one there is.
+    pub state: Option<Vec<u8>>,
 }
 
-/// What became of a batch. Only `Done` has written anything.
+/// What became of a batch. `Fenced` and `CursorMoved` have written nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Commit {
     /// It is out and the cursor has moved.
@@ -75,22 +79,66 @@ impl Commit {
     }
 }
 
+/// How many shards are taken in one round trip: each may bring a snapshot of megabytes.
+const TAKEN_AT_ONCE: usize = 8;
+
 impl Bus {
+    /// Says that `member` of `group` lives (`None` = only listen), and tells which do, in order of their names: those
+    /// heard of within `ttl_ms` of Redis' clock.
+    ///
+    /// # Errors
+    /// Redis is away or refuses.
+    pub async fn meet(
+        &self,
+        group: &str,
+        member: Option<&str>,
+        ttl_ms: u64,
+    ) -> Result<Vec<String>, BusError> {
+        let mut cmd = script::MEET.call(&[&key::members(group)]);
+        cmd.arg(member.unwrap_or_default()).arg(ttl_ms);
+        script::MEET.run_one(&self.link, cmd, self.settings.response_timeout).await
+    }
+
+    /// Takes leave of a group.
+    ///
+    /// # Errors
+    /// Redis is away or refuses; the others notice after the time that the last word holds.
+    pub async fn part(&self, group: &str, member: &str) -> Result<(), BusError> {
+        let mut cmd = redis::cmd("ZREM");
+        cmd.arg(key::members(group)).arg(member);
+        self.link.query::<u64>(&cmd, self.settings.response_timeout).await.map(drop)
+    }
+
+    /// Who owns each shard for an engine: the owner of [`Claim`], or `None` where no lease is live.
+    ///
+    /// # Errors
+    /// Redis is away, or a key holds another type.
+    pub async fn owners(&self, engine: &str) -> Result<Vec<Option<String>>, BusError> {
+        let leases: Vec<_> = Shard::all().map(|shard| EngineKeys::of(shard, engine).lease).collect();
+        self.get_many(&leases).await
+    }
+
     /// Takes shards whose lease is free (or was this owner's): for each the new epoch and the cursor, or `None` if
     /// somebody else's lease is live.
     ///
     /// # Errors
     /// Redis is away or refuses; some shards may have been taken all the same.
     pub async fn take(&self, claim: &Claim, shards: &[Shard]) -> Result<Vec<Option<Owned>>, BusError> {
-        let calls = shards.iter().map(|shard| {
-            let keys = EngineKeys::of(*shard, &claim.engine);
-            let mut cmd = script::TAKE.call(&[&keys.lease, &keys.epoch, &keys.cursor]);
-            cmd.arg(&claim.owner).arg(claim.ttl_ms);
-            cmd
-        });
-        let answers =
-            script::TAKE.run::<Vec<String>>(&self.link, calls, self.settings.response_timeout).await?;
-        answers.into_iter().map(|answer| owned(&answer?)).collect()
+        let mut taken = Vec::with_capacity(shards.len());
+        for some in shards.chunks(TAKEN_AT_ONCE) {
+            let calls = some.iter().map(|shard| {
+                let keys = EngineKeys::of(*shard, &claim.engine);
+                let mut cmd = script::TAKE.call(&[&keys.lease, &keys.epoch, &keys.cursor, &keys.state]);
+                cmd.arg(&claim.owner).arg(claim.ttl_ms);
+                cmd
+            });
+            let answers =
+                script::TAKE.run::<Vec<Vec<u8>>>(&self.link, calls, self.settings.response_timeout).await?;
+            for answer in answers {
+                taken.push(owned(answer?)?);
+            }
+        }
+        Ok(taken)
     }
 
     /// Renews the leases of shards held under these epochs: `false` = it is not ours any more.
@@ -143,9 +191,17 @@ impl Bus {
         let bounds = self.settings.alerts;
         let calls = batches.iter().map(|batch| {
             let keys = EngineKeys::of(batch.shard, engine);
-            let mut cmd = script::COMMIT.call(&[&keys.epoch, &keys.cursor, &keys.alerts]);
+            let mut cmd = script::COMMIT.call(&[
+                &keys.epoch,
+                &keys.cursor,
+                &keys.alerts,
+                &keys.state,
+                &key::snapshots(batch.shard),
+            ]);
             cmd.arg(batch.epoch).arg(batch.from.to_string()).arg(batch.to.to_string());
-            cmd.arg(bounds.max_len).arg(bounds.max_age_ms()).arg(batch.durable.len()).arg(&batch.durable);
+            cmd.arg(bounds.max_len).arg(bounds.max_age_ms());
+            cmd.arg(engine).arg(batch.state.as_deref().unwrap_or_default());
+            cmd.arg(batch.durable.len()).arg(&batch.durable);
             for (channel, message) in &batch.publish {
                 cmd.arg(channel).arg(message);
             }
@@ -176,15 +232,15 @@ impl Bus {
     }
 }
 
-fn owned(answer: &[String]) -> Result<Option<Owned>, BusError> {
-    let [epoch, cursor] = answer else {
-        return if answer.is_empty() {
-            Ok(None)
-        } else {
-            Err(BusError::Reply(format!("{} values to a claim", answer.len())))
-        };
+fn owned(answer: Vec<Vec<u8>>) -> Result<Option<Owned>, BusError> {
+    let answer: [Vec<u8>; 3] = match answer.try_into() {
+        Ok(answer) => answer,
+        Err(other) if other.is_empty() => return Ok(None),
+        Err(other) => return Err(BusError::Reply(format!("{} values to a claim", other.len()))),
     };
-    let epoch = epoch.parse().map_err(|_| BusError::Reply(format!("the epoch `{epoch}`")))?;
+    let [epoch, cursor, state] = answer;
+    let (epoch, cursor) = (String::from_utf8_lossy(&epoch), String::from_utf8_lossy(&cursor));
     let cursor = if cursor.is_empty() { None } else { Some(cursor.parse()?) };
-    Ok(Some(Owned { epoch, cursor }))
+    let epoch = epoch.parse().map_err(|_| BusError::Reply(format!("the epoch `{epoch}`")))?;
+    Ok(Some(Owned { epoch, cursor, state: (!state.is_empty()).then_some(state) }))
 }

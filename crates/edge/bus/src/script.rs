@@ -31,6 +31,7 @@ script!(COMMIT, "commit");
 script!(HOLD, "hold");
 script!(LET_GO, "let_go");
 script!(TELL, "tell");
+script!(MEET, "meet");
 
 impl Script {
     /// One call: every key that it touches is declared and in one slot. Arguments are added by the caller.

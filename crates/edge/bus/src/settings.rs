@@ -34,7 +34,7 @@ impl Default for BusSettings {
             longest_wait: Duration::from_secs(2),
             probe_interval: Duration::from_secs(5),
             subscriber_queue: 4096,
-            alerts: StreamBounds { max_age_s: 86_400, max_len: 20_000 },
+            alerts: StreamBounds { max_age_s: 86_400, max_len: 20_000, for_snapshots_s: 0 },
             instance: "unnamed".to_owned(),
             seed: 0,
         }
@@ -75,6 +75,9 @@ pub struct StreamBounds {
     pub max_age_s: u32,
     /// Beyond so many entries the oldest may go.
     pub max_len: u32,
+    /// For so much longer entries stay that an engine's snapshot does not know yet, if it kept one within that time.
+    /// Seconds.
+    pub for_snapshots_s: u32,
 }
 
 impl StreamBounds {

@@ -88,8 +88,8 @@ impl Bus {
 }
 
 fn store_call(shard: Shard, events: &[Stored], bounds: StreamBounds) -> Cmd {
-    let mut cmd = script::STORE.call(&[&key::market(shard), &key::seen(shard)]);
-    cmd.arg(bounds.max_age_ms()).arg(bounds.max_len);
+    let mut cmd = script::STORE.call(&[&key::market(shard), &key::seen(shard), &key::snapshots(shard)]);
+    cmd.arg(bounds.max_age_ms()).arg(bounds.max_len).arg(u64::from(bounds.for_snapshots_s) * 1000);
     for event in events {
         let id = event.key.map(|id| id.bits().to_be_bytes());
         cmd.arg(id.as_ref().map_or(&[][..], |id| &id[..]));

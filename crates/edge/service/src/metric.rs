@@ -87,6 +87,14 @@ pub enum Metric {
     Findings,
     /// Batches that Redis refused: another owner or cursor.
     CommitRefused,
+    /// Snapshots that could not be used: the engine started cold.
+    SnapshotRefused,
+    /// How large a shard's snapshot is.
+    SnapshotBytes,
+    /// How many shards each engine owns, on this Redis.
+    ShardOwners,
+    /// Times that a shard's stream was trimmed before it was read.
+    Overtaken,
     /// How far the worst shard is behind its stream.
     ShardLag,
     /// From when an event could be known to its finding.
@@ -95,7 +103,7 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 35] = [
         Self::BuildInfo,
         Self::Uptime,
         Self::Frames,
@@ -125,6 +133,10 @@ impl Metric {
         Self::EntriesRefused,
         Self::Findings,
         Self::CommitRefused,
+        Self::SnapshotRefused,
+        Self::SnapshotBytes,
+        Self::ShardOwners,
+        Self::Overtaken,
         Self::ShardLag,
         Self::Pipeline,
     ];
@@ -166,6 +178,10 @@ impl Metric {
             Self::EntriesRefused => (Kind::Counter, "cascade_entries_refused_total"),
             Self::Findings => (Kind::Counter, "cascade_findings_total"),
             Self::CommitRefused => (Kind::Counter, "cascade_commit_refused_total"),
+            Self::SnapshotRefused => (Kind::Counter, "cascade_snapshots_refused_total"),
+            Self::SnapshotBytes => (Kind::Gauge, "cascade_snapshot_bytes"),
+            Self::ShardOwners => (Kind::Gauge, "cascade_shards_owned"),
+            Self::Overtaken => (Kind::Counter, "cascade_overtaken_total"),
             Self::ShardLag => (Kind::Gauge, "cascade_shard_lag_seconds"),
             Self::Pipeline => (Kind::Histogram, "cascade_pipeline_seconds"),
         }
@@ -182,6 +198,7 @@ impl Metric {
             | Self::TickLag
             | Self::RedisReconnects
             | Self::RedisErrors
+            | Self::Overtaken
             | Self::ShardLag
             | Self::Pipeline => &[],
             Self::Frames
@@ -198,9 +215,13 @@ impl Metric {
             Self::Sessions => &["venue", "end"],
             Self::Backfills => &["venue", "outcome"],
             Self::Published => &["channel"],
-            Self::SpansDropped | Self::EngineRefused | Self::EntriesRefused | Self::CommitRefused => {
-                &["reason"]
-            }
+            Self::SpansDropped
+            | Self::EngineRefused
+            | Self::EntriesRefused
+            | Self::CommitRefused
+            | Self::SnapshotRefused => &["reason"],
+            Self::SnapshotBytes => &["shard"],
+            Self::ShardOwners => &["engine"],
             Self::Findings => &["finding", "level"],
         }
     }
@@ -240,6 +261,12 @@ impl Metric {
             Self::EntriesRefused => "Stream entries that could not be read.",
             Self::Findings => "Findings told.",
             Self::CommitRefused => "Batches that Redis refused: another owner or cursor.",
+            Self::SnapshotRefused => "Snapshots that could not be used: the engine started cold.",
+            Self::SnapshotBytes => "How large a shard's snapshot is.",
+            Self::ShardOwners => {
+                "How many shards each engine (version and configuration) owns on this Redis."
+            }
+            Self::Overtaken => "Times that a shard's stream was trimmed before it was read.",
             Self::ShardLag => "How far the worst shard is behind its stream.",
             Self::Pipeline => "From when an event could be known to its finding.",
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use cascade_bus::Write;
 use cascade_domain::Refusal;
 use cascade_pace::Clock;
-use cascade_wire::{Heartbeat, key};
+use cascade_wire::{EngineBeat, Heartbeat, key};
 use clap::error::ErrorKind;
 use serde::Deserialize;
 
@@ -79,9 +79,9 @@ const HEARTBEAT_TTL_S: u32 = 15;
 
 impl Context {
     /// The heartbeat of this process, to be written at least every few seconds.
-    pub fn heartbeat(&self, shards_owned: Option<u64>, lag_ms: Option<i64>) -> Write {
+    pub fn heartbeat(&self, engine: Option<EngineBeat>) -> Write {
         let (version, uptime_s) = (self.version.to_owned(), self.metrics.uptime_s());
-        let heartbeat = Heartbeat { version, uptime_s, shards_owned, lag_ms };
+        let heartbeat = Heartbeat { version, uptime_s, engine };
         Write::Json {
             key: key::heartbeat(self.name, &self.instance),
             json: serde_json::to_string(&heartbeat).unwrap_or_default(),

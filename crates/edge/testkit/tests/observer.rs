@@ -45,7 +45,7 @@ async fn streams_and_readings_are_read_as_they_stand() {
     let redis = TestRedis::start().await.unwrap();
     let bus = redis.bus("test").unwrap();
     let shard = Shard::new(5).unwrap();
-    let bounds = StreamBounds { max_age_s: 600, max_len: 1000 };
+    let bounds = StreamBounds { max_age_s: 600, max_len: 1000, for_snapshots_s: 0 };
     let stored = |number| Stored::event(&event(number), 60).unwrap();
     bus.store(shard, &[stored(1), stored(2)], bounds).await.unwrap();
     bus.store(shard, &[stored(3)], bounds).await.unwrap();

@@ -100,7 +100,7 @@ impl Demo {
         let keys = self.bus.scan(key::HEARTBEATS).await.ok()?;
         let signals = keys.into_iter().find(|key| key.contains(cascade_signals::PROGRAM.name))?;
         let heartbeat: Heartbeat = serde_json::from_str(&self.bus.get(&signals).await.ok()??).ok()?;
-        heartbeat.shards_owned
+        heartbeat.engine.map(|engine| engine.shards_owned)
     }
 
     /// The tables of the verdict, and whether everything agrees. What was heard is shown a moment later than it was

@@ -24,7 +24,9 @@ async fn store(bus: &Bus, shard: Shard, seconds: impl IntoIterator<Item = i64>) 
         .into_iter()
         .map(|second| Stored { key: None, ..Stored::event(&tick(second), 60).unwrap() })
         .collect();
-    bus.store(shard, &events, StreamBounds { max_age_s: 600, max_len: 100_000 }).await.unwrap();
+    bus.store(shard, &events, StreamBounds { max_age_s: 600, max_len: 100_000, for_snapshots_s: 0 })
+        .await
+        .unwrap();
 }
 
 /// Every event that stands in the streams, as shard, id and JSON.
@@ -90,7 +92,9 @@ async fn from_now_on_is_from_now_on_and_what_is_no_event_is_refused_by_name() {
     let mut recorder = Recorder::start(dir.path(), &["events", "--redis-url", &redis.url()], Vec::new());
     recorder.says(&["recording the shard streams"]).await;
     let bad = Stored { key: None, keep_s: 60, bytes: vec![0xc1] };
-    bus.store(shard, &[bad], StreamBounds { max_age_s: 600, max_len: 100_000 }).await.unwrap();
+    bus.store(shard, &[bad], StreamBounds { max_age_s: 600, max_len: 100_000, for_snapshots_s: 0 })
+        .await
+        .unwrap();
     store(&bus, shard, [4]).await;
     let said = recorder.interrupted().await;
     assert!(said.contains("1 refused on Redis"), "{said}");

@@ -13,7 +13,7 @@ fn claim(owner: &str, ttl_ms: u64) -> Claim {
 }
 
 async fn take(bus: &Bus, owner: &str, shard: Shard) -> Option<Owned> {
-    bus.take(&claim(owner, 60_000), &[shard]).await.unwrap()[0]
+    bus.take(&claim(owner, 60_000), &[shard]).await.unwrap().remove(0)
 }
 
 fn id(ms: u64) -> StreamId {
@@ -28,6 +28,7 @@ fn batch(epoch: u64, from: StreamId, to: StreamId) -> Batch {
         to,
         durable: vec![format!("found until {to}").into_bytes()],
         publish: vec![(Channel::Signals.as_str().to_owned(), format!("heard until {to}").into_bytes())],
+        state: None,
     }
 }
 
@@ -52,7 +53,7 @@ async fn a_live_lease_keeps_others_out_and_a_released_one_does_not() {
 async fn a_lease_runs_out_and_is_ours_still_until_somebody_takes_it() {
     let (_server, bus) = redis().await;
     let short = claim("one", 1);
-    let mine = bus.take(&short, &[shard(5)]).await.unwrap()[0].unwrap();
+    let mine = bus.take(&short, &[shard(5)]).await.unwrap().remove(0).unwrap();
     assert_eq!(bus.renew(&short, &[(shard(5), mine.epoch)]).await.unwrap(), [true]);
     eventually(async || take(&bus, "two", shard(5)).await.ok_or("the lease holds")).await;
     assert_eq!(bus.renew(&claim("one", 60_000), &[(shard(5), mine.epoch)]).await.unwrap(), [false]);
@@ -92,7 +93,7 @@ async fn batches_of_many_shards_each_have_their_own_result() {
     let shards = [shard(1), shard(2)];
     let owned = bus.take(&claim("one", 60_000), &shards).await.unwrap();
     let of = |i: usize, epoch: u64| Batch { shard: shards[i], ..batch(epoch, StreamId::ZERO, id(1)) };
-    let batches = [of(0, owned[0].unwrap().epoch), of(1, 1)];
+    let batches = [of(0, owned[0].as_ref().unwrap().epoch), of(1, 1)];
     let results = bus.commit_many(ENGINE, &batches).await.unwrap();
     assert_eq!(results, [Ok(Commit::Done), Ok(Commit::Fenced)]);
 }
@@ -130,4 +131,57 @@ async fn one_of_two_writers_holds_the_tick_lease() {
     assert!(!bus.let_go(key::TICK_LEASE, "two").await.unwrap());
     assert!(bus.let_go(key::TICK_LEASE, "one").await.unwrap());
     assert!(bus.hold(key::TICK_LEASE, "two", 60_000).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_snapshot_goes_with_its_batch_stays_when_a_batch_has_none_and_is_refused_with_it() {
+    let (_server, bus) = redis().await;
+    let first = take(&bus, "one", shard(5)).await.unwrap();
+    assert_eq!(first.state, None);
+    let kept = Batch {
+        state: Some(b"\0as of 10".to_vec()),
+        durable: vec![],
+        ..batch(first.epoch, StreamId::ZERO, id(10))
+    };
+    assert_eq!(bus.commit(ENGINE, &kept).await.unwrap(), Commit::Done);
+    assert_eq!(bus.commit(ENGINE, &batch(first.epoch, id(10), id(20))).await.unwrap(), Commit::Done);
+    let second = take(&bus, "one", shard(5)).await.unwrap();
+    assert_eq!((second.cursor, second.state.as_deref()), (Some(id(20)), Some(&b"\0as of 10"[..])));
+    let alone = Batch { state: Some(b"as of 20".to_vec()), ..batch(second.epoch, id(20), id(20)) };
+    assert_eq!(bus.commit(ENGINE, &alone).await.unwrap(), Commit::AlreadyDone);
+    let second = take(&bus, "one", shard(5)).await.unwrap();
+    assert_eq!((second.cursor, second.state.as_deref()), (Some(id(20)), Some(&b"as of 20"[..])));
+    assert_eq!(alerts(&bus).await, ["found until 20-0"], "only what came with a batch");
+    let stale = Batch { state: Some(b"a zombie's".to_vec()), ..batch(first.epoch, id(20), id(30)) };
+    assert_eq!(bus.commit(ENGINE, &stale).await.unwrap(), Commit::Fenced);
+    let third = take(&bus, "one", shard(5)).await.unwrap();
+    assert_eq!((third.cursor, third.state), (Some(id(20)), second.state));
+}
+
+#[tokio::test]
+async fn members_live_as_long_as_their_word_holds_and_until_they_part() {
+    let (_server, bus) = redis().await;
+    let all = async || bus.meet("signals", None, 60_000).await.unwrap();
+    assert_eq!(all().await, Vec::<String>::new(), "who only listens is no member");
+    assert_eq!(bus.meet("signals", Some("b"), 60_000).await.unwrap(), ["b"]);
+    assert_eq!(bus.meet("signals", Some("a"), 60_000).await.unwrap(), ["a", "b"]);
+    assert_eq!(bus.meet("others", Some("c"), 60_000).await.unwrap(), ["c"]);
+    eventually(async || {
+        let live = bus.meet("signals", Some("a"), 20).await.unwrap();
+        if live == ["a"] { Ok(()) } else { Err(live) }
+    })
+    .await;
+    assert_eq!(all().await, ["a", "b"], "a word holds for as long as the listener says");
+    bus.part("signals", "b").await.unwrap();
+    assert_eq!(all().await, ["a"]);
+}
+
+#[tokio::test]
+async fn the_owners_of_all_shards_are_told() {
+    let (_server, bus) = redis().await;
+    take(&bus, "one 0.1.0+9f2c41aa", shard(5)).await.unwrap();
+    let owners = bus.owners(ENGINE).await.unwrap();
+    let owned: Vec<_> =
+        owners.iter().enumerate().filter_map(|(i, owner)| Some((i, owner.as_deref()?))).collect();
+    assert_eq!((owners.len(), owned), (64, vec![(5, "one 0.1.0+9f2c41aa")]));
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::support::{BOUNDS, redis, shard};
-use cascade_bus::{Bus, BusError, Entry, PrivateRedis, Stored, StoredCount, StreamBounds, StreamId};
+use cascade_bus::{
+    Batch, Bus, BusError, Claim, Commit, Entry, PrivateRedis, Stored, StoredCount, StreamBounds, StreamId,
+};
 use cascade_domain::{Event, EventTime, Id, Instrument, Shard, Symbol, Tick, TradeBar, Usd, Venue};
 use cascade_wire::{encode_event, key};
 
@@ -128,7 +130,7 @@ async fn an_id_is_forgotten_when_its_time_is_over() {
 #[tokio::test]
 async fn a_stream_is_trimmed_by_length_and_by_age() {
     let (server, bus) = redis().await;
-    let short = StreamBounds { max_age_s: 600, max_len: 100 };
+    let short = StreamBounds { max_age_s: 600, max_len: 100, for_snapshots_s: 0 };
     for second in 0..1000 {
         bus.store(shard(1), &stored([second]), short).await.unwrap();
     }
@@ -136,7 +138,7 @@ async fn a_stream_is_trimmed_by_length_and_by_age() {
     assert!((100..=300).contains(&left), "{left} entries; whole nodes of up to 100 go at once");
 
     // Entries of long ago, as anybody may write them with ids of their own.
-    let young = StreamBounds { max_age_s: 60, max_len: 100_000 };
+    let young = StreamBounds { max_age_s: 60, max_len: 100_000, for_snapshots_s: 0 };
     let bytes = encode_event(&bar(1)).unwrap();
     let client = redis::Client::open(server.url()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
@@ -150,6 +152,31 @@ async fn a_stream_is_trimmed_by_length_and_by_age() {
     assert!(left <= 101, "{left} entries");
     let oldest = bus.oldest(&[shard(2), shard(3)]).await.unwrap();
     assert!(matches!(oldest[..], [Ok(Some(_)), Ok(None)]), "{oldest:?}");
+}
+
+#[tokio::test]
+async fn a_stream_is_not_trimmed_past_a_snapshot_that_an_engine_keeps() {
+    let (server, bus) = redis().await;
+    let bytes = encode_event(&bar(1)).unwrap();
+    for i in 1..=500 {
+        ask(&server, redis::cmd("XADD").arg("{s02}:market").arg(format!("{i}-0")).arg("e").arg(&bytes)).await;
+    }
+    let claim = Claim { engine: "cascade".to_owned(), owner: "one".to_owned(), ttl_ms: 60_000 };
+    let epoch = bus.take(&claim, &[shard(2)]).await.unwrap().remove(0).unwrap().epoch;
+    let to = StreamId { ms: 300, seq: 0 };
+    let (durable, publish, state) = (vec![], vec![], Some(b"as of 300".to_vec()));
+    let batch = Batch { shard: shard(2), epoch, from: StreamId::ZERO, to, durable, publish, state };
+    assert_eq!(bus.commit("cascade", &batch).await.unwrap(), Commit::Done);
+
+    let waiting = StreamBounds { max_age_s: 60, max_len: 100_000, for_snapshots_s: u32::MAX };
+    bus.store(shard(2), &stored([1]), waiting).await.unwrap();
+    let oldest = bus.oldest(&[shard(2)]).await.unwrap().remove(0).unwrap().unwrap();
+    assert!((200..=300).contains(&oldest.ms), "{oldest}; whole nodes of up to 100 go at once");
+
+    let hurried = StreamBounds { for_snapshots_s: 0, ..waiting };
+    bus.store(shard(2), &stored([2]), hurried).await.unwrap();
+    let oldest = bus.oldest(&[shard(2)]).await.unwrap().remove(0).unwrap().unwrap();
+    assert!(oldest.ms > 300, "{oldest}");
 }
 
 #[tokio::test]

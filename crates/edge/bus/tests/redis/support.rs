@@ -5,7 +5,7 @@ use std::time::Duration;
 use cascade_bus::{Bus, BusSettings, PortChoice, PrivateRedis, StreamBounds};
 use cascade_domain::Shard;
 
-pub(crate) const BOUNDS: StreamBounds = StreamBounds { max_age_s: 600, max_len: 100_000 };
+pub(crate) const BOUNDS: StreamBounds = StreamBounds { max_age_s: 600, max_len: 100_000, for_snapshots_s: 0 };
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 pub(crate) fn shard(number: u8) -> Shard {

@@ -1,6 +1,7 @@
 //! Claims about asking a venue for its instruments.
 
 use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cascade_domain::Venue;
@@ -28,7 +29,7 @@ fn page(category: &str, base: &str, cursor: &str) -> String {
     )
 }
 
-async fn ask(web: &Web, clock: std::sync::Arc<Fast>) -> Result<Instruments, RestError> {
+async fn ask(web: &Web, clock: Arc<Fast>) -> Result<Instruments, RestError> {
     Client::try_new(clock, 7).unwrap().instruments(bybit(), &endpoints(web), pending()).await
 }
 
@@ -54,18 +55,24 @@ async fn every_page_is_followed() {
     assert!(!asked[0].contains("cursor=") && asked[1].contains("cursor=second%2C"), "{asked:?}");
 }
 
-#[tokio::test]
-async fn a_venue_is_asked_again_only_after_the_time_that_it_names() {
-    let (web, clock) = (Web::open().await, Fast::new(20));
-    let (read, waited_ms) = tokio::join!(ask(&web, clock.clone()), async {
-        web.answer("429 Too Many Requests\r\nRetry-After: 45", "").await;
+/// How long after this first answer the venue is asked again, milliseconds of the clock.
+async fn waited_ms(web: &Web, clock: &Arc<Fast>, answer: &str) -> i64 {
+    let (read, waited_ms) = tokio::join!(ask(web, Arc::clone(clock)), async {
+        web.answer(answer, "").await;
         let told = clock.now();
         web.answer("200 OK", &page("linear", "BTC", "")).await;
         let waited_ms = clock.now().since(told);
-        answer_the_rest(&web, 1).await;
+        answer_the_rest(web, 1).await;
         waited_ms
     });
     read.unwrap();
+    waited_ms
+}
+
+#[tokio::test]
+async fn a_venue_is_asked_again_only_after_the_time_that_it_names() {
+    let waited_ms =
+        waited_ms(&Web::open().await, &Fast::new(20), "429 Too Many Requests\r\nRetry-After: 45").await;
     assert!(waited_ms >= 45_000, "{waited_ms} ms of the clock");
 }
 
@@ -179,15 +186,7 @@ async fn each_way_of_being_turned_down_says_how_long_the_venue_is_to_be_left_alo
 #[tokio::test]
 async fn too_many_requests_are_answered_with_a_minute_and_bans_in_a_row_double() {
     let (web, clock) = (Web::open().await, Fast::new(600));
-    let (read, waited_ms) = tokio::join!(ask(&web, clock.clone()), async {
-        web.answer("429 Too Many Requests", "").await;
-        let told = clock.now();
-        web.answer("200 OK", &page("linear", "BTC", "")).await;
-        let waited_ms = clock.now().since(told);
-        answer_the_rest(&web, 1).await;
-        waited_ms
-    });
-    read.unwrap();
+    let waited_ms = waited_ms(&web, &clock, "429 Too Many Requests").await;
     assert!(waited_ms >= 60_000, "{waited_ms} ms of the clock");
 
     let client = Client::try_new(clock, 7).unwrap();

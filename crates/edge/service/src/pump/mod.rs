@@ -1,0 +1,459 @@
+//! The pump: runs an engine over the shards' streams on Redis.
+//!
+//! For each shard that is ours it reads entries in order, hands every event to that shard's engine, and puts what the
+//! engine says out with one fenced script, so that a batch is out once or not at all; the engine's snapshot goes with
+//! it. Read-models are written after it. Knows no detector: the engine, and what is shown of it, are arguments.
+//!
+//! Replicas share the shards without talking to each other: each says on Redis that it lives, and works out alone
+//! which shards are its own (`rank`). A shard changes hands when its owner gives its lease back, or when the lease runs
+//! out; the next owner goes on from the snapshot, and what was told before (up to the cursor) is not told again.
+
+mod held;
+mod rank;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::time::{Duration, Instant};
+
+use cascade_bus::{Batch, Bus, BusError, Claim, Commit, Entry, Owned, StreamId, StreamReader, Write};
+use cascade_domain::{EventTime, Finding, Shard};
+use cascade_engine::Engine;
+use cascade_wire::EngineBeat;
+
+use self::held::Held;
+use crate::{Context, Metric, Output, Shutdown, Throttle};
+
+/// How long a lease holds without being renewed, and a replica is believed to live, wall time.
+const LEASE_MS: u64 = 10_000;
+/// How often leases are renewed, and others are told that we live, wall time.
+const RENEW: Duration = Duration::from_secs(3);
+/// How often we look who lives, hand over what is not ours and take what is, wall time.
+const LOOK: Duration = Duration::from_millis(400);
+/// How long a read waits for the first entry.
+const BLOCK: Duration = Duration::from_millis(200);
+/// How many entries of a shard one read takes.
+const ENTRIES: usize = 500;
+/// Every shard's stream has a tick a second: after so long without an entry, some may have been trimmed unread.
+const HOLE_MS: u64 = 5_000;
+/// Read-models are written at most this often, wall time.
+const SHOW: Duration = Duration::from_millis(200);
+/// Between two tries while Redis does not answer, wall time.
+const RETRY: Duration = Duration::from_millis(200);
+/// Streams that are further ahead of the clock make the engines deaf, milliseconds.
+const MOST_AHEAD_MS: i64 = 60_000;
+/// How many refusals of one kind are logged in a minute of the clock; all are counted.
+const LOGGED_A_MINUTE: u32 = 3;
+
+/// What a service shows of its engine, and how it makes one.
+pub trait Detector: Send + Debug {
+    /// The engine.
+    type Engine: Engine + Send;
+
+    /// The engine's name in key names: `cascade`, `oi`.
+    fn name(&self) -> &'static str;
+
+    /// Version and configuration hash, as findings carry it.
+    fn label(&self) -> &str;
+
+    /// A cold engine for a shard.
+    fn engine(&self, shard: Shard) -> Self::Engine;
+
+    /// The read-models of a shard, now.
+    fn readings(&self, engine: &Self::Engine) -> Vec<Write>;
+
+    /// What a finding leaves in the history.
+    fn history(&self, finding: &Finding) -> Option<Write>;
+}
+
+/// An engine over the shards' streams.
+#[derive(Debug)]
+pub struct Pump<D: Detector> {
+    detector: D,
+    output: Output,
+    context: Context,
+    bus: Bus,
+    claim: Claim,
+    shards: BTreeMap<Shard, Held<D::Engine>>,
+    /// Shards whose stream or lease can't be read.
+    broken: BTreeSet<Shard>,
+    /// Engines that own shards, by version and configuration, as last seen.
+    labels: BTreeSet<String>,
+    throttle: Throttle,
+}
+
+#[expect(clippy::disallowed_methods, reason = "leases and idle commits are wall time, and this is `service`")]
+fn wall() -> Instant {
+    Instant::now()
+}
+
+/// Whether something that is done every `every` is due, and if so, notes that it is done now.
+fn is_due(last: &mut Option<Instant>, every: Duration) -> bool {
+    let due = last.is_none_or(|at| at.elapsed() >= every);
+    if due {
+        *last = Some(wall());
+    }
+    due
+}
+
+impl<D: Detector> Pump<D> {
+    /// A pump that owns nothing yet.
+    pub fn new(detector: D, output: Output, context: Context, bus: Bus) -> Self {
+        let owner = format!("{} {}", context.instance, detector.label());
+        context.health.set("shards", Err("none taken yet".to_owned()));
+        let claim = Claim { engine: detector.name().to_owned(), owner, ttl_ms: LEASE_MS };
+        Self {
+            detector,
+            output,
+            context,
+            bus,
+            claim,
+            shards: BTreeMap::new(),
+            broken: BTreeSet::new(),
+            labels: BTreeSet::new(),
+            throttle: Throttle::new(LOGGED_A_MINUTE, 60_000),
+        }
+    }
+
+    /// Runs until asked to stop; then what was read is committed and the shards are given back.
+    pub async fn run(mut self, shutdown: Shutdown) {
+        let mut reader = self.bus.reader();
+        let (mut renewed, mut looked, mut shown) = (None, None, None);
+        while !shutdown.is_requested() {
+            if is_due(&mut looked, LOOK) {
+                let renews = is_due(&mut renewed, RENEW);
+                if let Err(error) = self.look(renews, &shutdown).await {
+                    self.warn(&error, "can't tell whose shards are whose");
+                    renewed = None;
+                }
+                if renews {
+                    self.beat().await;
+                }
+            }
+            let read = tokio::select! {
+                biased;
+                () = shutdown.requested() => break,
+                read = self.read(&mut reader) => read,
+            };
+            match read {
+                Ok(entries) => {
+                    self.find_holes(&entries).await;
+                    self.take(entries);
+                }
+                Err(error) => {
+                    self.warn(&error, "can't read the streams");
+                    tokio::time::sleep(RETRY).await;
+                    continue;
+                }
+            }
+            self.commit(None, &shutdown).await;
+            if is_due(&mut shown, SHOW) {
+                self.show().await;
+            }
+        }
+        self.leave(&shutdown).await;
+    }
+
+    /// Takes leave: others take our shards as soon as they see that we are gone and the leases are free.
+    async fn leave(&mut self, shutdown: &Shutdown) {
+        if let Err(error) = self.bus.part(self.context.name, &self.context.instance).await {
+            tracing::warn!(%error, "the other replicas notice by themselves that this one is gone");
+        }
+        let ours: Vec<_> = self.shards.keys().copied().collect();
+        self.hand_over(&ours, shutdown).await;
+    }
+
+    /// Looks who lives: what is not ours is handed over, what is ours and free is taken. `renews`: leases are renewed,
+    /// and others are told that we live.
+    async fn look(&mut self, renews: bool, shutdown: &Shutdown) -> Result<(), BusError> {
+        if renews {
+            self.renew().await?;
+        }
+        let (group, me) = (self.context.name, self.context.instance.clone());
+        let mut members = self.bus.meet(group, renews.then_some(me.as_str()), LEASE_MS).await?;
+        if !members.contains(&me) {
+            members = self.bus.meet(group, Some(&me), LEASE_MS).await?;
+        }
+        let is_ours = |shard: &Shard| rank::best(*shard, &members) == Some(&me);
+        let others: Vec<_> = self.shards.keys().copied().filter(|shard| !is_ours(shard)).collect();
+        if !others.is_empty() {
+            tracing::info!(shards = others.len(), "handed over to another replica");
+            self.hand_over(&others, shutdown).await;
+        }
+        let is_free = |shard: &Shard| !self.shards.contains_key(shard) && !self.broken.contains(shard);
+        let wanted: Vec<_> = Shard::all().filter(|shard| is_ours(shard) && is_free(shard)).collect();
+        for (shard, owned) in wanted.iter().zip(self.bus.take(&self.claim, &wanted).await?) {
+            if let Some(owned) = owned {
+                self.load(*shard, owned);
+            }
+        }
+        let state = if self.shards.is_empty() {
+            Err("no shard is free: other replicas own them all".to_owned())
+        } else {
+            Ok(())
+        };
+        self.context.health.set("shards", state);
+        Ok(())
+    }
+
+    fn load(&mut self, shard: Shard, owned: Owned) {
+        let (held, refused) = Held::load(shard, self.detector.engine(shard), owned);
+        if let Some(error) = refused {
+            self.context.metrics.add(Metric::SnapshotRefused, &[error.label()], 1);
+            tracing::warn!(%shard, %error, "the snapshot can't be used: a cold start, and findings say `warming`");
+        }
+        self.shards.insert(shard, held);
+    }
+
+    /// Commits what was read of these shards, with their snapshots, and gives their leases back.
+    async fn hand_over(&mut self, shards: &[Shard], shutdown: &Shutdown) {
+        self.commit(Some(shards), shutdown).await;
+        if let Err(error) = self.bus.release(&self.claim, shards).await {
+            tracing::warn!(%error, "leases run out by themselves");
+        }
+        self.shards.retain(|shard, _| !shards.contains(shard));
+    }
+
+    /// Renews what is ours, and looks which streams can't be read and whose engines own what.
+    async fn renew(&mut self) -> Result<(), BusError> {
+        let held: Vec<_> = self.shards.iter().map(|(shard, held)| (*shard, held.epoch)).collect();
+        for ((shard, _), ours) in held.iter().zip(self.bus.renew(&self.claim, &held).await?) {
+            if !ours {
+                self.give_up(*shard, "lease_lost");
+            }
+        }
+        let all: Vec<_> = Shard::all().collect();
+        self.broken.clear();
+        for (shard, oldest) in all.iter().zip(self.bus.oldest(&all).await?) {
+            if let Err(error) = oldest {
+                // Asked for together with the others, it would keep them all from being read.
+                tracing::warn!(%shard, %error, "no stream to read");
+                self.broken.insert(*shard);
+                if self.shards.contains_key(shard) {
+                    self.give_up(*shard, "unreadable");
+                }
+            }
+        }
+        let owners = self.bus.owners(&self.claim.engine).await?;
+        self.count_owners(owners.into_iter().flatten());
+        Ok(())
+    }
+
+    /// Tells how many shards each engine owns, by version and configuration: more than one is a change under way.
+    fn count_owners(&mut self, owners: impl Iterator<Item = String>) {
+        let mut shards: BTreeMap<String, u32> = self.labels.iter().cloned().map(|label| (label, 0)).collect();
+        for owner in owners {
+            let label = owner.rsplit(' ').next().unwrap_or_default().to_owned();
+            *shards.entry(label).or_default() += 1;
+        }
+        for (label, count) in &shards {
+            self.context.metrics.set(Metric::ShardOwners, &[label], f64::from(*count));
+        }
+        let live: BTreeSet<String> =
+            shards.into_iter().filter(|(_, count)| *count > 0).map(|(label, _)| label).collect();
+        if live.len() > 1 && live != self.labels {
+            tracing::warn!(engines = ?live, "two versions or configurations at once; shards move by hand-over");
+        }
+        self.labels = live;
+    }
+
+    async fn read(&self, reader: &mut StreamReader) -> Result<Vec<(Shard, Vec<Entry>)>, BusError> {
+        let positions = self.shards.iter().map(|(shard, held)| (*shard, held.position)).collect();
+        reader.read(&positions, BLOCK, ENTRIES).await
+    }
+
+    /// Finds out which of the shards that were read had entries trimmed away that we never saw: it may be so where we
+    /// are far behind, or where nothing came for long.
+    async fn find_holes(&mut self, read: &[(Shard, Vec<Entry>)]) {
+        let is_suspect = |(shard, entries): &&(Shard, Vec<Entry>)| {
+            let Some((held, first)) = self.shards.get(shard).zip(entries.first()) else { return false };
+            let after_long = first.id.ms > held.position.ms.saturating_add(HOLE_MS);
+            held.is_resumed || held.position != StreamId::ZERO && (after_long || entries.len() == ENTRIES)
+        };
+        let suspects: Vec<_> = read.iter().filter(is_suspect).map(|(shard, _)| *shard).collect();
+        if suspects.is_empty() {
+            return;
+        }
+        let oldest = match self.bus.oldest(&suspects).await {
+            Ok(oldest) => oldest,
+            Err(error) => return self.warn(&error, "can't tell whether the streams have holes"),
+        };
+        for (shard, oldest) in suspects.into_iter().zip(oldest) {
+            let Some(held) = self.shards.get_mut(&shard) else { continue };
+            held.is_resumed = false;
+            if oldest.ok().flatten().is_some_and(|oldest| oldest > held.position) {
+                held.overtaken = true;
+                self.context.metrics.add(Metric::Overtaken, &[], 1);
+                tracing::warn!(%shard, "the stream was trimmed before it was read: findings say `warming`");
+            }
+        }
+    }
+
+    fn give_up(&mut self, shard: Shard, reason: &'static str) {
+        tracing::warn!(%shard, reason, "shard given up; it is loaded anew when it is free");
+        self.context.metrics.add(Metric::CommitRefused, &[reason], 1);
+        self.shards.remove(&shard);
+    }
+
+    /// Hands what was read to the engines.
+    fn take(&mut self, read: Vec<(Shard, Vec<Entry>)>) {
+        for (shard, entries) in read {
+            for entry in entries {
+                self.take_entry(shard, &entry);
+            }
+        }
+    }
+
+    fn take_entry(&mut self, shard: Shard, entry: &Entry) {
+        let events = entry.events().unwrap_or_else(|error| vec![Err(error)]);
+        let Some(held) = self.shards.get_mut(&shard) else { return };
+        let already_told = entry.id <= held.cursor;
+        let known = held.said.len();
+        for event in events {
+            match event {
+                Ok(event) => {
+                    self.context.metrics.add(Metric::EngineEvents, &[event.kind()], 1);
+                    if let Err(refused) = held.take(&event) {
+                        self.context.metrics.add(Metric::EngineRefused, &[refused.as_str()], 1);
+                    }
+                }
+                Err(error) => {
+                    self.context.metrics.add(Metric::EntriesRefused, &[error.label()], 1);
+                    if let Some(suppressed) = self.throttle.admit(error.label(), self.context.clock.now()) {
+                        tracing::warn!(%shard, id = %entry.id, %error, suppressed, "refused");
+                    }
+                }
+            }
+        }
+        if already_told {
+            held.said.truncate(known);
+        }
+        held.position = entry.id;
+    }
+
+    /// Puts out what was said, and moves the cursors of silent shards now and then. `leaving`: only of these shards, all
+    /// of it, and with their snapshots.
+    async fn commit(&mut self, leaving: Option<&[Shard]>, shutdown: &Shutdown) {
+        let mut batches = Vec::new();
+        let now = self.context.clock.now();
+        for (shard, held) in &mut self.shards {
+            if leaving.is_none_or(|leaving| leaving.contains(shard)) && held.is_due(leaving.is_some()) {
+                for finding in &mut held.said {
+                    self.output.stamp(finding, now);
+                }
+                batches.push(held.batch(*shard, self.output, leaving.is_some()));
+            }
+        }
+        if batches.is_empty() {
+            return;
+        }
+        let results = loop {
+            match self.bus.commit_many(&self.claim.engine, &batches).await {
+                Ok(results) => break results,
+                Err(error) if shutdown.is_requested() => {
+                    tracing::warn!(%error, "not committed; the next owner tells it");
+                    return;
+                }
+                Err(error) => {
+                    self.warn(&error, "Redis does not take findings; they wait");
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        };
+        let mut history = Vec::new();
+        for (batch, result) in batches.iter().zip(results) {
+            match result {
+                Ok(Commit::Done | Commit::AlreadyDone) => history.extend(self.committed(batch)),
+                Ok(refused) => self.give_up(batch.shard, refused.label()),
+                Err(error) if error.is_transient() => {
+                    self.warn(&error, "Redis does not take findings; they wait");
+                }
+                Err(error) => {
+                    tracing::warn!(shard = %batch.shard, %error, "Redis refuses a batch");
+                    self.give_up(batch.shard, "error");
+                }
+            }
+        }
+        self.write(&history).await;
+    }
+
+    /// Warns of what is tried again and again, now and then.
+    fn warn(&mut self, error: &BusError, what: &'static str) {
+        if let Some(suppressed) = self.throttle.admit(what, self.context.clock.now()) {
+            tracing::warn!(%error, suppressed, "{what}");
+        }
+    }
+
+    /// What a committed batch leaves in metrics and history.
+    fn committed(&mut self, batch: &Batch) -> Vec<Write> {
+        let Some(held) = self.shards.get_mut(&batch.shard) else { return Vec::new() };
+        let said = held.committed(batch);
+        if let Some(state) = &batch.state {
+            #[expect(clippy::cast_precision_loss, reason = "a size in bytes")]
+            self.context.metrics.set(Metric::SnapshotBytes, &[&batch.shard.to_string()], state.len() as f64);
+        }
+        let now = self.context.clock.now();
+        for finding in &said {
+            self.context.metrics.add(Metric::Findings, &[finding.kind(), level(finding)], 1);
+            #[expect(clippy::cast_precision_loss, reason = "a delay in milliseconds")]
+            let delay_s = now.since(finding.known_at()).max(0) as f64 / 1e3;
+            self.context.metrics.record(Metric::Pipeline, &[], delay_s);
+        }
+        for (channel, _) in &batch.publish {
+            self.context.metrics.add(Metric::Published, &[channel], 1);
+        }
+        said.iter().filter_map(|finding| self.detector.history(finding)).collect()
+    }
+
+    async fn show(&self) {
+        let readings: Vec<_> =
+            self.shards.values().flat_map(|held| self.detector.readings(&held.engine)).collect();
+        self.write(&readings).await;
+    }
+
+    async fn write(&self, writes: &[Write]) {
+        if writes.is_empty() {
+            return;
+        }
+        if let Err(error) = self.bus.write_readings(writes).await {
+            tracing::warn!(%error, "read-models not written");
+        }
+    }
+
+    /// How far the newest tick lies behind the clock, in the shard where it lies furthest; negative if it lies ahead.
+    /// Unknown before the first.
+    fn lag_ms(&self) -> Option<i64> {
+        let now = self.context.clock.now();
+        let ticks = self.shards.values().map(|held| held.last_tick);
+        ticks.filter(|tick| *tick > EventTime::default()).map(|tick| now.since(tick)).max()
+    }
+
+    async fn beat(&self) {
+        let lag_ms = self.lag_ms();
+        let ahead = lag_ms.filter(|lag_ms| *lag_ms < -MOST_AHEAD_MS).map(|lag_ms| -lag_ms / 1000);
+        let time = ahead.map_or(Ok(()), |ahead_s| {
+            Err(format!(
+                "the streams are {ahead_s} s ahead of this clock: until it gets there every tick is refused as old; \
+                 another clock wrote them (a demo at speed?)"
+            ))
+        });
+        if let Err(reason) = &time {
+            tracing::warn!(reason, "deaf");
+        }
+        self.context.health.set("time", time);
+        let lag_ms = lag_ms.map(|lag_ms| lag_ms.max(0));
+        #[expect(clippy::cast_precision_loss, reason = "a delay in milliseconds")]
+        if let Some(lag_ms) = lag_ms {
+            self.context.metrics.set(Metric::ShardLag, &[], lag_ms as f64 / 1e3);
+        }
+        let shards_owned = self.shards.len() as u64;
+        let engine = EngineBeat { engine: self.detector.label().to_owned(), shards_owned, lag_ms };
+        self.write(&[self.context.heartbeat(Some(engine))]).await;
+    }
+}
+
+const fn level(finding: &Finding) -> &'static str {
+    match finding {
+        Finding::Cascade(finding) => finding.level.as_str(),
+        Finding::LargeLiquidation(_) | Finding::Feed(_) => "",
+    }
+}
