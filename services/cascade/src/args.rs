@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::decode::DecodeArgs;
 use crate::doctor::DoctorArgs;
 use crate::record::RecordArgs;
+use crate::replay::ReplayArgs;
 use crate::status::StatusArgs;
 use crate::tail::TailArgs;
 
@@ -17,6 +18,7 @@ const EXAMPLES: &str = "Examples:
   cascade tail cascade:critical --json  what is published, as JSON lines
   cascade decode --venue bybit < frames.txt
   cascade record --as frames --out recordings --for 10m
+  cascade replay recordings/*.zst       the findings of a recording, the same every time
   cascade doctor                        what is wrong on this machine, and how to mend it
 
 Settings come from the built-in defaults, --config, variables CASCADE_<SECTION>__<FIELD> and flags; later wins.
@@ -40,6 +42,8 @@ pub(crate) enum Command {
     Decode(DecodeArgs),
     /// Write what the exchanges send, or what the shard streams carry, to compressed files
     Record(RecordArgs),
+    /// Run the detectors over recordings, without Redis: the same findings every time
+    Replay(ReplayArgs),
     /// Show what runs, and how the feeds are
     Status(StatusArgs),
     /// Say what is wrong on this machine, and how to mend it

@@ -1,5 +1,5 @@
 //! The command-line tool: the whole system in one process (`up`), and looks at a running one (`tail`, `status`), at
-//! what exchanges send (`decode`, `record`) or at this machine (`doctor`).
+//! what exchanges send (`decode`, `record`, `replay`) or at this machine (`doctor`).
 //!
 //! Puts the services together and speaks to people; detects and decodes nothing itself.
 
@@ -8,6 +8,7 @@ mod colour;
 mod decode;
 mod doctor;
 mod record;
+mod replay;
 mod status;
 mod tail;
 mod up;
@@ -40,6 +41,7 @@ pub fn main() -> u8 {
         Command::Tail(args) => tail(&args),
         Command::Status(args) => status(&args),
         Command::Record(args) => record(&args),
+        Command::Replay(args) => replay::run(&args, environment()),
         Command::Doctor(args) => doctor(&args),
         Command::Decode(args) => {
             let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());

@@ -38,6 +38,24 @@ pub(crate) fn clock(at: EventTime) -> String {
     format!("{hours:02}:{minutes:02}:{:02}.{:03}", ms / 1000 % 60, ms % 1000)
 }
 
+/// Date and time in UTC: `2026-11-21 14:03:07.482`.
+pub(crate) fn date_time(at: EventTime) -> String {
+    let (year, month, day) = civil(at.ms().div_euclid(86_400_000));
+    format!("{year:04}-{month:02}-{day:02} {}", clock(at))
+}
+
+/// The date of a day counted from 1970-01-01 (Howard Hinnant, `civil_from_days`).
+pub(crate) fn civil(days: i64) -> (i64, i64, i64) {
+    let shifted = days + 719_468;
+    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * march + 2) / 5 + 1;
+    let month = if march < 10 { march + 3 } else { march - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
 /// A length of time in whole seconds: `64 s`, `3 min 5 s`, `2 h 0 min`, `4 d 7 h`.
 pub(crate) fn duration(seconds: u64) -> String {
     match seconds {

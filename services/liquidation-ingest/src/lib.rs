@@ -11,6 +11,7 @@ mod intake;
 mod kept;
 mod lease;
 mod marks;
+mod offline;
 mod offset;
 mod outage;
 mod owner;
@@ -32,6 +33,7 @@ use cascade_service::{BoxError, Context, Program, Shutdown, Supervisor, watch_re
 use cascade_venues::protocol;
 
 pub use config::{All, Config, Ingest, Symbols, VenueSettings};
+pub use offline::Offline;
 
 use board::Board;
 use intake::Shared;

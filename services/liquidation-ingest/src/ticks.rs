@@ -62,7 +62,8 @@ pub(crate) async fn run(clock: Arc<dyn Clock>, shared: Shared, leading: Leading,
     }
 }
 
-fn judge(shared: &Shared, now: EventTime) {
+/// Judges the feeds as of now, and tells what changed.
+pub(crate) fn judge(shared: &Shared, now: EventTime) {
     for change in shared.board(|board| board.judge(now)) {
         let (venue, status) = (change.venue.as_str(), change.status);
         tracing::info!(venue, status = status.as_str(), reason = change.reason, "feed");
@@ -77,7 +78,8 @@ fn judge(shared: &Shared, now: EventTime) {
     }
 }
 
-fn tick(shared: &Shared, at: EventTime) -> Tick {
+/// The tick of a second.
+pub(crate) fn tick(shared: &Shared, at: EventTime) -> Tick {
     shared.board(|board| {
         let (btc_price, btc_venues_changed) = board.btc_price(at);
         Tick {

@@ -52,7 +52,7 @@ pub(crate) struct Reader {
 }
 
 /// What is wanted, and BTC, whose price every tick carries.
-fn with_btc(wanted: &Wanted) -> Wanted {
+pub(crate) fn with_btc(wanted: &Wanted) -> Wanted {
     let mut wanted = wanted.clone();
     if let (Some(symbols), Ok(btc)) = (&mut wanted.symbols, Symbol::of_base("BTC"))
         && !symbols.contains(&btc)

@@ -247,7 +247,8 @@ fn shards(event: &Event) -> Vec<Shard> {
     }
 }
 
-const fn remembered_s(event: &Event) -> u32 {
+/// How long an event's key is remembered, seconds.
+pub(crate) const fn remembered_s(event: &Event) -> u32 {
     match event {
         Event::Liquidation(_) | Event::LargeTrade(_) | Event::Trade(_) => REMEMBER_EVENTS_S,
         _ => REMEMBER_SAMPLES_S,

@@ -1,14 +1,16 @@
-//! What every detector shares: the `Engine` trait, event-time windows, statistics.
+//! What every detector shares: the `Engine` trait, event-time windows, statistics, and the replay of a recording.
 //!
 //! An engine is a pure function of its shard's stream: it hears events in order, and time only as data. It knows no
 //! clock, no Redis, no thresholds but those it was built with.
 
 mod peak;
+mod replay;
 mod series;
 mod statistics;
 mod timeline;
 
 pub use peak::Peak;
+pub use replay::{EntryId, Passed, Place, Replay};
 pub use series::Series;
 pub use statistics::{Centred, Standing, correlation, deviation, median, standing};
 pub use timeline::{Tally, Timed, Timeline};
@@ -50,7 +52,8 @@ pub trait Engine: std::fmt::Debug {
     /// Names the form and the meaning of [`Engine::State`]: a snapshot of another version is not read.
     const STATE_VERSION: u32;
 
-    /// Takes the next event of the stream and pushes what there is to say about it, in order.
+    /// Takes the next event of the stream and pushes what there is to say about it, in order. Nothing that it says is
+    /// known before the last tick that it took.
     ///
     /// # Errors
     /// The event was passed over, and why; the engine's state and figures are as before.

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use cascade_domain::{Event, EventTime, Shard};
-use cascade_wire::{ENTRY_ARRAY, ENTRY_ONE, WireError, decode_entry, key};
+use cascade_wire::{ENTRY_ARRAY, ENTRY_ONE, EngineKeys, WireError, decode_entry, key};
 use redis::{Cmd, Pipeline};
 
 use crate::link::Link;
@@ -211,6 +211,26 @@ impl Bus {
             cmd
         })
         .await
+    }
+
+    /// The snapshot of `engine` in each shard, as it stands; `None` where there is none. Each shard has its own result.
+    ///
+    /// # Errors
+    /// Redis is away.
+    pub async fn states(
+        &self,
+        engine: &str,
+        shards: &[Shard],
+    ) -> Result<Vec<Result<Option<Vec<u8>>, BusError>>, BusError> {
+        let mut pipe = Pipeline::with_capacity(shards.len());
+        for shard in shards {
+            let mut cmd = redis::cmd("GET");
+            cmd.arg(EngineKeys::of(*shard, engine).state);
+            pipe.add_command(cmd);
+        }
+        let answers =
+            self.link.pipeline::<Option<Vec<u8>>>(&mut pipe, self.settings.response_timeout).await?;
+        Ok(answers.into_iter().map(|answer| answer.map_err(|error| BusError::of(&error))).collect())
     }
 
     /// The first entry that `ask` finds in each shard's market stream.

@@ -13,7 +13,7 @@ use cascade_venues::Route;
 
 /// What is known of a route's outage.
 #[derive(Debug)]
-pub(crate) struct Gaps {
+pub struct Gaps {
     route: Arc<Route>,
     down: Option<Down>,
 }
@@ -27,23 +27,19 @@ struct Down {
 
 impl Gaps {
     /// A route that has not been up yet; what came before `since` is known.
-    pub(crate) fn started(route: Arc<Route>, since: EventTime) -> Self {
+    pub fn started(route: Arc<Route>, since: EventTime) -> Self {
         Self { route, down: Some(Down { from: since, told_to: since, reason: "start" }) }
     }
 
     /// The route is live: the last piece of the gap, and from when to when it was down, if it was.
-    pub(crate) fn recovered(
-        &mut self,
-        now: EventTime,
-        out: &mut Vec<Event>,
-    ) -> Option<(EventTime, EventTime)> {
+    pub fn recovered(&mut self, now: EventTime, out: &mut Vec<Event>) -> Option<(EventTime, EventTime)> {
         let down = self.down.take()?;
         tell(&self.route, down.told_to, now, down.reason, out);
         Some((down.from, now.max(down.from)))
     }
 
     /// A session ended, or none was to be had: the piece up to now.
-    pub(crate) fn broke(
+    pub fn broke(
         &mut self,
         (last_frame_at, now): (Option<EventTime>, EventTime),
         reason: &'static str,
@@ -56,7 +52,7 @@ impl Gaps {
     }
 
     /// The route carries other symbols from now on: what was missed before was missed of the old ones alone.
-    pub(crate) fn changed(&mut self, route: Arc<Route>, now: EventTime, out: &mut Vec<Event>) {
+    pub fn changed(&mut self, route: Arc<Route>, now: EventTime, out: &mut Vec<Event>) {
         if let Some(down) = self.down.as_mut() {
             tell(&self.route, down.told_to, now, down.reason, out);
             down.told_to = now.max(down.told_to);

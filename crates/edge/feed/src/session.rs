@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::gate::{Gate, rate};
+use crate::read::{read_frame, tell_events};
 use crate::roll::{Overdue, Roll};
 use crate::sink::{Frame, Note, Sink};
 use crate::socket::{Bounds, Heard, NotConnected, Socket};
@@ -286,24 +287,14 @@ impl<'a> Talk<'a> {
     fn take(&mut self, text: &str, sink: &mut dyn Sink) -> Result<(), End> {
         let received_ns = self.plan.clock.now_ns();
         let route = &self.route.now;
-        sink.frame(Frame { venue: route.venue, route: &route.name, received_ns, text });
+        let frame = Frame { venue: route.venue, route: &route.name, received_ns, text };
         self.instruments.refresh();
-        let meaning = match self.plan.protocol.decode(text, &self.instruments.now, &mut self.decoded) {
-            Ok(meaning) => meaning,
-            Err(error) => {
-                sink.refused(&error);
-                return Ok(());
-            }
-        };
-        self.decoded.refused.drain(..).for_each(|error| sink.refused(&error));
+        let read = read_frame(self.plan.protocol, frame, &self.instruments.now, &mut self.decoded, sink);
+        let Some(meaning) = read else { return Ok(()) };
         if meaning == Meaning::Market {
             self.market_came(received_ns, sink);
         }
-        if meaning == Meaning::Market || !self.decoded.events.is_empty() {
-            let received = whole_ms(received_ns);
-            self.decoded.events.iter_mut().for_each(|event| event.stamp(received));
-            sink.events(received, &mut self.decoded);
-        }
+        tell_events(&meaning, whole_ms(received_ns), &mut self.decoded, sink);
         match meaning {
             Meaning::Acknowledged(acks) => self.roll.acknowledge(&acks),
             Meaning::Refused { ack, reason } => {

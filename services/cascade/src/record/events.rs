@@ -1,6 +1,7 @@
 //! What the shard streams carry, from one position of each on: every event once, with where it stood.
 //!
-//! Redis may go and come back; what was trimmed away meanwhile is said. Knows no file and no engine.
+//! It begins with the snapshots of the engines, so that a replay says what they say from there on. Redis may go and
+//! come back; what was trimmed away meanwhile is said. Knows no file.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,15 +9,19 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use cascade_bus::{Bus, BusError, Entry, StreamId, StreamReader};
+use cascade_detector::{CascadeEngine, CascadeState};
 use cascade_domain::{EventTime, Shard};
+use cascade_engine::Engine;
 use cascade_pace::Clock;
 use cascade_service::{BoxError, Shutdown};
-use cascade_wire::event_to_json;
+use cascade_wire::{decode_state, event_to_json};
 use tokio::time::timeout;
 
 use super::line::{Line, Remark};
 use super::queue::{Queue, Tally};
 
+/// The engine whose snapshots are recorded.
+const ENGINE: &str = "cascade";
 /// How long one read waits for something to come.
 const BLOCK: Duration = Duration::from_millis(500);
 /// Entries of a shard that are read at once.
@@ -29,10 +34,10 @@ const LAST_READ: Duration = Duration::from_secs(5);
 /// Where in the streams a recording begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Beginning {
-    /// With what comes from now on
+    /// With the engines' snapshots and what comes after them; a shard without one, with what comes from now on
     #[default]
     Now,
-    /// With what the streams still hold: ten minutes, as a rule
+    /// With what the streams still hold, ten minutes as a rule; without snapshots
     Start,
 }
 
@@ -74,21 +79,42 @@ impl Streams {
     ) -> Result<Self, BusError> {
         bus.ready().await?;
         let shards: Vec<Shard> = Shard::all().collect();
-        let newest = match from {
-            Beginning::Start => vec![Ok(None); shards.len()],
-            Beginning::Now => bus.newest(&shards).await?,
-        };
-        let position = |newest: Result<Option<StreamId>, BusError>| newest.ok().flatten().unwrap_or_default();
-        Ok(Self {
+        let positions = shards.iter().map(|shard| (*shard, StreamId::ZERO)).collect();
+        let mut streams = Self {
             bus,
             clock,
             queue,
-            positions: shards.into_iter().zip(newest.into_iter().map(position)).collect(),
+            positions,
             broken: BTreeMap::new(),
             told_trimmed: BTreeMap::new(),
             looked: None,
             is_away: false,
-        })
+        };
+        if from == Beginning::Now {
+            // Asked for before the snapshots: a shard without one begins no later than this.
+            let newest = streams.bus.newest(&shards).await?;
+            for (shard, newest) in shards.iter().zip(newest) {
+                streams.positions.insert(*shard, newest.ok().flatten().unwrap_or_default());
+            }
+            streams.resume(&shards).await?;
+        }
+        Ok(streams)
+    }
+
+    /// Records every engine's snapshot, and goes on in its stream from where that stands.
+    async fn resume(&mut self, shards: &[Shard]) -> Result<(), BusError> {
+        for (shard, bytes) in shards.iter().zip(self.bus.states(ENGINE, shards).await?) {
+            match bytes.map_err(|error| error.to_string()).and_then(|bytes| bytes.map(stands_at).transpose())
+            {
+                Ok(Some((id, bytes))) => {
+                    self.positions.insert(*shard, id);
+                    self.queue.put(Line::Snapshot { shard: *shard, id, engine: ENGINE, bytes }).await;
+                }
+                Ok(None) => {}
+                Err(why) => self.remark(Some(*shard), &format!("without its snapshot, so from cold: {why}")),
+            }
+        }
+        Ok(())
     }
 
     /// Records until it is asked to stop, and then what the streams hold at that moment.
@@ -211,6 +237,14 @@ impl Streams {
         let (recv_ns, shard) = (self.clock.now_ns(), shard.map(Shard::number));
         self.queue.offer(Line::Remark(Remark { recv_ns, shard, note: note.to_owned(), ..Remark::default() }));
     }
+}
+
+/// Where a snapshot stands that this build can read, and the snapshot.
+fn stands_at(bytes: Vec<u8>) -> Result<(StreamId, Vec<u8>), String> {
+    let read = decode_state::<CascadeState>(CascadeEngine::STATE_VERSION, &bytes);
+    let (at, _) = read.map_err(|error| error.to_string())?;
+    let id = at.parse().map_err(|_| format!("it stands at `{at}`, which is no id of a stream entry"))?;
+    Ok((id, bytes))
 }
 
 fn count(of: &AtomicU64) {

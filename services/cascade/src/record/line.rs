@@ -3,15 +3,17 @@
 use std::io;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use cascade_bus::StreamId;
 use cascade_domain::{Shard, Venue};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Which recording this is: the number changes when an old reader would misunderstand it.
-const FORMAT: u8 = 1;
+pub(crate) const FORMAT: u8 = 1;
 
 /// What a recording holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {
     /// What the exchanges send: WebSocket frames and REST answers
@@ -144,6 +146,8 @@ pub(crate) enum Line {
     Remark(Remark),
     /// An event of a shard's stream, as its JSON object.
     Event { shard: Shard, id: StreamId, json: String },
+    /// The state of a shard's engine as of a stream entry, as it stood on Redis.
+    Snapshot { shard: Shard, id: StreamId, engine: &'static str, bytes: Vec<u8> },
     /// Something in a shard's stream that is no event.
     Refused { shard: Shard, id: StreamId, reason: String },
 }
@@ -154,6 +158,15 @@ struct FrameLine<'a> {
     venue: Venue,
     conn: &'a str,
     frame: &'a str,
+}
+
+#[derive(Serialize)]
+struct SnapshotLine<'a> {
+    kind: &'static str,
+    engine: &'a str,
+    shard: u8,
+    stream_id: String,
+    state: String,
 }
 
 #[derive(Serialize)]
@@ -171,6 +184,7 @@ impl Line {
             Self::Answer(answer) => answer.frame.len(),
             Self::Remark(remark) => remark.note.len(),
             Self::Event { json, .. } => json.len(),
+            Self::Snapshot { bytes, .. } => bytes.len(),
             Self::Refused { reason, .. } => reason.len(),
         };
         text + size_of::<Self>()
@@ -190,6 +204,10 @@ impl Line {
                 let number = shard.number();
                 to.extend_from_slice(format!(",\"shard\":{number},\"stream_id\":\"{id}\"}}\n").as_bytes());
                 Ok(())
+            }
+            Self::Snapshot { shard, id, engine, bytes } => {
+                let (shard, stream_id, state) = (shard.number(), id.to_string(), STANDARD.encode(bytes));
+                json(&SnapshotLine { kind: "snapshot", engine, shard, stream_id, state }, to)
             }
             Self::Refused { shard, id, reason } => {
                 json(&RefusedLine { shard: shard.number(), stream_id: id.to_string(), refused: reason }, to)
@@ -240,6 +258,11 @@ mod tests {
         let (shard, id) = (Shard::new(7).unwrap(), StreamId { ms: 12, seq: 3 });
         let event = Line::Event { shard, id, json: r#"{"kind":"tick"}"#.to_owned() };
         assert_eq!(text(&event), "{\"kind\":\"tick\",\"shard\":7,\"stream_id\":\"12-3\"}\n");
+        let snapshot = Line::Snapshot { shard, id, engine: "cascade", bytes: vec![1, 2, 255] };
+        assert_eq!(
+            text(&snapshot),
+            "{\"kind\":\"snapshot\",\"engine\":\"cascade\",\"shard\":7,\"stream_id\":\"12-3\",\"state\":\"AQL/\"}\n"
+        );
         let refused = Line::Refused { shard, id, reason: "no \"map\"".to_owned() };
         assert_eq!(text(&refused), "{\"shard\":7,\"stream_id\":\"12-3\",\"refused\":\"no \\\"map\\\"\"}\n");
     }

@@ -1,0 +1,441 @@
+//! `cascade replay`: the engines over recordings, without Redis and without a clock. One JSON finding a line; the same
+//! input under the same settings gives the same bytes, however it is compressed or cut into batches.
+//!
+//! Puts reading, engines and output together and speaks to the person at the terminal. Detects nothing itself.
+
+mod frames;
+mod input;
+mod line;
+mod output;
+mod summary;
+
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind, Write as _};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use cascade_detector::CascadeEngine;
+use cascade_domain::{Event, Finding};
+use cascade_engine::{Place, Replay};
+use cascade_pace::Clock;
+use cascade_service::SystemClock;
+use cascade_service::config::{Document, Mistakes, Origin, Override, Sources};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::record::Kind;
+use crate::words::plain;
+use crate::{DONE, FAILED, REFUSED};
+use frames::{Frames, Set};
+use input::{Piece, Source};
+use line::Line;
+use output::Output;
+use summary::Summary;
+
+/// Pieces that wait to be replayed.
+const PIECES: usize = 8;
+/// Bad lines of a kind that are named; all are counted.
+const NAMED: u64 = 20;
+
+const EXAMPLES: &str = "\
+FILE is a recording (cascade record), or JSON lines of events as contract.md has them; plain, .gz or .zst, whatever it
+is called; - is stdin. Several files are read one after the other.
+
+Examples:
+  cascade replay recordings/events-*.jsonl.zst > findings.jsonl
+  cascade replay --hash recordings/events-20261121T131500Z.jsonl.zst
+  cascade replay frames-*.jsonl.zst --set cascade.preset=seed --out seed.jsonl
+  zcat day.jsonl.gz | cascade replay --as events - | jq -c 'select(.state == \"open\")'
+
+Findings come in the order (known_at_ms, symbol, finding, episode, revision, id). A bad line is named on stderr and
+counted, and stops nothing. What was found stands in a summary on stderr.
+
+Exit: 0 done, 1 a file can't be read or breaks off, or the output can't be written; 2 usage or configuration.";
+
+/// The flags of `cascade replay`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ReplayArgs {
+    /// What to replay, in this order
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+
+    /// What the files hold; by default their first line says it
+    #[arg(long = "as", value_enum, value_name = "WHAT")]
+    kind: Option<Kind>,
+
+    /// Write the findings to this file instead of stdout
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+
+    /// Print only the SHA-256 of the findings; with --out they are written all the same
+    #[arg(long)]
+    hash: bool,
+
+    /// Change one setting, e.g. --set cascade.preset=seed; may be given many times
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+
+    /// Read settings from this TOML file, over the built-in defaults
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// How many lines are parsed before the engines hear them; changes no finding
+    #[arg(long, value_name = "LINES", default_value = "4096")]
+    batch: NonZeroUsize,
+
+    /// Write the summary as one JSON object
+    #[arg(long)]
+    json_summary: bool,
+}
+
+impl ReplayArgs {
+    /// The configuration, with every mistake of every layer.
+    fn document(&self, environment: Vec<(String, String)>) -> (Document, Mistakes) {
+        let (mut overrides, mut malformed) = (Vec::new(), Vec::new());
+        for setting in &self.settings {
+            match setting.split_once('=').map(|(key, text)| (key.trim(), text.trim())) {
+                Some((key, text)) if !key.is_empty() => {
+                    let (key, text) = (key.to_owned(), text.to_owned());
+                    overrides.push(Override { key, text, flag: "--set".to_owned() });
+                }
+                _ => malformed.push(setting),
+            }
+        }
+        let file = self.config.clone();
+        let (document, mut mistakes) =
+            Document::load(&Sources { file, environment, overrides, ..Sources::default() });
+        for setting in malformed {
+            let reason = "write it as KEY=VALUE, e.g. cascade.preset=seed";
+            mistakes.push(setting, Origin::Flag("--set".to_owned()), reason);
+        }
+        (document, mistakes)
+    }
+}
+
+/// What the settings come to.
+struct Settings {
+    signals: cascade_signals::Config,
+    ingest: liquidation_ingest::Config,
+    set: Set,
+}
+
+/// Replays. Returns the exit code.
+pub(crate) fn run(args: &ReplayArgs, environment: Vec<(String, String)>) -> u8 {
+    let (document, mut mistakes) = args.document(environment);
+    let given = |key: &str| document.origin(key) != Origin::Default;
+    let settings = Settings {
+        signals: cascade_signals::Config::read(&document, &mut mistakes),
+        ingest: liquidation_ingest::Config::read(&document, &mut mistakes),
+        set: Set { symbols: given("ingest.symbols"), exchanges: given("ingest.exchanges") },
+    };
+    crate::checked(&mistakes, false, || replay(args, settings))
+}
+
+fn replay(args: &ReplayArgs, settings: Settings) -> u8 {
+    let sources = match Source::open_all(&args.files) {
+        Ok(sources) => sources,
+        Err(reasons) => {
+            reasons.iter().for_each(|reason| say(reason));
+            return FAILED;
+        }
+    };
+    if let Some(out) = &args.out
+        && let Some(file) = args.files.iter().find(|file| is_same(file, out))
+    {
+        say(&format!("{} is read; name another file to write to: --out FILE", file.display()));
+        return REFUSED;
+    }
+    let out = match Output::open(args.out.as_deref(), args.hash) {
+        Ok(out) => out,
+        Err(error) => {
+            say(&format!("can't write {}: {error}", shown(args)));
+            return FAILED;
+        }
+    };
+    let clock = SystemClock::new();
+    let begun_ns = clock.now_ns();
+    let progress = progress(&sources);
+    let mut playing = Playing::new(args, settings, out, progress.clone());
+    let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
+    let (to, pieces) = sync_channel(PIECES);
+    let played = std::thread::scope(|scope| {
+        let reading = progress.clone();
+        scope.spawn(move || sources.into_iter().all(|source| source.send(&reading, &to)));
+        playing.all(&names, pieces)
+    });
+    progress.finish_and_clear();
+    let closed = played.and_then(|()| playing.close());
+    match closed {
+        Ok((hash, mut summary)) => {
+            #[expect(clippy::cast_precision_loss, reason = "seconds, for people")]
+            let seconds = (clock.now_ns() - begun_ns) as f64 / 1e9;
+            (summary.sha256, summary.seconds) = (hash.clone(), seconds);
+            told(args, &summary);
+            if args.hash {
+                crate::say(&hash);
+            }
+            if summary.broken_files > 0 { FAILED } else { DONE }
+        }
+        Err(error) if error.kind() == ErrorKind::BrokenPipe && args.out.is_none() => DONE,
+        Err(error) => {
+            say(&format!("can't write {}: {error}", shown(args)));
+            FAILED
+        }
+    }
+}
+
+fn shown(args: &ReplayArgs) -> String {
+    args.out.as_ref().map_or_else(|| "the findings".to_owned(), |out| out.display().to_string())
+}
+
+fn is_same(one: &PathBuf, other: &PathBuf) -> bool {
+    one.canonicalize().ok().zip(other.canonicalize().ok()).is_some_and(|(one, other)| one == other)
+}
+
+fn told(args: &ReplayArgs, summary: &Summary) {
+    let json = args.json_summary.then(|| serde_json::to_string(summary).ok()).flatten();
+    writeln!(io::stderr(), "{}", json.unwrap_or_else(|| summary.text())).ok();
+}
+
+/// Bytes read of all bytes, on a terminal; nothing elsewhere.
+fn progress(sources: &[Source]) -> ProgressBar {
+    let total: Option<u64> = sources.iter().map(|source| source.bytes).sum();
+    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
+    let form = if total.is_some() {
+        "{bar:30} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left"
+    } else {
+        "{spinner} {bytes}, {bytes_per_sec}"
+    };
+    if let Ok(style) = ProgressStyle::with_template(form) {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// How lines are read.
+enum Reading {
+    /// Their first line says what the files hold.
+    ByFirstLine,
+    Events,
+    Frames(Box<Frames>),
+}
+
+/// Where a line stands, for people.
+type Stand = (usize, u64);
+
+/// One replay.
+struct Playing {
+    reading: Reading,
+    settings: Settings,
+    replay: Replay<CascadeEngine>,
+    out: Output,
+    summary: Summary,
+    said: Vec<Finding>,
+    /// Lines that are parsed and not heard.
+    batch: Vec<Line>,
+    batch_lines: usize,
+    names: Vec<String>,
+    named: BTreeMap<&'static str, u64>,
+    progress: ProgressBar,
+}
+
+impl Playing {
+    fn new(args: &ReplayArgs, settings: Settings, out: Output, progress: ProgressBar) -> Self {
+        let (config, label) =
+            (Arc::new(settings.signals.cascade.clone()), settings.signals.cascade.engine_label());
+        let engine = |shard| CascadeEngine::new(Arc::clone(&config), shard, label.clone());
+        let replay = Replay::new(engine);
+        let mut playing = Self {
+            reading: Reading::ByFirstLine,
+            settings,
+            replay,
+            out,
+            summary: Summary::default(),
+            said: Vec::new(),
+            batch: Vec::new(),
+            batch_lines: args.batch.get(),
+            names: Vec::new(),
+            named: BTreeMap::new(),
+            progress,
+        };
+        if let Some(kind) = args.kind {
+            playing.read_as(kind);
+        }
+        playing
+    }
+
+    fn read_as(&mut self, kind: Kind) {
+        self.reading = match kind {
+            Kind::Events => Reading::Events,
+            Kind::Frames => {
+                Reading::Frames(Box::new(Frames::new(self.settings.ingest.clone(), self.settings.set)))
+            }
+        };
+    }
+
+    /// Replays what comes, to its end; or to where the output can't be written, and nothing more is read.
+    fn all(&mut self, names: &[String], pieces: Receiver<Piece>) -> io::Result<()> {
+        self.names = names.to_vec();
+        let mut stand: Stand = (0, 0);
+        for piece in pieces {
+            match piece {
+                Piece::Lines(lines) => {
+                    for bytes in Lines(&lines) {
+                        stand.1 += 1;
+                        self.line(stand, bytes)?;
+                    }
+                }
+                Piece::TooLong => {
+                    stand.1 += 1;
+                    self.summary.lines += 1;
+                    self.bad(stand, "longer than 64 MiB");
+                }
+                Piece::End(error) => {
+                    if let Some(error) = error {
+                        self.summary.broken_files += 1;
+                        let (name, lines) = (&self.names[stand.0], stand.1);
+                        self.tell(&format!("{name} breaks off after line {lines}: {error}"));
+                    }
+                    stand = (stand.0 + 1, 0);
+                }
+            }
+        }
+        self.hear()
+    }
+
+    /// What is held at the end, and what it all comes to.
+    fn close(mut self) -> io::Result<(String, Summary)> {
+        for finding in self.replay.finish() {
+            self.summary.finding(&finding);
+            self.out.put(&finding)?;
+        }
+        if let Reading::Frames(frames) = &self.reading {
+            self.summary.duplicates = frames.duplicates();
+        }
+        self.summary.close();
+        Ok((self.out.close()?, self.summary))
+    }
+
+    fn line(&mut self, stand: Stand, bytes: &[u8]) -> io::Result<()> {
+        self.summary.lines += 1;
+        let text = match std::str::from_utf8(bytes) {
+            Ok(text) => text.trim(),
+            Err(error) => {
+                self.bad(stand, &format!("not UTF-8 text: {error}"));
+                return Ok(());
+            }
+        };
+        if text.is_empty() {
+            return Ok(());
+        }
+        if let Reading::ByFirstLine = self.reading {
+            self.read_as(kind_of(text));
+        }
+        if let Reading::Frames(frames) = &mut self.reading {
+            let taken = frames.take(text);
+            let (events, refused, lost) = (frames.events(), frames.refused(), frames.lost());
+            self.summary.missing_notes += u64::from(lost);
+            self.summary.refused_frames += refused.len() as u64;
+            for reason in refused {
+                self.named(stand, "refused", &reason);
+            }
+            if let Err(reason) = taken {
+                self.bad(stand, &reason);
+            }
+            return events.iter().try_for_each(|event| self.take(None, event));
+        }
+        match line::read(text) {
+            Ok(line) => self.batch.push(line),
+            Err(reason) => self.bad(stand, &reason),
+        }
+        if self.batch.len() >= self.batch_lines { self.hear() } else { Ok(()) }
+    }
+
+    /// Has the engines hear what was parsed.
+    fn hear(&mut self) -> io::Result<()> {
+        let mut batch = std::mem::take(&mut self.batch);
+        for line in batch.drain(..) {
+            match line {
+                Line::Event { place, event } => self.take(place, &event)?,
+                Line::Snapshot { shard, at, state } => {
+                    self.summary.snapshots += 1;
+                    self.replay.resume(shard, at, *state);
+                }
+                Line::Note { shard, note } => {
+                    self.summary.missing_notes += 1;
+                    let place = shard.map_or_else(String::new, |shard| format!("shard {shard:02}: "));
+                    self.tell(&format!("the recording says: {place}{}", plain(&note)));
+                }
+                Line::Refused => self.summary.refused_on_redis += 1,
+                Line::Nothing => {}
+            }
+        }
+        self.batch = batch;
+        Ok(())
+    }
+
+    fn take(&mut self, place: Option<Place>, event: &Event) -> io::Result<()> {
+        let taken = self.replay.take(place, event, &mut self.said);
+        self.summary.event(event, taken);
+        for finding in self.said.drain(..) {
+            self.summary.finding(&finding);
+            self.out.put(&finding)?;
+        }
+        Ok(())
+    }
+
+    fn bad(&mut self, stand: Stand, reason: &str) {
+        self.summary.bad_lines += 1;
+        self.named(stand, "bad", reason);
+    }
+
+    /// Names a line, unless many of the kind were named already.
+    fn named(&mut self, (file, line): Stand, kind: &'static str, reason: &str) {
+        let count = self.named.entry(kind).or_default();
+        *count += 1;
+        if *count <= NAMED {
+            let name = self.names.get(file).map_or("", String::as_str);
+            let last = if *count == NAMED { " (further ones are only counted)" } else { "" };
+            self.tell(&format!("{name}, line {line}: {}{last}", plain(reason)));
+        }
+    }
+
+    fn tell(&self, text: &str) {
+        self.progress.suspend(|| say(text));
+    }
+}
+
+/// The lines of a text, without their ends.
+struct Lines<'a>(&'a [u8]);
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let end = memchr::memchr(b'\n', self.0).unwrap_or(self.0.len());
+        let (line, rest) = self.0.split_at(end);
+        self.0 = rest.get(1..).unwrap_or_default();
+        Some(line)
+    }
+}
+
+/// What a file holds that begins with this line.
+fn kind_of(first: &str) -> Kind {
+    let says_frames = || {
+        let line: Option<serde_json::Value> = serde_json::from_str(first).ok();
+        line.is_some_and(|line| {
+            line["as"] == "frames" || (line["recv_ns"].is_i64() && line["shard"].is_null())
+        })
+    };
+    if says_frames() { Kind::Frames } else { Kind::Events }
+}
+
+/// A line for the person at the terminal; if nobody reads it, that is no reason to stop.
+fn say(text: &str) {
+    writeln!(io::stderr(), "cascade replay: {text}").ok();
+}
