@@ -101,7 +101,7 @@ impl Link {
             return Ok(Vec::new());
         }
         if self.place.is_cluster() {
-            return self.by_groups(pipe, Together::Slot, limit).await;
+            return Box::pin(self.by_groups(pipe, Together::Slot, limit)).await;
         }
         let pipe = &*pipe.ignore_errors();
         self.run(limit, async |wire| match wire {
@@ -127,7 +127,7 @@ impl Link {
         if !self.place.is_cluster() {
             return self.pipeline(pipe, limit).await;
         }
-        let results = self.by_groups(pipe, Together::Node, limit).await?;
+        let results = Box::pin(self.by_groups(pipe, Together::Node, limit)).await?;
         if results.iter().any(Result::is_err) {
             // Slots may have moved.
             self.learn(limit).await?;
@@ -150,7 +150,7 @@ impl Link {
             let answer = self.query_at(&node, cmd, limit).await;
             (node, answer)
         });
-        Ok(join_all(asked).await)
+        Ok(Box::pin(join_all(asked)).await)
     }
 
     /// Asks one master, as [`Link::each_master`] names it.
@@ -294,7 +294,7 @@ impl Link {
             state.attempt = None;
             made
         } else {
-            self.place.connect(&self.config, self.patience).await
+            self.place.connect(&self.config, self.patience).boxed().await
         };
         match made {
             Ok(connection) => {

@@ -32,7 +32,7 @@ pub struct ClusterNode {
 /// After how long without a sign of life a master is replaced, milliseconds.
 const NODE_TIMEOUT_MS: &str = "2000";
 /// How long starting and joining may take on a busy machine, wall time.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How often a port may be snatched away between finding it free and taking it.
 const PORT_TRIES: u32 = 10;
 /// How many slots there are.

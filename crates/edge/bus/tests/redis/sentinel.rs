@@ -8,7 +8,7 @@ use cascade_bus::{Bus, PrivateRedis, Write};
 use tokio::process::{Child, Command};
 
 /// A sentinel that watches this master; killed when dropped.
-async fn sentinel(master: &PrivateRedis, directory: &tempfile::TempDir) -> (Child, u16) {
+fn sentinel(master: &PrivateRedis, directory: &tempfile::TempDir) -> (Child, u16) {
     let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
     let file = directory.path().join("sentinel.conf");
     let text = format!(
@@ -34,7 +34,7 @@ async fn a_dead_master_is_left_for_the_one_that_the_sentinel_names() {
     let port = master.port().to_string();
     let _: String = ask(replica.port(), &["REPLICAOF", "127.0.0.1", &port]).await.unwrap();
     let directory = tempfile::tempdir().unwrap();
-    let (_sentinel, sentinel) = sentinel(&master, &directory).await;
+    let (_sentinel, sentinel) = sentinel(&master, &directory);
     let known = eventually(async || {
         let info: String = ask(sentinel, &["INFO", "sentinel"]).await.map_err(|e| e.to_string())?;
         if info.contains("status=ok") && info.contains("slaves=1") { Ok(()) } else { Err(info) }
