@@ -125,7 +125,8 @@ pub(crate) struct Verdict {
     pub(crate) killed: Vec<Takeover>,
     pub(crate) paused: Vec<Takeover>,
     pub(crate) stopped: Vec<Takeover>,
-    /// Messages on `cascade:episodes` and `cascade:large` that a subscriber heard: pub/sub may lose some.
+    /// Messages on `cascade:episodes` and `cascade:large` that a subscriber heard: for information, as pub/sub loses what
+    /// is said while Redis is away, and this subscriber hears nothing more once it has been.
     pub(crate) heard: usize,
     /// What did not hold.
     pub(crate) failures: Vec<String>,
