@@ -4,6 +4,7 @@ use cascade_service::config::{Override, Sources};
 use cascade_service::{CommonArgs, SystemClock};
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench::Bench;
 use crate::decode::DecodeArgs;
 use crate::doctor::DoctorArgs;
 use crate::record::RecordArgs;
@@ -18,6 +19,7 @@ const EXAMPLES: &str = "Examples:
   cascade decode --venue bybit < frames.txt
   cascade record --as frames --out recordings --for 10m
   cascade doctor                        what is wrong on this machine, and how to mend it
+  cascade bench e2e                     from an exchange's socket to a subscriber, in milliseconds
 
 Settings come from the built-in defaults, --config, variables CASCADE_<SECTION>__<FIELD> and flags; later wins.
 Exit: 0 done, 1 failed while running, 2 usage or configuration.";
@@ -44,6 +46,9 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Say what is wrong on this machine, and how to mend it
     Doctor(DoctorArgs),
+    /// Measure how long the system takes on this machine
+    #[command(subcommand)]
+    Bench(Bench),
     /// Print the completions of a shell
     Completions {
         /// The shell

@@ -15,7 +15,7 @@ use cascade_bus::{Batch, Bus, BusError, Claim, Commit, Entry, StreamId, StreamRe
 use cascade_domain::{Event, EventTime, Finding, Shard};
 use cascade_engine::Engine;
 
-use crate::{Context, Metric, Output, Shutdown, Throttle};
+use crate::{Context, Latency, Metric, Output, Shutdown, Stage, Throttle};
 
 /// How long a lease holds without being renewed, wall time.
 const LEASE_MS: u64 = 10_000;
@@ -71,6 +71,8 @@ struct Loaded<E> {
     last_tick: EventTime,
     /// What has been said since the cursor.
     said: Vec<Finding>,
+    /// When the entries that led to it were taken, and to how many findings each led.
+    taken: Vec<(Instant, u64)>,
 }
 
 /// An engine over the shards' streams.
@@ -189,6 +191,7 @@ impl<D: Detector> Pump<D> {
                     last_commit: wall(),
                     last_tick: EventTime::default(),
                     said: Vec::new(),
+                    taken: Vec::new(),
                 };
                 self.shards.insert(*shard, loaded);
             }
@@ -219,6 +222,10 @@ impl<D: Detector> Pump<D> {
         let Some(loaded) = self.shards.get_mut(&shard) else { return };
         let already_told = entry.id <= loaded.cursor;
         let known = loaded.said.len();
+        let at = Latency::now();
+        if !already_told {
+            self.context.metrics.latency().taken(at, entry.id.ms, events.len() as u64);
+        }
         for event in events {
             match event {
                 Ok(event) => {
@@ -240,6 +247,9 @@ impl<D: Detector> Pump<D> {
         }
         if already_told {
             loaded.said.truncate(known);
+        }
+        if loaded.said.len() > known {
+            loaded.taken.push((at, (loaded.said.len() - known) as u64));
         }
         loaded.position = entry.id;
     }
@@ -303,6 +313,9 @@ impl<D: Detector> Pump<D> {
         loaded.cursor = batch.to;
         loaded.last_commit = wall();
         let said = std::mem::take(&mut loaded.said);
+        let (answered, taken) = (Latency::now(), std::mem::take(&mut loaded.taken));
+        let lasted = taken.into_iter().map(|(at, findings)| (answered.duration_since(at), findings));
+        self.context.metrics.latency().record_each(Stage::Publish, answered, lasted);
         let now = self.context.clock.now();
         for finding in &said {
             self.context.metrics.add(Metric::Findings, &[finding.kind(), level(finding)], 1);
