@@ -4,6 +4,7 @@ use cascade_service::config::{Override, Sources};
 use cascade_service::{CommonArgs, SystemClock};
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench::Bench;
 use crate::decode::DecodeArgs;
 use crate::doctor::DoctorArgs;
 use crate::record::RecordArgs;
@@ -20,6 +21,7 @@ const EXAMPLES: &str = "Examples:
   cascade record --as frames --out recordings --for 10m
   cascade replay recordings/*.zst       the findings of a recording, the same every time
   cascade doctor                        what is wrong on this machine, and how to mend it
+  cascade bench e2e                     from an exchange's socket to a subscriber, in milliseconds
 
 Settings come from the built-in defaults, --config, variables CASCADE_<SECTION>__<FIELD> and flags; later wins.
 Exit: 0 done, 1 failed while running, 2 usage or configuration.";
@@ -48,6 +50,9 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Say what is wrong on this machine, and how to mend it
     Doctor(DoctorArgs),
+    /// Measure how long the system takes on this machine
+    #[command(subcommand)]
+    Bench(Bench),
     /// Print the completions of a shell
     Completions {
         /// The shell

@@ -4,6 +4,7 @@
 //! Puts the services together and speaks to people; detects and decodes nothing itself.
 
 mod args;
+mod bench;
 mod colour;
 mod decode;
 mod doctor;
@@ -22,6 +23,7 @@ use cascade_service::{ServiceSettings, Shutdown, ask_on_signal, environment, log
 use clap::{CommandFactory, Parser};
 
 use args::{Cli, Command, UpArgs};
+use bench::{Bench, E2eArgs};
 use doctor::DoctorArgs;
 use record::RecordArgs;
 use status::StatusArgs;
@@ -43,6 +45,8 @@ pub fn main() -> u8 {
         Command::Record(args) => record(&args),
         Command::Replay(args) => replay::run(&args, environment()),
         Command::Doctor(args) => doctor(&args),
+        Command::Bench(Bench::E2e(args)) => bench(&args),
+        Command::Bench(Bench::Part(args)) => bench::part(args),
         Command::Decode(args) => {
             let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
             decode::run(&args, std::io::stdin().lock(), &mut out, &mut err)
@@ -70,20 +74,30 @@ fn tail(args: &TailArgs) -> u8 {
     let redis = redis_url(&document, &mut mistakes);
     checked(&mistakes, args.common.check_config, || {
         install_log(&service, &document);
-        block_on(async {
-            let (shutdown, over) = (Shutdown::new(), Shutdown::new());
-            let signals = match ask_on_signal(shutdown.clone(), over.clone()) {
-                Ok(signals) => signals,
-                Err(error) => return fail(&error),
-            };
-            let tailing = async {
-                let code = tail::run(args, &redis, shutdown).await;
-                over.request();
-                code
-            };
-            tokio::join!(tailing, signals).0
-        })
+        block_on(until_signal(|shutdown| tail::run(args, &redis, shutdown)))
     })
+}
+
+fn bench(args: &E2eArgs) -> u8 {
+    if let Ok(filter) = logs::level("warn") {
+        logs::install(logs::LogFormat::Text, filter);
+    }
+    block_on(until_signal(|shutdown| bench::run(args, shutdown)))
+}
+
+/// Runs a command that stops when it is asked to by a signal.
+async fn until_signal<F: Future<Output = u8>>(command: impl FnOnce(Shutdown) -> F) -> u8 {
+    let (shutdown, over) = (Shutdown::new(), Shutdown::new());
+    let signals = match ask_on_signal(shutdown.clone(), over.clone()) {
+        Ok(signals) => signals,
+        Err(error) => return fail(&error),
+    };
+    let running = async {
+        let code = command(shutdown).await;
+        over.request();
+        code
+    };
+    tokio::join!(running, signals).0
 }
 
 fn status(args: &StatusArgs) -> u8 {

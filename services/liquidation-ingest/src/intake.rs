@@ -3,12 +3,12 @@
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cascade_bus::Outbox;
 use cascade_domain::{Event, EventTime, Trade, Usd, Venue};
 use cascade_feed::{End, Frame, Note, Sink};
-use cascade_service::{Metric, Metrics, Throttle};
+use cascade_service::{Latency, Metric, Metrics, Stage, Throttle};
 use cascade_venues::{DecodeError, Decoded, Protocol, Wanted};
 
 use crate::bars::{Bars, Taken};
@@ -42,7 +42,7 @@ impl Shared {
 
     /// Hands an event to the writer; what had to go instead is counted.
     pub(crate) fn push(&self, event: Event) {
-        if let Some(dropped) = self.outbox.push(event) {
+        if let Some(dropped) = self.outbox.push_since(event, Latency::now()) {
             self.metrics.add(Metric::Dropped, &[dropped.kind()], 1);
             self.trails.dropped(&dropped);
         }
@@ -66,6 +66,8 @@ pub(crate) struct Intake {
     offset: Offset,
     throttle: Throttle,
     last_received: EventTime,
+    /// When the frame that is being read came, on the steady clock.
+    came: Option<Instant>,
     refusals: Refusals,
     /// Whether this session was refused liquidations.
     is_refused: bool,
@@ -93,6 +95,7 @@ impl Intake {
             offset: Offset::default(),
             throttle: Throttle::new(LOGGED_A_MINUTE, 60_000),
             last_received: EventTime::default(),
+            came: None,
             refusals: Refusals::default(),
             is_refused: false,
             sampled: None,
@@ -107,6 +110,15 @@ impl Intake {
                 self.shared.board(|board| board.bitcoin.bar(&bar));
             }
             self.shared.push(Event::TradeBar(bar));
+        }
+    }
+
+    /// A frame that came then holds so many events.
+    fn decoded(&self, came: Instant, events: usize) {
+        let (now, events) = (Latency::now(), u64::try_from(events).unwrap_or(u64::MAX));
+        if events > 0 {
+            let lasted = now.saturating_duration_since(came);
+            self.shared.metrics.latency().record(Stage::Decode, now, lasted, events);
         }
     }
 
@@ -155,6 +167,8 @@ impl Intake {
                 if !is_history {
                     let delay_s = late_ms as f64 / 1e3;
                     self.shared.metrics.record(Metric::VenueDelay, &[self.venue.as_str()], delay_s);
+                    let late = Duration::from_millis(late_ms.unsigned_abs());
+                    self.shared.metrics.latency().record(Stage::Venue, Latency::now(), late, 1);
                 }
                 self.push(Event::Liquidation(liquidation));
             }
@@ -235,6 +249,7 @@ impl Sink for SharedIntake {
     fn frame(&mut self, frame: Frame<'_>) {
         self.with(|intake| {
             intake.last_received = EventTime::from_ms(frame.received_ns.div_euclid(1_000_000));
+            intake.came = Some(Latency::now());
             intake.count(Metric::Frames);
             intake.sampled = intake.shared.trails.frame(&frame);
         });
@@ -243,6 +258,11 @@ impl Sink for SharedIntake {
     fn events(&mut self, received: EventTime, decoded: &mut Decoded) {
         self.with(|intake| {
             let is_live = is_live(&decoded.events, received);
+            // Gaps and answers to questions come without a frame.
+            let came = intake.came.take().filter(|_| is_live && intake.last_received == received);
+            if let Some(came) = came {
+                intake.decoded(came, decoded.events.len());
+            }
             if is_live {
                 intake.sampled = intake.sampled.take().filter(|frame| frame.came_at(received));
                 if let Some(frame) = &intake.sampled {

@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cascade_bus::{Bus, BusError, Stored};
 use cascade_domain::{Event, EventTime, Gap, GapStream, Shard, Venue};
 use cascade_pace::Clock;
-use cascade_service::{Metric, Shutdown, Throttle};
+use cascade_service::{Latency, Metric, Shutdown, Stage, Throttle};
 use cascade_wire::{decode_event, encode_event};
 
 use crate::intake::{LOGGED_A_MINUTE, Shared};
@@ -64,28 +64,29 @@ impl Writer {
 
     /// Writes until it is asked to stop and the queue is empty; to be asked when nobody puts anything in any more.
     pub(crate) async fn run(mut self, shutdown: Shutdown) {
+        let mut since = Vec::new();
         loop {
             let events = tokio::select! {
                 biased;
                 // A gap does not wait for the next event.
                 () = std::future::ready(()), if !self.pending.is_empty() => self.shared.outbox.take_now(FLUSH_EVENTS),
-                events = self.shared.outbox.take(FLUSH_EVENTS) => events,
+                events = self.shared.outbox.take_timed(FLUSH_EVENTS, &mut since) => events,
                 () = shutdown.requested() => match self.shared.outbox.take_now(FLUSH_EVENTS) {
                     events if events.is_empty() => return,
                     events => events,
                 },
             };
             let is_all = self.shared.outbox.is_empty();
-            self.write(events).await;
+            self.write(events, &mut since).await;
             if is_all {
                 self.shared.drained.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
 
-    /// Writes one flush, however long Redis is away. A Redis that came back as another one has forgotten what it
-    /// held: that is a gap in all that it held.
-    async fn write(&mut self, events: Vec<Event>) {
+    /// Writes one flush, however long Redis is away; `decoded` says since when its events waited. A Redis that came back
+    /// as another one has forgotten what it held: that is a gap in all that it held.
+    async fn write(&mut self, events: Vec<Event>, decoded: &mut Vec<Instant>) {
         let taken = self.shared.trails.taken(&events);
         let mut batches = self.by_shard(events);
         for (shard, gaps) in std::mem::take(&mut self.pending) {
@@ -102,6 +103,9 @@ impl Writer {
         if is_away {
             tracing::info!("Redis takes events again");
         }
+        let stored = Latency::now();
+        let waited = decoded.drain(..).map(|decoded| (stored.saturating_duration_since(decoded), 1));
+        self.shared.metrics.latency().record_each(Stage::Store, stored, waited);
         self.look_at_memory().await;
         let since = std::mem::replace(&mut self.written_at, self.clock.now());
         for lost in self.look_at_holders(since).await {

@@ -4,6 +4,7 @@
 //! One connection a role: [`Bus`] for commands, a [`StreamReader`] for each blocking read, a [`Subscriber`] for
 //! channels. Each mends itself for ever. Knows no meaning of an event or a finding, and reads no clock.
 
+mod append;
 mod cluster;
 mod error;
 mod facts;

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use cascade_domain::{Event, EventTime, Gap, GapStream, Symbol, Venue};
 use tokio::sync::Notify;
@@ -28,9 +29,17 @@ const NAMED_SYMBOLS: usize = 64;
 #[derive(Debug, Default)]
 struct State {
     /// By rank, cheapest first; each in order of arrival, numbered over all ranks.
-    ranks: [VecDeque<(u64, Event)>; RANKS],
+    ranks: [VecDeque<Queued>; RANKS],
     next: u64,
     lost: BTreeMap<(Venue, GapStream), Stretch>,
+}
+
+#[derive(Debug)]
+struct Queued {
+    number: u64,
+    event: Event,
+    /// Since when it waits, where that was told.
+    since: Option<Instant>,
 }
 
 /// A stretch of time in which events were lost.
@@ -61,7 +70,16 @@ impl Outbox {
     /// Adds an event without waiting. When that is one too many, returns the event that was dropped for it (maybe
     /// itself), for the caller to count; the gap is told by [`Outbox::take`].
     pub fn push(&self, event: Event) -> Option<Event> {
-        let dropped = self.state().push(event, self.capacity);
+        self.put(event, None)
+    }
+
+    /// As [`Outbox::push`], of an event that waits since then: told by [`Outbox::take_timed`].
+    pub fn push_since(&self, event: Event, since: Instant) -> Option<Event> {
+        self.put(event, Some(since))
+    }
+
+    fn put(&self, event: Event, since: Option<Instant>) -> Option<Event> {
+        let dropped = self.state().push(event, since, self.capacity);
         self.filled.notify_one();
         dropped
     }
@@ -69,8 +87,13 @@ impl Outbox {
     /// At most `max` events in order, at least one: waits for it. Gaps of what was dropped come first, with the
     /// reason `queue_full`. May be cancelled without losing anything.
     pub async fn take(&self, max: usize) -> Vec<Event> {
+        self.take_timed(max, &mut Vec::new()).await
+    }
+
+    /// As [`Outbox::take`]; since when the taken ones waited is added to `since`, in order, where it was told.
+    pub async fn take_timed(&self, max: usize, since: &mut Vec<Instant>) -> Vec<Event> {
         loop {
-            let events = self.take_now(max.max(1));
+            let events = self.state().take(max.max(1), since);
             if !events.is_empty() {
                 return events;
             }
@@ -80,7 +103,7 @@ impl Outbox {
 
     /// As [`Outbox::take`], but does not wait: nothing there, nothing taken.
     pub fn take_now(&self, max: usize) -> Vec<Event> {
-        self.state().take(max)
+        self.state().take(max, &mut Vec::new())
     }
 
     /// Has the gap told that an event leaves which was taken and could not be delivered.
@@ -111,33 +134,35 @@ impl State {
         self.ranks.iter().map(VecDeque::len).sum()
     }
 
-    fn push(&mut self, event: Event, capacity: usize) -> Option<Event> {
+    fn push(&mut self, event: Event, since: Option<Instant>, capacity: usize) -> Option<Event> {
         let own = rank(&event);
         let mut dropped = None;
         if self.len() >= capacity {
             let cheapest = self.ranks.iter_mut().take(own + 1).find_map(VecDeque::pop_front);
-            let Some((_, victim)) = cheapest else {
+            let Some(Queued { event: victim, .. }) = cheapest else {
                 self.lose(&event, QUEUE_FULL);
                 return Some(event);
             };
             self.lose(&victim, QUEUE_FULL);
             dropped = Some(victim);
         }
-        self.ranks[own].push_back((self.next, event));
+        self.ranks[own].push_back(Queued { number: self.next, event, since });
         self.next += 1;
         dropped
     }
 
-    fn take(&mut self, max: usize) -> Vec<Event> {
+    fn take(&mut self, max: usize, times: &mut Vec<Instant>) -> Vec<Event> {
         let mut events = Vec::with_capacity(max.min(self.len() + self.lost.len()));
         while events.len() < max {
             let Some(((venue, stream), stretch)) = self.lost.pop_first() else { break };
             events.push(Event::Gap(stretch.gap(venue, stream)));
         }
         while events.len() < max {
-            let oldest = self.ranks.iter_mut().filter(|rank| !rank.is_empty()).min_by_key(|rank| rank[0].0);
-            let Some((_, event)) = oldest.and_then(VecDeque::pop_front) else { break };
+            let oldest =
+                self.ranks.iter_mut().filter(|rank| !rank.is_empty()).min_by_key(|rank| rank[0].number);
+            let Some(Queued { event, since, .. }) = oldest.and_then(VecDeque::pop_front) else { break };
             events.push(event);
+            times.extend(since);
         }
         events
     }

@@ -1,7 +1,7 @@
 //! What the outbox drops, in which order, and what it tells of that.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers outside of test functions")]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cascade_bus::Outbox;
 use cascade_domain::{
@@ -223,4 +223,19 @@ proptest! {
             lost.iter().map(rank).filter(|rank| *rank < 3).collect();
         prop_assert_eq!(gaps.len(), streams.len(), "every kind that was lost has its gap");
     }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test of its own has no service to read the clock for it")]
+fn since_when_an_event_waited_is_told_when_it_is_taken_and_not_of_one_that_was_dropped() {
+    let (outbox, start) = (Outbox::new(2), Instant::now());
+    let after = |ms| start + Duration::from_millis(ms);
+    outbox.push_since(bar(1), after(1));
+    outbox.push(mark(2));
+    outbox.push_since(liquidation(3), after(3));
+    let mut since = Vec::new();
+    let taking = outbox.take_timed(10, &mut since);
+    let events = futures_util::FutureExt::now_or_never(taking).unwrap();
+    assert_eq!(kinds(&events), ["gap", "mark", "liquidation"]);
+    assert_eq!(since, [after(3)]);
 }

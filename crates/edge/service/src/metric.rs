@@ -11,6 +11,8 @@ pub enum Kind {
     Gauge,
     /// Counts by size.
     Histogram,
+    /// Quantiles, told by [`crate::Latency`].
+    Summary,
 }
 
 /// How a metric is told to Prometheus.
@@ -99,11 +101,13 @@ pub enum Metric {
     ShardLag,
     /// From when an event could be known to its finding.
     Pipeline,
+    /// How long events spend in each stage of their way ([`crate::Stage`]).
+    Stage,
 }
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::BuildInfo,
         Self::Uptime,
         Self::Frames,
@@ -139,6 +143,7 @@ impl Metric {
         Self::Overtaken,
         Self::ShardLag,
         Self::Pipeline,
+        Self::Stage,
     ];
 
     /// How it is told.
@@ -184,6 +189,7 @@ impl Metric {
             Self::Overtaken => (Kind::Counter, "cascade_overtaken_total"),
             Self::ShardLag => (Kind::Gauge, "cascade_shard_lag_seconds"),
             Self::Pipeline => (Kind::Histogram, "cascade_pipeline_seconds"),
+            Self::Stage => (Kind::Summary, "cascade_stage_seconds"),
         }
     }
 
@@ -208,6 +214,7 @@ impl Metric {
             | Self::FeedUp
             | Self::VenueDelay
             | Self::ClockOffset => &["venue"],
+            Self::Stage => &["stage"],
             Self::Events => &["venue", "kind"],
             Self::Refused => &["venue", "reason"],
             Self::Dropped | Self::EngineEvents => &["kind"],
@@ -269,6 +276,9 @@ impl Metric {
             Self::Overtaken => "Times that a shard's stream was trimmed before it was read.",
             Self::ShardLag => "How far the worst shard is behind its stream.",
             Self::Pipeline => "From when an event could be known to its finding.",
+            Self::Stage => {
+                "How long events spend in each stage of their way; quantiles over the last minute."
+            }
         }
     }
 }
@@ -283,12 +293,12 @@ mod tests {
     fn all_of_them_are_listed_and_named_by_the_rules_of_prometheus() {
         let names: BTreeSet<&str> = Metric::ALL.iter().map(|metric| metric.spec().name).collect();
         assert_eq!(names.len(), Metric::ALL.len());
-        assert_eq!(Metric::ALL.len(), Metric::Pipeline as usize + 1, "the last variant stands last");
+        assert_eq!(Metric::ALL.len(), Metric::Stage as usize + 1, "the last variant stands last");
         for metric in Metric::ALL {
             let Spec { name, kind, help, .. } = metric.spec();
             assert!(name.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{name}");
             assert_eq!(name.ends_with("_total"), kind == Kind::Counter, "{name}");
-            assert!(kind != Kind::Histogram || name.ends_with("_seconds"), "{name}");
+            assert!(!matches!(kind, Kind::Histogram | Kind::Summary) || name.ends_with("_seconds"), "{name}");
             assert!(help.ends_with('.'), "{name}");
         }
     }

@@ -9,6 +9,7 @@ use std::time::Instant;
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
+use crate::latency::Latency;
 use crate::metric::{Kind, Metric};
 
 /// Upper bounds of the histograms' buckets, in seconds.
@@ -21,6 +22,7 @@ const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, S
 pub struct Metrics {
     recorder: Arc<PrometheusRecorder>,
     handle: PrometheusHandle,
+    latency: Arc<Latency>,
     started: Instant,
 }
 
@@ -45,9 +47,12 @@ impl Metrics {
                 Kind::Counter => recorder.describe_counter(name, None, help),
                 Kind::Gauge => recorder.describe_gauge(name, None, help),
                 Kind::Histogram => recorder.describe_histogram(name, None, help),
+                // They tell themselves.
+                Kind::Summary => {}
             }
         }
-        let metrics = Self { recorder: Arc::new(recorder), handle, started: Instant::now() };
+        let latency = Arc::new(Latency::new());
+        let metrics = Self { recorder: Arc::new(recorder), handle, latency, started: Instant::now() };
         metrics.set(Metric::BuildInfo, &[service, version], 1.0);
         metrics
     }
@@ -85,6 +90,11 @@ impl Metrics {
         self.histogram(metric, labels).record(seconds);
     }
 
+    /// How long events spend in each stage of their way.
+    pub fn latency(&self) -> &Latency {
+        &self.latency
+    }
+
     /// Seconds since the service started, wall time.
     pub fn uptime_s(&self) -> u64 {
         self.started.elapsed().as_secs()
@@ -93,7 +103,7 @@ impl Metrics {
     /// The Prometheus text of everything counted so far.
     pub fn render(&self) -> String {
         self.set(Metric::Uptime, &[], self.started.elapsed().as_secs_f64());
-        self.handle.render()
+        self.handle.render() + &self.latency.render()
     }
 
     /// Folds recorded values into their histograms. To be called every few seconds: until then each takes memory.
@@ -113,8 +123,10 @@ fn key(metric: Metric, labels: &[&str]) -> Key {
 mod tests {
     use std::io::Write as _;
     use std::process::{Command, Stdio};
+    use std::time::Duration;
 
     use super::*;
+    use crate::Stage;
 
     fn with_everything() -> Metrics {
         let metrics = Metrics::new("test", "0.1.0");
@@ -124,6 +136,12 @@ mod tests {
                 Kind::Counter => metrics.add(metric, &labels, 2),
                 Kind::Gauge => metrics.set(metric, &labels, 0.5),
                 Kind::Histogram => metrics.record(metric, &labels, 0.25),
+                Kind::Summary => {
+                    let (latency, now) = (metrics.latency(), Latency::now());
+                    for stage in Stage::ALL {
+                        latency.record(stage, now, Duration::from_micros(1234), 2);
+                    }
+                }
             }
         }
         metrics

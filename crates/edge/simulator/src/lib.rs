@@ -22,10 +22,12 @@ mod reach;
 mod rest;
 mod sampling;
 mod scenario;
+mod schedule;
 mod server;
 mod socket;
 mod synthetic;
 mod truth;
+mod volley;
 mod wire;
 mod world;
 
@@ -42,7 +44,9 @@ use tokio::sync::watch;
 pub use faults::Faults;
 pub use plan::{ExpectedFeed, FaultKind, PlannedFault};
 pub use scenario::{Expected, Scenario, ScenarioError};
+pub use schedule::Schedule;
 pub use truth::{Shown, Sides, Tally, Truth};
+pub use volley::Volley;
 
 use server::Floor;
 use world::{STEP_MS, World, duration_ms, milliseconds};

@@ -61,13 +61,16 @@ async fn scripts_of_all_shards_run_at_once_and_each_has_its_own_result() {
     let batches: Vec<_> = shards
         .iter()
         .zip(&owned)
-        .map(|(shard, owned)| batch(shard, if shard.number() == 7 { 1 } else { owned.as_ref().unwrap().epoch }))
+        .map(|(shard, owned)| {
+            batch(shard, if shard.number() == 7 { 1 } else { owned.as_ref().unwrap().epoch })
+        })
         .collect();
     let results = bus.commit_many(ENGINE, &batches).await.unwrap();
     for (shard, result) in shards.iter().zip(results) {
         assert_eq!(result, Ok(if shard.number() == 7 { Commit::Fenced } else { Commit::Done }), "{shard}");
     }
-    let held: Vec<_> = shards.iter().zip(&owned).map(|(s, owned)| (*s, owned.as_ref().unwrap().epoch)).collect();
+    let held: Vec<_> =
+        shards.iter().zip(&owned).map(|(s, owned)| (*s, owned.as_ref().unwrap().epoch)).collect();
     assert_eq!(bus.renew(&claim, &held).await.unwrap(), vec![true; shards.len()]);
     let alerts = bus.entries(&key::alerts(shard(9)), StreamId::ZERO, 9).await.unwrap();
     assert_eq!(

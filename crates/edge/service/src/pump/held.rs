@@ -37,6 +37,8 @@ pub(super) struct Held<E> {
     pub(super) overtaken: bool,
     /// What has been said since the cursor.
     pub(super) said: Vec<Finding>,
+    /// When the entries that led to it were taken, and to how many findings each led.
+    pub(super) taken: Vec<(Instant, u64)>,
     last_commit: Instant,
     /// Where the snapshot on Redis stands.
     snapshot_at: StreamId,
@@ -59,6 +61,7 @@ impl<E: Engine> Held<E> {
             is_resumed: false,
             overtaken: false,
             said: Vec::new(),
+            taken: Vec::new(),
             last_commit: now,
             snapshot_at: StreamId::ZERO,
             snapshot_due: now + stagger,

@@ -21,7 +21,7 @@ use cascade_engine::Engine;
 use cascade_wire::EngineBeat;
 
 use self::held::Held;
-use crate::{Context, Metric, Output, Shutdown, Throttle};
+use crate::{Context, Latency, Metric, Output, Shutdown, Stage, Throttle};
 
 /// How long a lease holds without being renewed, and a replica is believed to live, wall time.
 const LEASE_MS: u64 = 10_000;
@@ -308,6 +308,10 @@ impl<D: Detector> Pump<D> {
         let Some(held) = self.shards.get_mut(&shard) else { return };
         let already_told = entry.id <= held.cursor;
         let known = held.said.len();
+        let at = Latency::now();
+        if !already_told {
+            self.context.metrics.latency().taken(at, entry.id.ms, events.len() as u64);
+        }
         for event in events {
             match event {
                 Ok(event) => {
@@ -326,6 +330,9 @@ impl<D: Detector> Pump<D> {
         }
         if already_told {
             held.said.truncate(known);
+        }
+        if held.said.len() > known {
+            held.taken.push((at, (held.said.len() - known) as u64));
         }
         held.position = entry.id;
     }
@@ -386,6 +393,9 @@ impl<D: Detector> Pump<D> {
     /// What a committed batch leaves in metrics and history.
     fn committed(&mut self, batch: &Batch) -> Vec<Write> {
         let Some(held) = self.shards.get_mut(&batch.shard) else { return Vec::new() };
+        let (answered, taken) = (Latency::now(), std::mem::take(&mut held.taken));
+        let lasted = taken.into_iter().map(|(at, findings)| (answered.duration_since(at), findings));
+        self.context.metrics.latency().record_each(Stage::Publish, answered, lasted);
         let said = held.committed(batch);
         if let Some(state) = &batch.state {
             #[expect(clippy::cast_precision_loss, reason = "a size in bytes")]
