@@ -283,7 +283,7 @@ mod tests {
     #[test]
     fn every_mistake_is_named_with_its_way_out() {
         let mistakes = mistakes_of(&[
-            ("CASCADE_REDIS__URL", "redis+cluster://ann:s3cret@host"),
+            ("CASCADE_REDIS__URL", "redis+cluster://ann:s3cret@host/3"),
             ("CASCADE_INGEST__EXCHANGES", "okx,okx"),
             ("CASCADE_INGEST__SYMBOLS", "BTCUSD"),
             ("CASCADE_INGEST__QUEUE_EVENTS", "10"),
