@@ -110,7 +110,9 @@ pub(crate) async fn run(plan: &Plan) -> Result<Verdict, Failure> {
     site.observer.wait_for(Duration::from_millis(200), |_| false).await.err();
     verdict.heard = heard(site.observer.seen());
     verdict.wall = began.elapsed();
-    verdict.judge(minute_s);
+    // The short round stops a replica while another one hangs, unoptimised and among other tests: the handing over
+    // must still be faster by far than a lease that runs out.
+    verdict.judge(minute_s, if plan.whole { 1 } else { 4 });
     for replica in site.replicas.into_iter().chain(truth.replicas) {
         replica.process.end_by("KILL").await?;
     }

@@ -183,7 +183,8 @@ impl Site {
             || eventually(PATIENCE, async || self.shards().await.is_ok_and(|shards| live(&shards))).await
     }
 
-    /// Measures how the shards of a victim are taken over that was hit at `since`.
+    /// Measures how the shards of a victim are taken over that was hit at `since`. A cursor moves again when it is no
+    /// longer where it was when the new owner was first seen: what the victim itself put out while leaving is no move.
     pub(crate) async fn takeover(
         &self,
         victim: &str,
@@ -191,24 +192,30 @@ impl Site {
         since: Instant,
     ) -> Result<Takeover, Failure> {
         let lost = before.of(victim);
-        let mut taken_at = None;
-        let mut progress = String::new();
-        let taken = eventually(TAKEOVER, async || {
-            let Ok(seen) = self.shards().await else { return false };
-            let is_owned = |shard: &&Shard| seen.owner.get(shard).is_some_and(|owner| owner != victim);
-            let has_moved = |shard: &&Shard| seen.cursor.get(shard) != before.cursor.get(shard);
-            if lost.iter().all(|shard| is_owned(&shard)) {
-                taken_at.get_or_insert_with(|| since.elapsed());
+        let mut found: BTreeMap<Shard, Option<String>> = BTreeMap::new();
+        let mut moving: BTreeSet<Shard> = BTreeSet::new();
+        let mut owned = None;
+        let through = eventually(TAKEOVER, async || {
+            let Ok(now) = self.shards().await else { return false };
+            for shard in &lost {
+                if now.owner.get(shard).is_some_and(|owner| owner != victim) {
+                    let cursor = now.cursor.get(shard).cloned();
+                    if *found.entry(*shard).or_insert_with(|| cursor.clone()) != cursor {
+                        moving.insert(*shard);
+                    }
+                }
             }
-            let left: Vec<_> = lost.iter().filter(|shard| !is_owned(shard) || !has_moved(shard)).collect();
-            progress = format!("{} of {} shards are left: {left:?}", left.len(), lost.len());
-            left.is_empty()
+            if found.len() == lost.len() {
+                owned.get_or_insert_with(|| since.elapsed());
+            }
+            moving.len() == lost.len()
         });
-        if taken.await {
-            let moving = since.elapsed();
-            return Ok(Takeover { owned: taken_at.unwrap_or(moving), moving });
+        if through.await {
+            let all = since.elapsed();
+            return Ok(Takeover { owned: owned.unwrap_or(all), moving: all });
         }
-        Err(format!("no takeover from {victim}: {progress}").into())
+        let counts = (lost.len(), found.len(), moving.len());
+        Err(format!("no takeover from {victim}: lost, taken and moving are {counts:?}").into())
     }
 
     /// Restarts Redis: killed, or asked to end. What it had written to its file is there again.

@@ -132,7 +132,8 @@ pub(crate) struct Verdict {
     pub(crate) failures: Vec<String>,
 }
 
-/// After a kill -9, and where a replica hangs.
+/// After a kill -9, and where a replica hangs; and for every cursor to move again, as a new owner first reads what
+/// is left, and a shard that has nothing to tell moves its own every two seconds only.
 const AFTER_KILL: Duration = Duration::from_secs(15);
 /// After a graceful stop.
 const AFTER_STOP: Duration = Duration::from_secs(1);
@@ -141,8 +142,9 @@ impl Verdict {
     /// The table's head.
     pub(crate) const HEAD: &'static str = "round                 seed  wall  events findings missing twice extra altered order | zombie refused        cut | kill -9 owned/moving s       hung        stopped     | longest heard";
 
-    /// Judges what was measured.
-    pub(crate) fn judge(&mut self, minute_s: i64) {
+    /// Judges what was measured. `patience`: by how much longer a takeover may take than it should, as where programs
+    /// are not optimised and share their processors with other tests.
+    pub(crate) fn judge(&mut self, minute_s: i64, patience: u32) {
         let mut fail = |failed: bool, what: String| {
             if failed {
                 self.failures.push(what);
@@ -162,8 +164,16 @@ impl Verdict {
             (&self.stopped, AFTER_STOP, "a graceful stop"),
         ] {
             fail(takeovers.is_empty(), format!("no takeover after {what}"));
-            for takeover in takeovers.iter().filter(|takeover| takeover.moving > limit) {
-                fail(true, format!("taken over {:.2} s after {what}", takeover.moving.as_secs_f64()));
+            for Takeover { owned, moving } in takeovers {
+                fail(
+                    *owned > limit * patience,
+                    format!("taken over {:.2} s after {what}", owned.as_secs_f64()),
+                );
+                let moving_s = moving.as_secs_f64();
+                fail(
+                    *moving > AFTER_KILL,
+                    format!("a cursor stood still until {moving_s:.2} s after {what}"),
+                );
             }
         }
     }
