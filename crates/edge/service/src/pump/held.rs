@@ -39,7 +39,8 @@ pub(super) struct Held<E> {
     pub(super) said: Vec<Finding>,
     /// When the entries that led to it were taken, and to how many findings each led.
     pub(super) taken: Vec<(Instant, u64)>,
-    last_commit: Instant,
+    /// `None` before the first: a new owner moves the cursor at once, for everybody to see.
+    last_commit: Option<Instant>,
     /// Where the snapshot on Redis stands.
     snapshot_at: StreamId,
     snapshot_due: Instant,
@@ -62,7 +63,7 @@ impl<E: Engine> Held<E> {
             overtaken: false,
             said: Vec::new(),
             taken: Vec::new(),
-            last_commit: now,
+            last_commit: None,
             snapshot_at: StreamId::ZERO,
             snapshot_due: now + stagger,
         };
@@ -118,7 +119,7 @@ impl<E: Engine> Held<E> {
         if last {
             return self.position > self.snapshot_at;
         }
-        let speaks = !self.said.is_empty() || self.last_commit.elapsed() >= IDLE_COMMIT;
+        let speaks = !self.said.is_empty() || self.last_commit.is_none_or(|at| at.elapsed() >= IDLE_COMMIT);
         self.position > self.cursor && speaks
     }
 
@@ -159,10 +160,11 @@ impl<E: Engine> Held<E> {
     /// Notes that a batch is out, and hands over what was said in it.
     pub(super) fn committed(&mut self, batch: &Batch) -> Vec<Finding> {
         self.cursor = batch.to;
-        self.last_commit = wall();
+        let now = wall();
+        self.last_commit = Some(now);
         if batch.state.is_some() {
             self.snapshot_at = batch.to;
-            self.snapshot_due = self.last_commit + SNAPSHOT;
+            self.snapshot_due = now + SNAPSHOT;
         }
         std::mem::take(&mut self.said)
     }
