@@ -47,6 +47,25 @@ pub struct Batch {
     pub state: Option<Vec<u8>>,
 }
 
+impl Batch {
+    /// About how many bytes go to Redis.
+    fn bytes(&self) -> usize {
+        let durable: usize = self.durable.iter().map(Vec::len).sum();
+        let publish: usize = self.publish.iter().map(|(_, message)| message.len()).sum();
+        durable + publish + self.state.as_ref().map_or(0, Vec::len)
+    }
+}
+
+/// How many of these batches, at least one, go to Redis in one round trip: its answer is waited for only so long.
+fn round_trip(batches: &[Batch]) -> usize {
+    let mut bytes = 0_usize;
+    let fits = batches.iter().take_while(|batch| {
+        bytes = bytes.saturating_add(batch.bytes());
+        bytes <= MOST_BYTES
+    });
+    fits.count().max(1)
+}
+
 /// What became of a batch. `Fenced` and `CursorMoved` have written nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Commit {
@@ -79,6 +98,8 @@ impl Commit {
     }
 }
 
+/// What goes to Redis in one round trip, if it is more than one batch.
+const MOST_BYTES: usize = 8 << 20;
 /// How many shards are taken in one round trip: each may bring a snapshot of megabytes.
 const TAKEN_AT_ONCE: usize = 8;
 
@@ -179,11 +200,23 @@ impl Bus {
         results.pop().unwrap_or_else(|| Err(BusError::Reply("no answer to a commit".to_owned())))
     }
 
-    /// Puts out batches of many shards in one round trip; each has its own result, in the order given.
+    /// Puts out batches of many shards in few round trips; each has its own result, in the order given.
     ///
     /// # Errors
-    /// As [`Bus::commit`].
+    /// As [`Bus::commit`]; of some of them it may be known that they came through, and is not told.
     pub async fn commit_many(
+        &self,
+        engine: &str,
+        batches: &[Batch],
+    ) -> Result<Vec<Result<Commit, BusError>>, BusError> {
+        let mut results = Vec::with_capacity(batches.len());
+        while let Some(rest) = batches.get(results.len()..).filter(|rest| !rest.is_empty()) {
+            results.extend(self.commit_some(engine, &rest[..round_trip(rest)]).await?);
+        }
+        Ok(results)
+    }
+
+    async fn commit_some(
         &self,
         engine: &str,
         batches: &[Batch],

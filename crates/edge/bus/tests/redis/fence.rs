@@ -185,3 +185,22 @@ async fn the_owners_of_all_shards_are_told() {
         owners.iter().enumerate().filter_map(|(i, owner)| Some((i, owner.as_deref()?))).collect();
     assert_eq!((owners.len(), owned), (64, vec![(5, "one 0.1.0+9f2c41aa")]));
 }
+
+#[tokio::test]
+async fn snapshots_of_all_shards_too_large_for_one_round_trip_are_kept_all_the_same() {
+    let (_server, bus) = redis().await;
+    let shards: Vec<Shard> = Shard::all().take(8).collect();
+    let owned = bus.take(&claim("one", 60_000), &shards).await.unwrap();
+    let of = |(shard, owned): (&Shard, &Option<Owned>)| Batch {
+        shard: *shard,
+        state: Some(vec![shard.number(); 3 << 20]),
+        ..batch(owned.as_ref().unwrap().epoch, StreamId::ZERO, id(1))
+    };
+    let batches: Vec<Batch> = shards.iter().zip(&owned).map(of).collect();
+    let results = bus.commit_many(ENGINE, &batches).await.unwrap();
+    assert_eq!(results, vec![Ok(Commit::Done); 8]);
+    let again = bus.take(&claim("one", 60_000), &shards).await.unwrap();
+    for (batch, owned) in batches.iter().zip(again) {
+        assert!(owned.unwrap().state == batch.state, "{}", batch.shard);
+    }
+}
