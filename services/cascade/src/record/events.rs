@@ -103,6 +103,7 @@ impl Streams {
 
     /// Records every engine's snapshot, and goes on in its stream from where that stands.
     async fn resume(&mut self, shards: &[Shard]) -> Result<(), BusError> {
+        let mut cold = 0;
         for (shard, bytes) in shards.iter().zip(self.bus.states(ENGINE, shards).await?) {
             match bytes.map_err(|error| error.to_string()).and_then(|bytes| bytes.map(stands_at).transpose())
             {
@@ -110,9 +111,17 @@ impl Streams {
                     self.positions.insert(*shard, id);
                     self.queue.put(Line::Snapshot { shard: *shard, id, engine: ENGINE, bytes }).await;
                 }
-                Ok(None) => {}
+                Ok(None) => {
+                    let is_begun = self.positions.get(shard).is_some_and(|at| *at != StreamId::ZERO);
+                    cold += u8::from(is_begun);
+                }
                 Err(why) => self.remark(Some(*shard), &format!("without its snapshot, so from cold: {why}")),
             }
+        }
+        if cold > 0 {
+            let note =
+                format!("no state of the engine yet in {cold} of the shards: a replay begins them cold");
+            self.remark(None, &note);
         }
         Ok(())
     }

@@ -163,7 +163,7 @@ impl Summary {
             }
         }
         let passed: u64 = self.passed.values().sum();
-        write!(text, "\n{} by the engines{}", many(passed, "event passed over"), listing(&self.passed)).ok();
+        write!(text, "\n{} passed over by the engines{}", many(passed, "event"), listing(&self.passed)).ok();
         write!(text, "\n{}", many(self.findings, "finding")).ok();
         let cascades: u64 = self.by_level.values().sum();
         if cascades > 0 {
@@ -223,9 +223,7 @@ fn listing(counts: &BTreeMap<&'static str, u64>) -> String {
     format!(" ({})", named.join(", "))
 }
 
-/// `1 event`, `2 events`, `2 events passed over`.
-fn many(count: u64, what: &str) -> String {
-    let (noun, rest) =
-        what.split_once(' ').map_or((what, String::new()), |(noun, rest)| (noun, format!(" {rest}")));
-    format!("{count} {noun}{}{rest}", if count == 1 { "" } else { "s" })
+/// `1 event`, `2 events`.
+fn many(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

@@ -40,6 +40,7 @@ impl Market {
 
 /// A server that gives every request this answer.
 #[expect(clippy::disallowed_methods, reason = "a test has no supervisor")]
+#[allow(dead_code, reason = "not every test has a venue that refuses")]
 pub(crate) async fn answers(status: &'static str) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();

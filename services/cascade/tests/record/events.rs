@@ -1,9 +1,13 @@
 //! Recordings of the shard streams.
 
-use cascade_bus::{Bus, Stored, StreamBounds, StreamId};
+use std::sync::Arc;
+
+use cascade_bus::{Batch, Bus, Claim, Commit, Stored, StreamBounds, StreamId};
+use cascade_detector::{CascadeEngine, Config};
 use cascade_domain::{Event, EventTime, Feeds, Shard, Tick};
+use cascade_engine::Engine;
 use cascade_testkit::{Observer, TestRedis, eventually};
-use cascade_wire::{event_from_json, event_to_json, key};
+use cascade_wire::{encode_state, event_from_json, event_to_json, key};
 use serde_json::Value;
 
 use crate::recorder::{DEADLINE, Recorder, files, read, read_all};
@@ -79,7 +83,7 @@ async fn every_event_in_the_streams_is_recorded_once_with_where_it_stood() {
     assert_eq!(recorded(&lines).len(), 64 * 2 + 50 * 8 * 3, "{said}");
     let header = &lines[0];
     assert_eq!((&header["as"], &header["from"]), (&Value::from("events"), &Value::from("start")));
-    assert!(header.get("snapshots").is_none(), "there are none yet");
+    assert!(lines.iter().all(|line| line["kind"] != "snapshot"), "from the start on there is none");
 }
 
 #[tokio::test]
@@ -99,11 +103,62 @@ async fn from_now_on_is_from_now_on_and_what_is_no_event_is_refused_by_name() {
     let said = recorder.interrupted().await;
     assert!(said.contains("1 refused on Redis"), "{said}");
     let lines = read_all(&files(dir.path()));
-    assert_eq!(lines.len(), 3, "{lines:?}");
-    let refused = &lines[1];
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    assert!(lines[1]["note"].as_str().unwrap().contains("in 1 of the shards: a replay begins them cold"));
+    let refused = &lines[2];
     assert_eq!((refused["shard"].as_u64(), refused["refused"].is_string()), (Some(3), true), "{refused}");
     assert!(refused["stream_id"].as_str().unwrap().contains('-'));
-    assert_eq!(lines[2]["event_time_ms"], 1_791_565_604_000_i64);
+    assert_eq!(lines[3]["event_time_ms"], 1_791_565_604_000_i64);
+}
+
+#[tokio::test]
+async fn a_shard_with_a_snapshot_is_recorded_from_there_on() {
+    let redis = TestRedis::start().await.unwrap();
+    let bus = redis.bus("test").unwrap();
+    let [good, bad] = [3, 4].map(|number| Shard::new(number).unwrap());
+    for shard in [good, bad] {
+        for second in 1..=3 {
+            store(&bus, shard, [second]).await;
+        }
+    }
+    let stands = bus.entries(&key::market(good), StreamId::ZERO, 100).await.unwrap();
+    let mut engine = CascadeEngine::new(Arc::new(Config::default()), good, String::new());
+    engine.take(&tick(1), &mut Vec::new()).unwrap();
+    let state = |version| encode_state(version, &stands[0].id.to_string(), engine.state()).unwrap();
+    let version = CascadeEngine::STATE_VERSION;
+    for (shard, bytes) in [(good, state(version)), (bad, state(version + 1))] {
+        keep_state(&bus, shard, bytes).await;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::start(dir.path(), &["events", "--redis-url", &redis.url()], Vec::new());
+    recorder.says(&["recording the shard streams"]).await;
+    store(&bus, bad, [4]).await;
+    let said = recorder.interrupted().await;
+    assert!(said.contains("shard 04: without its snapshot, so from cold: a snapshot of version"), "{said}");
+    let lines = read_all(&files(dir.path()));
+    let snapshots: Vec<_> = lines.iter().filter(|line| line["kind"] == "snapshot").collect();
+    assert_eq!(snapshots.len(), 1, "{lines:?}");
+    assert_eq!(
+        (&snapshots[0]["shard"], &snapshots[0]["engine"], snapshots[0]["stream_id"].as_str()),
+        (&3.into(), &"cascade".into(), Some(stands[0].id.to_string().as_str()))
+    );
+    let ticks: Vec<_> = lines
+        .iter()
+        .filter(|line| line["kind"] == "tick")
+        .map(|line| (line["shard"].as_u64().unwrap(), line["event_time_ms"].as_i64().unwrap() / 1000 % 10))
+        .collect();
+    assert_eq!(ticks, [(3, 2), (3, 3), (4, 4)]);
+}
+
+/// Puts a snapshot where an engine's script does.
+async fn keep_state(bus: &Bus, shard: Shard, state: Vec<u8>) {
+    let claim = Claim { engine: "cascade".to_owned(), owner: "test".to_owned(), ttl_ms: 10_000 };
+    let owned = bus.take(&claim, &[shard]).await.unwrap().pop().unwrap().unwrap();
+    let (from, to) = (StreamId::ZERO, StreamId { ms: 1, seq: 0 });
+    let (durable, publish) = (Vec::new(), Vec::new());
+    let batch = Batch { shard, epoch: owned.epoch, from, to, durable, publish, state: Some(state) };
+    let done = bus.commit_many("cascade", &[batch]).await.unwrap().pop().unwrap();
+    assert_eq!(done.unwrap(), Commit::Done);
 }
 
 #[tokio::test]

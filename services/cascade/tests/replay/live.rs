@@ -1,0 +1,108 @@
+//! What went out live, and what a replay says of the recorded streams.
+
+use std::time::Duration;
+
+use cascade_testkit::{Observed, Observer, TestRedis};
+use cascade_wire::{finding_from_json, finding_to_json};
+use serde_json::Value;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::recorder::{DEADLINE, Recorder, files, read_all};
+use crate::replayed::replay;
+
+const CHANNELS: [&str; 2] = ["cascade:signals:json", "cascade:large:json"];
+
+/// Findings as a replay writes them: without what only the running service knows, in their order.
+fn as_replayed(seen: &[Observed]) -> Vec<String> {
+    let mut findings: Vec<_> = seen
+        .iter()
+        .map(|message| {
+            let mut live: Value = serde_json::from_slice(&message.bytes).unwrap();
+            let fields = live.as_object_mut().unwrap();
+            assert!(fields.remove("detected_at_ms").is_some() && fields.remove("demo").is_some());
+            let text = |name: &str| live[name].as_str().unwrap_or_default().to_owned();
+            let key = (live["known_at_ms"].as_i64(), text("symbol"), text("finding"), text("episode"));
+            let line = finding_to_json(&finding_from_json(&live.to_string()).unwrap()).unwrap();
+            (key, live["revision"].as_u64(), text("id"), line)
+        })
+        .collect();
+    findings.sort();
+    findings.into_iter().map(|(.., line)| line).collect()
+}
+
+/// The lines that a replay of the recording in `dir` prints, and how many snapshots it resumed.
+fn replayed(dir: &tempfile::TempDir) -> (Vec<String>, u64) {
+    let files = files(dir.path());
+    let mut arguments: Vec<&str> = files.iter().map(|file| file.to_str().unwrap()).collect();
+    arguments.push("--json-summary");
+    let replayed = replay(&arguments);
+    assert_eq!(replayed.code, Some(0), "{}", replayed.said);
+    let snapshots = replayed.summary()["snapshots"].as_u64().unwrap();
+    (replayed.out.lines().map(str::to_owned).collect(), snapshots)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_of_the_recorded_streams_is_what_went_out_live() {
+    let redis = TestRedis::start().await.unwrap();
+    let url = redis.url();
+    let mut observer = Observer::connect(&url, &CHANNELS).await.unwrap();
+    let (whole, rest) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let arguments = ["events", "--redis-url", &url];
+    let mut first = Recorder::start(whole.path(), &arguments, Vec::new());
+    first.says(&["recording the shard streams"]).await;
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_cascade"));
+    demo.args(["up", "--demo", "cascade", "--speed", "8", "--once", "--redis-url", &url]);
+    demo.args(["--health-addr", "127.0.0.1:0"]).kill_on_drop(true);
+    let demo = demo.output();
+    let watching = async {
+        // In the middle of the episode a second recorder comes.
+        let is_high =
+            |message: &Observed| message.value["symbol"] == "BTCUSDT" && message.value["level"] == "CRITICAL";
+        observer.wait_for(2 * DEADLINE, |seen| seen.iter().any(is_high)).await.unwrap();
+        let mut second = Recorder::start(rest.path(), &arguments, Vec::new());
+        second.says(&["recording the shard streams"]).await;
+        second
+    };
+    let (output, second) =
+        timeout(Duration::from_mins(4), async { tokio::join!(demo, watching) }).await.unwrap();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    first.interrupted().await;
+    second.interrupted().await;
+
+    let (found, snapshots) = replayed(&whole);
+    observer.wait_for(DEADLINE, |seen| seen.len() >= found.len()).await.unwrap();
+    let live = as_replayed(observer.seen());
+    assert_eq!((found.len(), snapshots), (live.len(), 0));
+    assert!(found.len() > 100, "{}", found.len());
+    assert_eq!(found, live);
+
+    let (found, snapshots) = replayed(&rest);
+    let resolved = found.iter().filter(|line| line.contains("\"state\":\"resolved\"")).count();
+    let opened = found.iter().any(|line| line.contains("\"state\":\"open\"") && line.contains("BTCUSDT"));
+    assert!(resolved == 3 && !opened, "the rest of episodes that had begun: {resolved}");
+    // Each shard goes on from its own snapshot: of its symbols' findings exactly the last ones are told.
+    for symbol in ["BTCUSDT", "ETHUSDT", "SOLUSDT"] {
+        let of = |lines: &[String]| -> Vec<String> {
+            let named = format!("\"symbol\":\"{symbol}\"");
+            lines.iter().filter(|line| line.contains(&named)).cloned().collect()
+        };
+        let (found, live) = (of(&found), of(&live));
+        assert!(!found.is_empty() && found.len() < live.len(), "{symbol}: {} of {}", found.len(), live.len());
+        assert!(live.ends_with(&found), "{symbol}");
+    }
+    let lines = read_all(&files(rest.path()));
+    let is_snapshot = |line: &Value| line["kind"] == "snapshot";
+    let shards: Vec<_> =
+        lines.iter().filter(|line| is_snapshot(line)).map(|line| line["shard"].as_u64()).collect();
+    // An engine tells its state when an episode changes, and otherwise within ten seconds.
+    assert!(shards.contains(&Some(5)) && shards.contains(&Some(7)), "{shards:?}");
+    assert_eq!(shards.len() as u64, snapshots);
+    assert!(
+        lines[1..]
+            .iter()
+            .skip_while(|line| is_snapshot(line) || line["note"].is_string())
+            .all(|line| !is_snapshot(line))
+    );
+}
