@@ -150,8 +150,18 @@ impl Site {
         Ok(keys.iter().filter_map(|key| Some(key.rsplit_once(':')?.1.to_owned())).collect())
     }
 
-    /// Who has what just now.
+    /// Who has what just now; asked again where the observer's own connection has just been lost.
     pub(crate) async fn shards(&self) -> Result<Shards, Failure> {
+        let mut seen = Err("not asked yet".into());
+        eventually(PATIENCE, async || {
+            seen = self.look().await;
+            seen.is_ok()
+        })
+        .await;
+        seen
+    }
+
+    async fn look(&self) -> Result<Shards, Failure> {
         let all: Vec<_> = Shard::all().map(|shard| (shard, EngineKeys::of(shard, "cascade"))).collect();
         let keys: Vec<&str> =
             all.iter().flat_map(|(_, keys)| [keys.lease.as_str(), keys.cursor.as_str()]).collect();
@@ -176,11 +186,11 @@ impl Site {
                 && shards.owner.values().all(|o| self.replicas.iter().any(|replica| replica.instance == *o))
         };
         let shared = eventually(SETTLE, async || {
-            let Ok(shards) = self.shards().await else { return false };
+            let Ok(shards) = self.look().await else { return false };
             live(&shards) && self.replicas.iter().all(|replica| !shards.of(&replica.instance).is_empty())
         });
         shared.await
-            || eventually(PATIENCE, async || self.shards().await.is_ok_and(|shards| live(&shards))).await
+            || eventually(PATIENCE, async || self.look().await.is_ok_and(|shards| live(&shards))).await
     }
 
     /// Measures how the shards of a victim are taken over that was hit at `since`. A cursor moves again when it is no
@@ -196,7 +206,7 @@ impl Site {
         let mut moving: BTreeSet<Shard> = BTreeSet::new();
         let mut owned = None;
         let through = eventually(TAKEOVER, async || {
-            let Ok(now) = self.shards().await else { return false };
+            let Ok(now) = self.look().await else { return false };
             for shard in &lost {
                 if now.owner.get(shard).is_some_and(|owner| owner != victim) {
                     let cursor = now.cursor.get(shard).cloned();
