@@ -159,7 +159,7 @@ impl Intake {
             }
             Event::Liquidation(liquidation) => {
                 // What was asked for again is history: it shows neither that the feed lives nor how late it is.
-                let is_history = liquidation.known_at_ms.is_some_and(|at| received.since(at) > LIVE_MS);
+                let is_history = is_past(liquidation.known_at_ms, received);
                 let late_ms = received.since(liquidation.event_time_ms).max(0);
                 self.shared
                     .board(|board| board.liquidation(self.venue, received, liquidation.symbol, is_history));
@@ -225,10 +225,13 @@ impl Intake {
 /// Whether what came shows that a connection delivers: market data that is of now, or that holds nothing for us. Gaps
 /// are our own, and history is what was asked for again.
 fn is_live(events: &[Event], received: EventTime) -> bool {
-    let is_past = |event: &Event| {
-        matches!(event, Event::Gap(_)) || event.known_at().is_some_and(|at| received.since(at) > LIVE_MS)
-    };
-    events.is_empty() || !events.iter().all(is_past)
+    let shows_nothing = |event: &Event| matches!(event, Event::Gap(_)) || is_past(event.known_at(), received);
+    events.is_empty() || !events.iter().all(shows_nothing)
+}
+
+/// Whether what was known then is history when it comes.
+fn is_past(known_at: Option<EventTime>, received: EventTime) -> bool {
+    known_at.is_some_and(|at| received.since(at) > LIVE_MS)
 }
 
 /// The intake of a connection, shared with the task that closes its bars.

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::process::Stdio;
 use std::time::Duration;
 
-use cascade_bus::{Bus, BusError, BusSettings};
+use cascade_bus::{Bus, BusError};
 use fred::clients::Client;
 use fred::interfaces::ClientLike;
 use fred::types::config::Config;
@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use crate::eventually;
+use crate::redis::alert_bus;
 
 /// A cluster, killed when dropped.
 #[derive(Debug)]
@@ -135,15 +136,7 @@ impl TestCluster {
     /// # Errors
     /// Never in practice: the URL is good.
     pub fn bus(&self, instance: &str) -> Result<Bus, BusError> {
-        let settings = BusSettings {
-            response_timeout: Duration::from_secs(1),
-            connect_timeout: Duration::from_secs(1),
-            longest_wait: Duration::from_millis(200),
-            probe_interval: Duration::from_millis(200),
-            instance: instance.to_owned(),
-            ..BusSettings::default()
-        };
-        Bus::open(&self.url(), settings)
+        alert_bus(&self.url(), instance)
     }
 
     /// The port of the master that serves a key.

@@ -38,14 +38,19 @@ impl TestRedis {
     /// # Errors
     /// Never in practice: the URL is good.
     pub fn bus(&self, instance: &str) -> Result<Bus, BusError> {
-        let settings = BusSettings {
-            response_timeout: Duration::from_secs(1),
-            connect_timeout: Duration::from_secs(1),
-            longest_wait: Duration::from_millis(200),
-            probe_interval: Duration::from_millis(200),
-            instance: instance.to_owned(),
-            ..BusSettings::default()
-        };
-        Bus::open(&self.url(), settings)
+        alert_bus(&self.url(), instance)
     }
+}
+
+/// A bus that notices outages fast.
+pub(crate) fn alert_bus(url: &str, instance: &str) -> Result<Bus, BusError> {
+    let settings = BusSettings {
+        response_timeout: Duration::from_secs(1),
+        connect_timeout: Duration::from_secs(1),
+        longest_wait: Duration::from_millis(200),
+        probe_interval: Duration::from_millis(200),
+        instance: instance.to_owned(),
+        ..BusSettings::default()
+    };
+    Bus::open(url, settings)
 }
