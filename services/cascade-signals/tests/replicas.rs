@@ -134,6 +134,17 @@ async fn write(bus: &Bus, events: impl IntoIterator<Item = Event>) {
     }
 }
 
+/// The same, many in a round trip.
+async fn write_fast(bus: &Bus, events: &[Event]) {
+    let stored: Vec<_> = events.iter().map(|event| Stored::event(event, 600).unwrap()).collect();
+    let bounds = StreamBounds { max_len: 1_000_000, ..BOUNDS };
+    for some in stored.chunks(500) {
+        let batches: Vec<_> =
+            some.iter().map(|one| (Shard::of(&symbol()), std::slice::from_ref(one))).collect();
+        bus.store_many(&batches, bounds).await.unwrap().into_iter().for_each(|stored| drop(stored.unwrap()));
+    }
+}
+
 /// What stands in the alert stream of BTC's shard.
 async fn alerts(bus: &Bus) -> Vec<CascadeFinding> {
     let entries = bus.entries(&key::alerts(Shard::of(&symbol())), StreamId::ZERO, 10_000).await.unwrap();
@@ -298,4 +309,56 @@ async fn one_that_dies_without_a_word_is_followed_when_its_leases_have_run_out()
     second.kill().await;
     assert!(eventually(DEADLINE, async || shares(&bus, &both).await == [64, 0]).await);
     first.stop().await;
+}
+
+#[tokio::test]
+async fn who_stops_while_catching_up_leaves_the_cursor_where_it_stood_and_nothing_is_told_again() {
+    let redis = TestRedis::start().await.unwrap();
+    let bus = redis.bus("test").unwrap();
+    let observer = Observer::connect(&redis.url(), &[]).await.unwrap();
+    let keys = EngineKeys::of(Shard::of(&symbol()), "cascade");
+    let first = Replica::start(&redis, "first:1", "balanced");
+    let mut events: Vec<Event> = (0..30_000).map(tick).collect();
+    events.extend((30_000..30_005).flat_map(|second| [liquidation(second, 1_000_000), tick(second)]));
+    events.extend((30_005..60_000).map(tick));
+    write_fast(&bus, &events).await;
+    caught_up(&bus, &observer).await;
+    let before = alerts(&bus).await;
+    assert!(before.last().is_some_and(|told| told.closing.is_some()), "{before:?}");
+    first.stop().await;
+    let cursor = async || {
+        let text: Option<String> = observer.command("GET", &[&keys.cursor]).await.unwrap();
+        text.unwrap().parse::<StreamId>().unwrap()
+    };
+    let stood = cursor().await;
+
+    // Another version's: a cold start, and minutes of entries to read.
+    observer.command::<String>("SET", &[&keys.state, "no snapshot"]).await.unwrap();
+    let second = Replica::start(&redis, "second:2", "balanced");
+    let reads = async || second.metrics.render().contains("cascade_engine_events_total{kind=\"tick\"}");
+    assert!(eventually(DEADLINE, reads).await);
+    second.stop().await;
+    assert!(cursor().await >= stood, "{} {stood}", cursor().await);
+    let third = Replica::start(&redis, "third:3", "balanced");
+    write(&bus, [tick(60_001)]).await;
+    caught_up(&bus, &observer).await;
+    assert_eq!(alerts(&bus).await, before);
+    third.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_of_another_kind_in_one_shard_keeps_no_other_from_being_served() {
+    let redis = TestRedis::start().await.unwrap();
+    let bus = redis.bus("test").unwrap();
+    let observer = Observer::connect(&redis.url(), &[]).await.unwrap();
+    let mut others = Shard::all().filter(|shard| *shard != Shard::of(&symbol()));
+    let mut keys = || EngineKeys::of(others.next().unwrap(), "cascade");
+    observer.command::<String>("SET", &[&keys().cursor, "no stream id"]).await.unwrap();
+    observer.command::<u64>("LPUSH", &[&keys().lease, "no lease"]).await.unwrap();
+    observer.command::<u64>("LPUSH", &[&keys().state, "no snapshot"]).await.unwrap();
+    let replica = Replica::start(&redis, "first:1", "balanced");
+    write(&bus, (0..70).map(tick)).await;
+    caught_up(&bus, &observer).await;
+    assert!(eventually(DEADLINE, async || replica.health.readiness().is_ready()).await);
+    replica.stop().await;
 }

@@ -45,6 +45,8 @@ impl Kept {
             seen.insert(holder.id.clone(), copied);
         }
         self.holders = seen;
+        // Where nobody serves a shard yet, its loss is told once.
+        self.of_shard.retain(|shard, _| !lost.iter().any(|lost| lost.shards.contains(shard)));
         for holder in holders {
             for shard in &holder.shards {
                 self.of_shard.insert(*shard, holder.id.clone());

@@ -144,8 +144,8 @@ impl Writer {
         if self.asked.is_some_and(|(at, before)| before == reconnects && now.since(at) < LOOK_MS) {
             return Vec::new();
         }
-        let Ok(holders) = self.bus.holders().await else { return Vec::new() };
         self.asked = Some((now, reconnects));
+        let Ok(holders) = self.bus.holders().await else { return Vec::new() };
         self.kept.look(now, written_at, &holders)
     }
 

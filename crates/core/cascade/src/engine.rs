@@ -180,9 +180,11 @@ impl CascadeEngine {
             admit_market(&mut self.state.markets, &self.state.facts, symbol, to);
         }
         let facts = &self.state.facts;
+        // Whoever was overtaken has heard nothing since the last tick, whatever the gap says.
+        let from = if overtaken { gap.from_ms.min(facts.tick.unwrap_or(to)) } else { gap.from_ms };
         for market in self.state.markets.iter_mut() {
             if overtaken {
-                market.void_trades(gap.from_ms, to);
+                market.void_trades(from, to);
             }
             if every || gap.symbols.contains(&market.symbol) {
                 match gap.stream {
@@ -195,7 +197,7 @@ impl CascadeEngine {
                         market.price.void(gap.venue, to);
                         market.refresh_price(facts);
                     }
-                    GapStream::Trades => market.void_trades(gap.from_ms, to),
+                    GapStream::Trades => market.void_trades(from, to),
                 }
             }
         }

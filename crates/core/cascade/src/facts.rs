@@ -86,7 +86,10 @@ impl Facts {
     /// The latest that an event may be known.
     #[inline]
     pub(crate) fn latest(&self) -> Option<EventTime> {
-        self.tick.map(|tick| tick.plus_ms(i64::from(self.config.memory.future_s) * 1_000))
+        // Past a hole in the stream the last tick is not the time any more.
+        self.tick
+            .max(self.heard_from.filter(|_| self.tick.is_some()))
+            .map(|tick| tick.plus_ms(i64::from(self.config.memory.future_s) * 1_000))
     }
 
     /// What lies before this is not wholly known, for whatever symbol.

@@ -27,7 +27,7 @@ const DAY: usize = 288;
 const SPANS: [(usize, usize); 5] = [(60, 0), (300, 0), (900, 0), (3_600, 0), (360, 60)];
 
 /// What a span holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Sum {
     known: usize,
     squares: u128,
@@ -51,6 +51,7 @@ impl Sum {
 
 /// Squared returns of an hour and samples of a day.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Kept")]
 pub(crate) struct Returns {
     /// The whole second of the last tick.
     second: Option<i64>,
@@ -58,9 +59,33 @@ pub(crate) struct Returns {
     price: Option<f64>,
     /// Second by second, the last at the end.
     squares: VecDeque<i64>,
+    #[serde(skip)]
     sums: [Sum; SPANS.len()],
     /// Volatility of five minutes at each whole 300 s passed, the last at the end.
     samples: VecDeque<i64>,
+}
+
+/// What of them is written down: sums are made anew.
+#[derive(Deserialize)]
+struct Kept {
+    second: Option<i64>,
+    price: Option<f64>,
+    squares: VecDeque<i64>,
+    samples: VecDeque<i64>,
+}
+
+impl From<Kept> for Returns {
+    fn from(Kept { second, price, mut squares, mut samples }: Kept) -> Self {
+        squares.drain(..squares.len().saturating_sub(HELD));
+        samples.drain(..samples.len().saturating_sub(DAY + 1));
+        let mut sums = [Sum::default(); SPANS.len()];
+        for (sum, (from, to)) in sums.iter_mut().zip(SPANS) {
+            let held = squares.len();
+            let span = squares.range(held.saturating_sub(from)..held.saturating_sub(to));
+            span.for_each(|square| sum.add(*square));
+        }
+        Self { second, price, squares, sums, samples }
+    }
 }
 
 impl Returns {

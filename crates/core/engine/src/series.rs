@@ -14,11 +14,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Span {
     steps: usize,
+    #[serde(skip)]
     known: usize,
 }
 
 /// Samples at whole steps, oldest first, as many as the longest span needs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Kept")]
 pub struct Series {
     step_ms: i64,
     spans: Vec<Span>,
@@ -26,6 +28,40 @@ pub struct Series {
     /// Number of the newest sample: its time divided by the step.
     newest: Option<i64>,
     samples: VecDeque<Option<f64>>,
+}
+
+/// A series as it stands in a snapshot, before it is believed.
+#[derive(Deserialize)]
+struct Kept {
+    step_ms: i64,
+    spans: Vec<Span>,
+    capacity: usize,
+    newest: Option<i64>,
+    samples: VecDeque<Option<f64>>,
+}
+
+/// No series has a longer span, in steps.
+const LONGEST_SPAN: usize = 100_000;
+
+impl TryFrom<Kept> for Series {
+    type Error = &'static str;
+
+    fn try_from(kept: Kept) -> Result<Self, Self::Error> {
+        let longest = kept.spans.iter().map(|span| span.steps).max().unwrap_or(0);
+        if kept.step_ms < 1 || longest > LONGEST_SPAN || kept.capacity != longest + 2 {
+            return Err("a series of no sense");
+        }
+        let known = |span: &Span| {
+            let last = kept.samples.iter().rev().take(span.steps);
+            Span { steps: span.steps, known: last.filter(|sample| sample.is_some()).count() }
+        };
+        let spans = kept.spans.iter().map(known).collect();
+        let Kept { step_ms, capacity, newest, samples, .. } = kept;
+        if samples.len() > capacity {
+            return Err("a series of more samples than it holds");
+        }
+        Ok(Self { step_ms, spans, capacity, newest, samples })
+    }
 }
 
 impl Series {

@@ -19,7 +19,14 @@ if cursor == ARGV[3] then
   keep()
   return 'already_done'
 end
-if cursor ~= ARGV[2] then
+-- A cursor never goes back: what lies after it is out.
+local function is_before(id, other)
+  local ms, seq = id:match('^(%d+)%-(%d+)$')
+  local other_ms, other_seq = other:match('^(%d+)%-(%d+)$')
+  ms, seq, other_ms, other_seq = tonumber(ms), tonumber(seq), tonumber(other_ms), tonumber(other_seq)
+  return ms < other_ms or (ms == other_ms and seq < other_seq)
+end
+if cursor ~= ARGV[2] or is_before(ARGV[3], cursor) then
   return 'cursor_moved'
 end
 local durable = tonumber(ARGV[8])

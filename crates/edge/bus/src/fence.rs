@@ -104,8 +104,8 @@ const MOST_BYTES: usize = 8 << 20;
 const TAKEN_AT_ONCE: usize = 8;
 
 impl Bus {
-    /// Says that `member` of `group` lives (`None` = only listen), and tells which do, in order of their names: those
-    /// heard of within `ttl_ms` of Redis' clock.
+    /// Says that `member` of `group` lives (`None` = only listen), and tells which do, in order of their names, each with
+    /// when it last said so: those heard of within `ttl_ms` of Redis' clock, milliseconds.
     ///
     /// # Errors
     /// Redis is away or refuses.
@@ -114,7 +114,7 @@ impl Bus {
         group: &str,
         member: Option<&str>,
         ttl_ms: u64,
-    ) -> Result<Vec<String>, BusError> {
+    ) -> Result<Vec<(String, i64)>, BusError> {
         let mut cmd = script::MEET.call(&[&key::members(group)]);
         cmd.arg(member.unwrap_or_default()).arg(ttl_ms);
         script::MEET.run_one(&self.link, cmd, self.settings.response_timeout).await
@@ -130,21 +130,22 @@ impl Bus {
         self.link.query::<u64>(&cmd, self.settings.response_timeout).await.map(drop)
     }
 
-    /// Who owns each shard for an engine: the owner of [`Claim`], or `None` where no lease is live.
+    /// Who owns each shard for an engine: the owner of [`Claim`], or `None` where no lease is live or can be read.
     ///
     /// # Errors
-    /// Redis is away, or a key holds another type.
+    /// Redis is away.
     pub async fn owners(&self, engine: &str) -> Result<Vec<Option<String>>, BusError> {
-        let leases: Vec<_> = Shard::all().map(|shard| EngineKeys::of(shard, engine).lease).collect();
-        self.get_many(&leases).await
+        let mut pipe = redis::Pipeline::new();
+        for shard in Shard::all() {
+            pipe.cmd("GET").arg(EngineKeys::of(shard, engine).lease);
+        }
+        let answers = self.link.pipeline(&mut pipe, self.settings.response_timeout).await?;
+        Ok(answers.into_iter().map(|answer| answer.ok().flatten()).collect())
     }
 
     /// Takes shards whose lease is free (or was this owner's): for each the new epoch and the cursor, or `None` if
-    /// somebody else's lease is live.
-    ///
-    /// # Errors
-    /// Redis is away or refuses; some shards may have been taken all the same.
-    pub async fn take(&self, claim: &Claim, shards: &[Shard]) -> Result<Vec<Option<Owned>>, BusError> {
+    /// somebody else's lease is live; or why this shard alone was not taken, or was taken and can't be used.
+    pub async fn take(&self, claim: &Claim, shards: &[Shard]) -> Vec<Result<Option<Owned>, BusError>> {
         let mut taken = Vec::with_capacity(shards.len());
         for some in shards.chunks(TAKEN_AT_ONCE) {
             let calls = some.iter().map(|shard| {
@@ -153,28 +154,34 @@ impl Bus {
                 cmd.arg(&claim.owner).arg(claim.ttl_ms);
                 cmd
             });
-            let answers =
-                script::TAKE.run::<Vec<Vec<u8>>>(&self.link, calls, self.settings.response_timeout).await?;
-            for answer in answers {
-                taken.push(owned(answer?)?);
+            match script::TAKE.run::<Vec<Vec<u8>>>(&self.link, calls, self.settings.response_timeout).await {
+                Ok(answers) => taken.extend(answers.into_iter().map(|answer| answer.and_then(owned))),
+                Err(error) => {
+                    // Redis is away: the others need not be tried.
+                    taken.resize(shards.len(), Err(error));
+                    break;
+                }
             }
         }
-        Ok(taken)
+        taken
     }
 
-    /// Renews the leases of shards held under these epochs: `false` = it is not ours any more.
+    /// Renews the leases of shards held under these epochs: `false` = it is not ours any more. Each has its own result.
     ///
     /// # Errors
-    /// Redis is away or refuses.
-    pub async fn renew(&self, claim: &Claim, shards: &[(Shard, u64)]) -> Result<Vec<bool>, BusError> {
+    /// Redis is away.
+    pub async fn renew(
+        &self,
+        claim: &Claim,
+        shards: &[(Shard, u64)],
+    ) -> Result<Vec<Result<bool, BusError>>, BusError> {
         let calls = shards.iter().map(|(shard, epoch)| {
             let keys = EngineKeys::of(*shard, &claim.engine);
             let mut cmd = script::RENEW.call(&[&keys.lease, &keys.epoch]);
             cmd.arg(&claim.owner).arg(epoch).arg(claim.ttl_ms);
             cmd
         });
-        let answers = script::RENEW.run::<bool>(&self.link, calls, self.settings.response_timeout).await?;
-        answers.into_iter().collect()
+        script::RENEW.run::<bool>(&self.link, calls, self.settings.response_timeout).await
     }
 
     /// Gives leases back, so that others need not wait for them to run out. Those that are not ours stay.

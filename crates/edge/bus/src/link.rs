@@ -130,7 +130,7 @@ impl Link {
         let results = Box::pin(self.by_groups(pipe, Together::Node, limit)).await?;
         if results.iter().any(Result::is_err) {
             // Slots may have moved.
-            self.learn(limit).await?;
+            self.learn(limit).await.ok();
         }
         Ok(results)
     }

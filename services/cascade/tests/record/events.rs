@@ -153,7 +153,7 @@ async fn a_shard_with_a_snapshot_is_recorded_from_there_on() {
 /// Puts a snapshot where an engine's script does.
 async fn keep_state(bus: &Bus, shard: Shard, state: Vec<u8>) {
     let claim = Claim { engine: "cascade".to_owned(), owner: "test".to_owned(), ttl_ms: 10_000 };
-    let owned = bus.take(&claim, &[shard]).await.unwrap().pop().unwrap().unwrap();
+    let owned = bus.take(&claim, &[shard]).await.pop().unwrap().unwrap().unwrap();
     let (from, to) = (StreamId::ZERO, StreamId { ms: 1, seq: 0 });
     let (durable, publish) = (Vec::new(), Vec::new());
     let batch = Batch { shard, epoch: owned.epoch, from, to, durable, publish, state: Some(state) };

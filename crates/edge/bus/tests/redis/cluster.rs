@@ -47,7 +47,7 @@ async fn scripts_of_all_shards_run_at_once_and_each_has_its_own_result() {
 
     let claim = Claim { engine: ENGINE.to_owned(), owner: "one".to_owned(), ttl_ms: 60_000 };
     let shards: Vec<_> = Shard::all().collect();
-    let owned = bus.take(&claim, &shards).await.unwrap();
+    let owned: Vec<_> = bus.take(&claim, &shards).await.into_iter().map(|owned| owned.unwrap()).collect();
     assert!(owned.iter().all(Option::is_some), "{owned:?}");
     let batch = |shard: &Shard, epoch: u64| Batch {
         shard: *shard,
@@ -71,7 +71,7 @@ async fn scripts_of_all_shards_run_at_once_and_each_has_its_own_result() {
     }
     let held: Vec<_> =
         shards.iter().zip(&owned).map(|(s, owned)| (*s, owned.as_ref().unwrap().epoch)).collect();
-    assert_eq!(bus.renew(&claim, &held).await.unwrap(), vec![true; shards.len()]);
+    assert_eq!(bus.renew(&claim, &held).await.unwrap(), vec![Ok(true); shards.len()]);
     let alerts = bus.entries(&key::alerts(shard(9)), StreamId::ZERO, 9).await.unwrap();
     assert_eq!(
         alerts[0].one.as_deref(),

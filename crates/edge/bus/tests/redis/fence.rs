@@ -1,8 +1,8 @@
 //! Leases, epochs and commits, and that a refused one says nothing.
 
 use crate::subscriber::{heard, listen};
-use crate::support::{eventually, redis, shard};
-use cascade_bus::{Batch, Bus, Claim, Commit, Owned, StreamId};
+use crate::support::{ask, eventually, redis, shard};
+use cascade_bus::{Batch, Bus, BusError, Claim, Commit, Owned, StreamId};
 use cascade_domain::Shard;
 use cascade_wire::{Channel, key};
 
@@ -13,7 +13,7 @@ fn claim(owner: &str, ttl_ms: u64) -> Claim {
 }
 
 async fn take(bus: &Bus, owner: &str, shard: Shard) -> Option<Owned> {
-    bus.take(&claim(owner, 60_000), &[shard]).await.unwrap().remove(0)
+    bus.take(&claim(owner, 60_000), &[shard]).await.remove(0).unwrap()
 }
 
 fn id(ms: u64) -> StreamId {
@@ -53,11 +53,11 @@ async fn a_live_lease_keeps_others_out_and_a_released_one_does_not() {
 async fn a_lease_runs_out_and_is_ours_still_until_somebody_takes_it() {
     let (_server, bus) = redis().await;
     let short = claim("one", 1);
-    let mine = bus.take(&short, &[shard(5)]).await.unwrap().remove(0).unwrap();
-    assert_eq!(bus.renew(&short, &[(shard(5), mine.epoch)]).await.unwrap(), [true]);
+    let mine = bus.take(&short, &[shard(5)]).await.remove(0).unwrap().unwrap();
+    assert_eq!(bus.renew(&short, &[(shard(5), mine.epoch)]).await.unwrap(), [Ok(true)]);
     eventually(async || take(&bus, "two", shard(5)).await.ok_or("the lease holds")).await;
-    assert_eq!(bus.renew(&claim("one", 60_000), &[(shard(5), mine.epoch)]).await.unwrap(), [false]);
-    assert_eq!(bus.renew(&short, &[]).await.unwrap(), [false; 0]);
+    assert_eq!(bus.renew(&claim("one", 60_000), &[(shard(5), mine.epoch)]).await.unwrap(), [Ok(false)]);
+    assert_eq!(bus.renew(&short, &[]).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -77,6 +77,7 @@ async fn a_commit_is_done_once_and_only_by_the_owner_from_where_it_stood() {
         (batch(old, StreamId::ZERO, id(10)), Commit::Fenced),
         (batch(epoch, StreamId::ZERO, id(20)), Commit::CursorMoved),
         (batch(epoch, id(10), id(20)), Commit::Done),
+        (batch(epoch, id(20), id(9)), Commit::CursorMoved),
     ];
     for (batch, expected) in table {
         assert_eq!(bus.commit(ENGINE, &batch).await.unwrap(), expected, "{batch:?}");
@@ -91,9 +92,9 @@ async fn a_commit_is_done_once_and_only_by_the_owner_from_where_it_stood() {
 async fn batches_of_many_shards_each_have_their_own_result() {
     let (_server, bus) = redis().await;
     let shards = [shard(1), shard(2)];
-    let owned = bus.take(&claim("one", 60_000), &shards).await.unwrap();
+    let owned = bus.take(&claim("one", 60_000), &shards).await;
     let of = |i: usize, epoch: u64| Batch { shard: shards[i], ..batch(epoch, StreamId::ZERO, id(1)) };
-    let batches = [of(0, owned[0].as_ref().unwrap().epoch), of(1, 1)];
+    let batches = [of(0, owned[0].clone().unwrap().unwrap().epoch), of(1, 1)];
     let results = bus.commit_many(ENGINE, &batches).await.unwrap();
     assert_eq!(results, [Ok(Commit::Done), Ok(Commit::Fenced)]);
 }
@@ -161,16 +162,23 @@ async fn a_snapshot_goes_with_its_batch_stays_when_a_batch_has_none_and_is_refus
 #[tokio::test]
 async fn members_live_as_long_as_their_word_holds_and_until_they_part() {
     let (_server, bus) = redis().await;
-    let all = async || bus.meet("signals", None, 60_000).await.unwrap();
+    let meet = async |group: &str, member: Option<&str>, ttl_ms| {
+        let live = bus.meet(group, member, ttl_ms).await.unwrap();
+        live.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    let all = async || meet("signals", None, 60_000).await;
     assert_eq!(all().await, Vec::<String>::new(), "who only listens is no member");
-    assert_eq!(bus.meet("signals", Some("b"), 60_000).await.unwrap(), ["b"]);
-    assert_eq!(bus.meet("signals", Some("a"), 60_000).await.unwrap(), ["a", "b"]);
-    assert_eq!(bus.meet("others", Some("c"), 60_000).await.unwrap(), ["c"]);
+    assert_eq!(meet("signals", Some("b"), 60_000).await, ["b"]);
+    assert_eq!(meet("signals", Some("a"), 60_000).await, ["a", "b"]);
+    assert_eq!(meet("others", Some("c"), 60_000).await, ["c"]);
+    let first = bus.meet("signals", None, 60_000).await.unwrap().remove(0);
     eventually(async || {
-        let live = bus.meet("signals", Some("a"), 20).await.unwrap();
+        let live = meet("signals", Some("a"), 20).await;
         if live == ["a"] { Ok(()) } else { Err(live) }
     })
     .await;
+    let later = bus.meet("signals", None, 60_000).await.unwrap().remove(0);
+    assert!(later.0 == first.0 && later.1 > first.1, "when a word was said is told: {first:?} {later:?}");
     assert_eq!(all().await, ["a", "b"], "a word holds for as long as the listener says");
     bus.part("signals", "b").await.unwrap();
     assert_eq!(all().await, ["a"]);
@@ -190,17 +198,35 @@ async fn the_owners_of_all_shards_are_told() {
 async fn snapshots_of_all_shards_too_large_for_one_round_trip_are_kept_all_the_same() {
     let (_server, bus) = redis().await;
     let shards: Vec<Shard> = Shard::all().take(8).collect();
-    let owned = bus.take(&claim("one", 60_000), &shards).await.unwrap();
-    let of = |(shard, owned): (&Shard, &Option<Owned>)| Batch {
+    let owned = bus.take(&claim("one", 60_000), &shards).await;
+    let of = |(shard, owned): (&Shard, Result<Option<Owned>, BusError>)| Batch {
         shard: *shard,
         state: Some(vec![shard.number(); 3 << 20]),
-        ..batch(owned.as_ref().unwrap().epoch, StreamId::ZERO, id(1))
+        ..batch(owned.unwrap().unwrap().epoch, StreamId::ZERO, id(1))
     };
-    let batches: Vec<Batch> = shards.iter().zip(&owned).map(of).collect();
+    let batches: Vec<Batch> = shards.iter().zip(owned).map(of).collect();
     let results = bus.commit_many(ENGINE, &batches).await.unwrap();
     assert_eq!(results, vec![Ok(Commit::Done); 8]);
-    let again = bus.take(&claim("one", 60_000), &shards).await.unwrap();
+    let again = bus.take(&claim("one", 60_000), &shards).await;
     for (batch, owned) in batches.iter().zip(again) {
-        assert!(owned.unwrap().state == batch.state, "{}", batch.shard);
+        assert!(owned.unwrap().unwrap().state == batch.state, "{}", batch.shard);
     }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_one_shard_costs_no_other() {
+    let (server, bus) = redis().await;
+    let keys = cascade_wire::EngineKeys::of(shard(6), ENGINE);
+    ask(&server, redis::cmd("SET").arg(&keys.cursor).arg("no stream id")).await;
+    let shards = [shard(5), shard(6), shard(7)];
+    let taken = bus.take(&claim("one", 60_000), &shards).await;
+    assert!(matches!(taken[..], [Ok(Some(_)), Err(BusError::Reply(_)), Ok(Some(_))]), "{taken:?}");
+    let epoch = |i: usize| taken[i].clone().unwrap().unwrap().epoch;
+    ask(&server, redis::cmd("DEL").arg(&keys.lease)).await;
+    ask(&server, redis::cmd("LPUSH").arg(&keys.lease).arg("no lease")).await;
+    let held = [(shard(5), epoch(0)), (shard(6), 1), (shard(7), epoch(2))];
+    let renewed = bus.renew(&claim("one", 60_000), &held).await.unwrap();
+    assert!(matches!(renewed[..], [Ok(true), _, Ok(true)]), "{renewed:?}");
+    let owners = bus.owners(ENGINE).await.unwrap();
+    assert_eq!((owners[5].as_deref(), owners[6].as_deref()), (Some("one"), None));
 }

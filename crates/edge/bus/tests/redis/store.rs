@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::support::{BOUNDS, redis, shard};
+use crate::support::{BOUNDS, ask, redis, shard};
 use cascade_bus::{
     Batch, Bus, BusError, Claim, Commit, Entry, PrivateRedis, Stored, StoredCount, StreamBounds, StreamId,
 };
@@ -162,7 +162,7 @@ async fn a_stream_is_not_trimmed_past_a_snapshot_that_an_engine_keeps() {
         ask(&server, redis::cmd("XADD").arg("{s02}:market").arg(format!("{i}-0")).arg("e").arg(&bytes)).await;
     }
     let claim = Claim { engine: "cascade".to_owned(), owner: "one".to_owned(), ttl_ms: 60_000 };
-    let epoch = bus.take(&claim, &[shard(2)]).await.unwrap().remove(0).unwrap().epoch;
+    let epoch = bus.take(&claim, &[shard(2)]).await.remove(0).unwrap().unwrap().epoch;
     let to = StreamId { ms: 300, seq: 0 };
     let (durable, publish, state) = (vec![], vec![], Some(b"as of 300".to_vec()));
     let batch = Batch { shard: shard(2), epoch, from: StreamId::ZERO, to, durable, publish, state };
@@ -228,12 +228,6 @@ async fn a_private_server_that_ends_by_itself_is_noticed() {
 }
 
 /// Sends a command as somebody else would.
-async fn ask(server: &PrivateRedis, cmd: &redis::Cmd) {
-    let client = redis::Client::open(server.url()).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    cmd.exec_async(&mut connection).await.unwrap();
-}
-
 #[tokio::test]
 async fn a_server_that_forgot_the_scripts_is_taught_again() {
     let (mut server, bus) = redis().await;

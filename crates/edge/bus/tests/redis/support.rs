@@ -19,6 +19,13 @@ pub(crate) async fn redis() -> (PrivateRedis, Bus) {
     (server, bus)
 }
 
+/// Any command, as a person would type it.
+pub(crate) async fn ask(server: &PrivateRedis, cmd: &redis::Cmd) {
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    cmd.exec_async(&mut connection).await.unwrap();
+}
+
 pub(crate) fn bus(server: &PrivateRedis) -> Bus {
     Bus::open(&server.url(), settings()).unwrap()
 }

@@ -15,6 +15,8 @@ use crate::Output;
 
 /// A snapshot is at most this old, wall time, less what a commit may take.
 const SNAPSHOT: Duration = Duration::from_secs(8);
+/// After a change of an episode a new one is kept, but not so soon after the last.
+const SNAPSHOT_AT_LEAST: Duration = Duration::from_secs(1);
 /// A cursor without findings is moved at most this often, wall time.
 const IDLE_COMMIT: Duration = Duration::from_secs(2);
 /// Why an engine that was overtaken has a hole in all that it knows.
@@ -44,6 +46,8 @@ pub(super) struct Held<E> {
     /// Where the snapshot on Redis stands.
     snapshot_at: StreamId,
     snapshot_due: Instant,
+    /// Before this none is kept, unless it is the last.
+    snapshot_from: Instant,
 }
 
 impl<E: Engine> Held<E> {
@@ -66,6 +70,7 @@ impl<E: Engine> Held<E> {
             last_commit: None,
             snapshot_at: StreamId::ZERO,
             snapshot_due: now + stagger,
+            snapshot_from: now,
         };
         let refused = owned.state.and_then(|state| held.resume(&state).err());
         (held, refused)
@@ -117,14 +122,15 @@ impl<E: Engine> Held<E> {
     /// Whether there is something to put out, or the cursor lags (`last`: whether anything was heard since the snapshot).
     pub(super) fn is_due(&self, last: bool) -> bool {
         if last {
-            return self.position > self.snapshot_at;
+            // A cursor never goes back: where we have not come up to it, there is nothing to leave.
+            return self.position > self.snapshot_at && self.position >= self.cursor;
         }
         let speaks = !self.said.is_empty() || self.last_commit.is_none_or(|at| at.elapsed() >= IDLE_COMMIT);
         self.position > self.cursor && speaks
     }
 
     /// What has been said since the cursor, encoded for the script; with a snapshot when it is time, when an episode
-    /// changed, and when `last` says that it is the last from us.
+    /// changed (once a second at most), and when `last` says that it is the last from us.
     pub(super) fn batch(&self, shard: Shard, output: Output, last: bool) -> Batch {
         let mut batch = Batch {
             shard,
@@ -148,7 +154,9 @@ impl<E: Engine> Held<E> {
                 }
             }
         }
-        if last || wall() >= self.snapshot_due || self.said.iter().any(changes_an_episode) {
+        let now = wall();
+        let is_wanted = now >= self.snapshot_due || self.said.iter().any(changes_an_episode);
+        if last || is_wanted && now >= self.snapshot_from {
             match encode_state(E::STATE_VERSION, &self.position.to_string(), self.engine.state()) {
                 Ok(state) => batch.state = Some(state),
                 Err(error) => tracing::error!(%shard, %error, "a snapshot that can't be encoded is not kept"),
@@ -164,7 +172,9 @@ impl<E: Engine> Held<E> {
         self.last_commit = Some(now);
         if batch.state.is_some() {
             self.snapshot_at = batch.to;
-            self.snapshot_due = now + SNAPSHOT;
+            (self.snapshot_due, self.snapshot_from) = (now + SNAPSHOT, now + SNAPSHOT_AT_LEAST);
+        } else if self.said.iter().any(changes_an_episode) {
+            self.snapshot_due = self.snapshot_from;
         }
         std::mem::take(&mut self.said)
     }

@@ -21,6 +21,7 @@ use cascade_engine::Engine;
 use cascade_wire::EngineBeat;
 
 use self::held::Held;
+use self::rank::Members;
 use crate::{Context, Latency, Metric, Output, Shutdown, Stage, Throttle};
 
 /// How long a lease holds without being renewed, and a replica is believed to live, wall time.
@@ -74,8 +75,9 @@ pub struct Pump<D: Detector> {
     bus: Bus,
     claim: Claim,
     shards: BTreeMap<Shard, Held<D::Engine>>,
-    /// Shards whose stream or lease can't be read.
+    /// Shards of which something on Redis is of the wrong kind.
     broken: BTreeSet<Shard>,
+    members: Members,
     /// Engines that own shards, by version and configuration, as last seen.
     labels: BTreeSet<String>,
     throttle: Throttle,
@@ -109,6 +111,7 @@ impl<D: Detector> Pump<D> {
             claim,
             shards: BTreeMap::new(),
             broken: BTreeSet::new(),
+            members: Members::default(),
             labels: BTreeSet::new(),
             throttle: Throttle::new(LOGGED_A_MINUTE, 60_000),
         }
@@ -135,10 +138,11 @@ impl<D: Detector> Pump<D> {
                 read = self.read(&mut reader) => read,
             };
             match read {
-                Ok(entries) => {
-                    self.find_holes(&entries).await;
-                    self.take(entries);
-                }
+                Ok(entries) => match self.find_holes(&entries).await {
+                    Ok(()) => self.take(entries),
+                    // What may lie after a hole is read again.
+                    Err(error) => self.warn(&error, "can't tell whether the streams have holes"),
+                },
                 Err(error) => {
                     self.warn(&error, "can't read the streams");
                     tokio::time::sleep(RETRY).await;
@@ -165,13 +169,14 @@ impl<D: Detector> Pump<D> {
     /// Looks who lives: what is not ours is handed over, what is ours and free is taken. `renews`: leases are renewed,
     /// and others are told that we live.
     async fn look(&mut self, renews: bool, shutdown: &Shutdown) -> Result<(), BusError> {
+        let (group, me) = (self.context.name, self.context.instance.clone());
+        let mut live = self.bus.meet(group, renews.then_some(me.as_str()), LEASE_MS).await?;
+        if !live.iter().any(|(member, _)| *member == me) {
+            live = self.bus.meet(group, Some(&me), LEASE_MS).await?;
+        }
+        let members = self.members.proven(live, &me);
         if renews {
             self.renew().await?;
-        }
-        let (group, me) = (self.context.name, self.context.instance.clone());
-        let mut members = self.bus.meet(group, renews.then_some(me.as_str()), LEASE_MS).await?;
-        if !members.contains(&me) {
-            members = self.bus.meet(group, Some(&me), LEASE_MS).await?;
         }
         let is_ours = |shard: &Shard| rank::best(*shard, &members) == Some(&me);
         let others: Vec<_> = self.shards.keys().copied().filter(|shard| !is_ours(shard)).collect();
@@ -181,9 +186,12 @@ impl<D: Detector> Pump<D> {
         }
         let is_free = |shard: &Shard| !self.shards.contains_key(shard) && !self.broken.contains(shard);
         let wanted: Vec<_> = Shard::all().filter(|shard| is_ours(shard) && is_free(shard)).collect();
-        for (shard, owned) in wanted.iter().zip(self.bus.take(&self.claim, &wanted).await?) {
-            if let Some(owned) = owned {
-                self.load(*shard, owned);
+        for (shard, owned) in wanted.iter().zip(self.bus.take(&self.claim, &wanted).await) {
+            match owned {
+                Ok(Some(owned)) => self.load(*shard, owned),
+                Ok(None) => {}
+                Err(error) if error.is_transient() => self.warn(&error, "can't take a shard"),
+                Err(error) => self.set_aside(*shard, &error),
             }
         }
         let state = if self.shards.is_empty() {
@@ -217,20 +225,20 @@ impl<D: Detector> Pump<D> {
     async fn renew(&mut self) -> Result<(), BusError> {
         let held: Vec<_> = self.shards.iter().map(|(shard, held)| (*shard, held.epoch)).collect();
         for ((shard, _), ours) in held.iter().zip(self.bus.renew(&self.claim, &held).await?) {
-            if !ours {
-                self.give_up(*shard, "lease_lost");
+            match ours {
+                Ok(true) => {}
+                Ok(false) => self.give_up(*shard, "lease_lost"),
+                Err(error) => self.warn(&error, "can't renew a lease"),
             }
         }
         let all: Vec<_> = Shard::all().collect();
         self.broken.clear();
         for (shard, oldest) in all.iter().zip(self.bus.oldest(&all).await?) {
-            if let Err(error) = oldest {
+            match oldest {
+                Ok(_) => {}
+                Err(error) if error.is_transient() => self.warn(&error, "can't look at a stream"),
                 // Asked for together with the others, it would keep them all from being read.
-                tracing::warn!(%shard, %error, "no stream to read");
-                self.broken.insert(*shard);
-                if self.shards.contains_key(shard) {
-                    self.give_up(*shard, "unreadable");
-                }
+                Err(error) => self.set_aside(*shard, &error),
             }
         }
         let owners = self.bus.owners(&self.claim.engine).await?;
@@ -263,7 +271,7 @@ impl<D: Detector> Pump<D> {
 
     /// Finds out which of the shards that were read had entries trimmed away that we never saw: it may be so where we
     /// are far behind, or where nothing came for long.
-    async fn find_holes(&mut self, read: &[(Shard, Vec<Entry>)]) {
+    async fn find_holes(&mut self, read: &[(Shard, Vec<Entry>)]) -> Result<(), BusError> {
         let is_suspect = |(shard, entries): &&(Shard, Vec<Entry>)| {
             let Some((held, first)) = self.shards.get(shard).zip(entries.first()) else { return false };
             let after_long = first.id.ms > held.position.ms.saturating_add(HOLE_MS);
@@ -271,20 +279,29 @@ impl<D: Detector> Pump<D> {
         };
         let suspects: Vec<_> = read.iter().filter(is_suspect).map(|(shard, _)| *shard).collect();
         if suspects.is_empty() {
-            return;
+            return Ok(());
         }
-        let oldest = match self.bus.oldest(&suspects).await {
-            Ok(oldest) => oldest,
-            Err(error) => return self.warn(&error, "can't tell whether the streams have holes"),
-        };
-        for (shard, oldest) in suspects.into_iter().zip(oldest) {
-            let Some(held) = self.shards.get_mut(&shard) else { continue };
+        for (shard, oldest) in suspects.iter().zip(self.bus.oldest(&suspects).await?) {
+            let oldest = oldest?;
+            let Some(held) = self.shards.get_mut(shard) else { continue };
             held.is_resumed = false;
-            if oldest.ok().flatten().is_some_and(|oldest| oldest > held.position) {
+            if oldest.is_some_and(|oldest| oldest > held.position) {
                 held.overtaken = true;
                 self.context.metrics.add(Metric::Overtaken, &[], 1);
                 tracing::warn!(%shard, "the stream was trimmed before it was read: findings say `warming`");
             }
+        }
+        Ok(())
+    }
+
+    /// A shard of which something on Redis is of the wrong kind is let be until the next renewal.
+    fn set_aside(&mut self, shard: Shard, error: &BusError) {
+        if let Some(suppressed) = self.throttle.admit("set_aside", self.context.clock.now()) {
+            tracing::warn!(%shard, %error, suppressed, "the shard can't be served");
+        }
+        self.broken.insert(shard);
+        if self.shards.contains_key(&shard) {
+            self.give_up(shard, "unreadable");
         }
     }
 
@@ -356,7 +373,7 @@ impl<D: Detector> Pump<D> {
         let results = loop {
             match self.bus.commit_many(&self.claim.engine, &batches).await {
                 Ok(results) => break results,
-                Err(error) if shutdown.is_requested() => {
+                Err(error) if leaving.is_some() || shutdown.is_requested() => {
                     tracing::warn!(%error, "not committed; the next owner tells it");
                     return;
                 }
@@ -375,8 +392,7 @@ impl<D: Detector> Pump<D> {
                     self.warn(&error, "Redis does not take findings; they wait");
                 }
                 Err(error) => {
-                    tracing::warn!(shard = %batch.shard, %error, "Redis refuses a batch");
-                    self.give_up(batch.shard, "error");
+                    self.set_aside(batch.shard, &error);
                 }
             }
         }

@@ -3,7 +3,37 @@
 //! A replica that comes takes its share from all others, and one that goes leaves its share to all others; no other
 //! shard moves. Every replica works it out alone. Knows no Redis.
 
+use std::collections::BTreeMap;
+
 use cascade_domain::{IdHasher, Shard};
+
+/// Who counts as a member: those who have said more than once that they live. A replica that dies as it starts, again
+/// and again under new names, would else be given shards each time.
+#[derive(Debug, Default)]
+pub(super) struct Members {
+    /// When each said so when we first heard of it, by Redis' clock; `None` = it was there before us, or said so again.
+    first: BTreeMap<String, Option<i64>>,
+    has_looked: bool,
+}
+
+impl Members {
+    /// Those among the live (each with when it last said so) who count, and always `me`.
+    pub(super) fn proven(&mut self, live: Vec<(String, i64)>, me: &str) -> Vec<String> {
+        let known = std::mem::take(&mut self.first);
+        for (member, said) in live {
+            let first = match known.get(&member) {
+                Some(first) => first.filter(|first| *first == said),
+                None => Some(said).filter(|_| self.has_looked),
+            };
+            self.first.insert(member, first);
+        }
+        self.has_looked = true;
+        let counts = |(member, first): (&String, &Option<i64>)| {
+            (first.is_none() || member == me).then(|| member.clone())
+        };
+        self.first.iter().filter_map(counts).collect()
+    }
+}
 
 /// The best-ranked of these members for a shard; `None` of nobody.
 pub(super) fn best(shard: Shard, members: &[String]) -> Option<&str> {
@@ -13,9 +43,21 @@ pub(super) fn best(shard: Shard, members: &[String]) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
+
+    #[test]
+    fn a_member_counts_when_it_has_said_twice_that_it_lives() {
+        let mut members = Members::default();
+        let mut proven = |live: &[(&str, i64)]| {
+            members.proven(live.iter().map(|(name, said)| ((*name).to_owned(), *said)).collect(), "me")
+        };
+        assert_eq!(proven(&[("me", 10), ("older", 9)]), ["me", "older"], "who was there first counts");
+        assert_eq!(proven(&[("me", 13), ("new", 14), ("older", 9)]), ["me", "older"]);
+        assert_eq!(proven(&[("me", 13), ("new", 14), ("older", 12)]), ["me", "older"], "the same word again");
+        assert_eq!(proven(&[("me", 16), ("new", 17), ("older", 12)]), ["me", "new", "older"]);
+        assert_eq!(proven(&[("me", 16), ("older", 15)]), ["me", "older"]);
+        assert_eq!(proven(&[("me", 19), ("new", 20), ("older", 15)]), ["me", "older"], "back, and new again");
+    }
 
     fn owners(members: &[String]) -> BTreeMap<Shard, String> {
         Shard::all().filter_map(|shard| Some((shard, best(shard, members)?.to_owned()))).collect()
