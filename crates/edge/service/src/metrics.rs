@@ -36,7 +36,9 @@ struct Handles {
 }
 
 /// Handles by metric; of each with the values of its labels, which are few.
-struct Known<T>([RwLock<Vec<(Box<[Box<str>]>, T)>>; Metric::ALL.len()]);
+struct Known<T>([RwLock<Vec<(Labels, T)>>; Metric::ALL.len()]);
+
+type Labels = Box<[Box<str>]>;
 
 impl<T> Default for Known<T> {
     fn default() -> Self {
@@ -48,9 +50,7 @@ impl<T> Known<T> {
     /// Uses the handle of these labels, made at its first use.
     fn with(&self, (metric, labels): (Metric, &[&str]), make: impl FnOnce() -> T, act: impl FnOnce(&T)) {
         let place = &self.0[metric as usize];
-        let is_it = |(known, _): &&(Box<[Box<str>]>, T)| {
-            known.iter().map(|label| &**label).eq(labels.iter().copied())
-        };
+        let is_it = |(known, _): &&(Labels, T)| known.iter().map(|label| &**label).eq(labels.iter().copied());
         if let Some((_, handle)) = place.read().unwrap_or_else(PoisonError::into_inner).iter().find(is_it) {
             return act(handle);
         }
