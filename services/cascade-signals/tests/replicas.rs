@@ -141,7 +141,9 @@ async fn write_fast(bus: &Bus, events: &[Event]) {
     for some in stored.chunks(500) {
         let batches: Vec<_> =
             some.iter().map(|one| (Shard::of(&symbol()), std::slice::from_ref(one))).collect();
-        bus.store_many(&batches, bounds).await.unwrap().into_iter().for_each(|stored| drop(stored.unwrap()));
+        for stored in bus.store_many(&batches, bounds).await.unwrap() {
+            stored.unwrap();
+        }
     }
 }
 

@@ -15,7 +15,7 @@ end
 
 -- Which are new. They are marked as seen only once they are stored: a script that fails half-way is not rolled back,
 -- and a second copy is better than none.
-local fresh, marks, here, duplicates = {}, {}, {}, 0
+local fresh, marks, here, expiries, duplicates = {}, {}, {}, {}, 0
 for i = 4, #ARGV, 3 do
   local id = ARGV[i]
   if id ~= '' and (here[id] or redis.call('ZSCORE', seen, id)) then
@@ -24,7 +24,9 @@ for i = 4, #ARGV, 3 do
     fresh[#fresh + 1] = ARGV[i + 2]
     if id ~= '' then
       here[id] = true
-      marks[#marks + 1] = string.format('%.0f', now + ARGV[i + 1])
+      local keep = ARGV[i + 1]
+      expiries[keep] = expiries[keep] or string.format('%.0f', now + keep)
+      marks[#marks + 1] = expiries[keep]
       marks[#marks + 1] = id
     end
   end

@@ -3,7 +3,7 @@
 //! Not global: two services, or two tests, in one process count apart. Knows no metric by itself: they stand in `metric`.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString};
@@ -23,7 +23,43 @@ pub struct Metrics {
     recorder: Arc<PrometheusRecorder>,
     handle: PrometheusHandle,
     latency: Arc<Latency>,
+    handles: Arc<Handles>,
     started: Instant,
+}
+
+/// What was counted before, found again without an allocation: most of what is counted is counted for each event.
+#[derive(Default)]
+struct Handles {
+    counters: Known<Counter>,
+    gauges: Known<Gauge>,
+    histograms: Known<Histogram>,
+}
+
+/// Handles by metric; of each with the values of its labels, which are few.
+struct Known<T>([RwLock<Vec<(Labels, T)>>; Metric::ALL.len()]);
+
+type Labels = Box<[Box<str>]>;
+
+impl<T> Default for Known<T> {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| RwLock::default()))
+    }
+}
+
+impl<T> Known<T> {
+    /// Uses the handle of these labels, made at its first use.
+    fn with(&self, (metric, labels): (Metric, &[&str]), make: impl FnOnce() -> T, act: impl FnOnce(&T)) {
+        let place = &self.0[metric as usize];
+        let is_it = |(known, _): &&(Labels, T)| known.iter().map(|label| &**label).eq(labels.iter().copied());
+        if let Some((_, handle)) = place.read().unwrap_or_else(PoisonError::into_inner).iter().find(is_it) {
+            return act(handle);
+        }
+        let handle = make();
+        act(&handle);
+        let labels = labels.iter().map(|label| Box::from(*label)).collect();
+        // Two that come at once both keep theirs: they are of the same figure.
+        place.write().unwrap_or_else(PoisonError::into_inner).push((labels, handle));
+    }
 }
 
 impl fmt::Debug for Metrics {
@@ -52,7 +88,8 @@ impl Metrics {
             }
         }
         let latency = Arc::new(Latency::new());
-        let metrics = Self { recorder: Arc::new(recorder), handle, latency, started: Instant::now() };
+        let (recorder, handles) = (Arc::new(recorder), Arc::default());
+        let metrics = Self { recorder, handle, latency, handles, started: Instant::now() };
         metrics.set(Metric::BuildInfo, &[service, version], 1.0);
         metrics
     }
@@ -77,17 +114,20 @@ impl Metrics {
 
     /// Counts `n` more.
     pub fn add(&self, metric: Metric, labels: &[&str], n: u64) {
-        self.counter(metric, labels).increment(n);
+        let make = || self.counter(metric, labels);
+        self.handles.counters.with((metric, labels), make, |counter| counter.increment(n));
     }
 
     /// Sets a gauge.
     pub fn set(&self, metric: Metric, labels: &[&str], value: f64) {
-        self.gauge(metric, labels).set(value);
+        let make = || self.gauge(metric, labels);
+        self.handles.gauges.with((metric, labels), make, |gauge| gauge.set(value));
     }
 
     /// Records one value of a histogram, in seconds.
     pub fn record(&self, metric: Metric, labels: &[&str], seconds: f64) {
-        self.histogram(metric, labels).record(seconds);
+        let make = || self.histogram(metric, labels);
+        self.handles.histograms.with((metric, labels), make, |histogram| histogram.record(seconds));
     }
 
     /// How long events spend in each stage of their way.
@@ -179,6 +219,20 @@ mod tests {
         let output = promtool.wait_with_output().unwrap();
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert!(output.status.success() && said.is_empty(), "{said}");
+    }
+
+    #[test]
+    fn what_differs_in_a_label_is_counted_apart_and_the_same_together() {
+        let metrics = Metrics::new("test", "1");
+        for (venue, kind) in [("okx", "mark"), ("okx", "trade"), ("bybit", "mark"), ("okx", "mark")] {
+            metrics.add(Metric::Events, &[venue, kind], 1);
+            metrics.counter(Metric::Events, &[venue, kind]).increment(10);
+        }
+        let text = metrics.render();
+        for (venue, kind, count) in [("okx", "mark", 22), ("okx", "trade", 11), ("bybit", "mark", 11)] {
+            let line = format!("cascade_events_total{{venue=\"{venue}\",kind=\"{kind}\"}} {count}\n");
+            assert!(text.contains(&line), "{text}");
+        }
     }
 
     #[test]

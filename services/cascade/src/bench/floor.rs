@@ -1,5 +1,5 @@
-//! What the system is compared with: the same two hops through Redis with empty work. An encoded event is XADDed as it
-//! is due, read by XREAD and PUBLISHed once. Each step sends what waits in one go, as the services do.
+//! What the system is compared with: the same two hops through Redis with empty work. An encoded event is appended to
+//! its stream when it is due, read, and published once. Each step sends what waits in one go, as the services do.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::support::{BOUNDS, ask, redis, shard};
-use cascade_bus::{
-    Batch, Bus, BusError, Claim, Commit, Entry, PrivateRedis, Stored, StoredCount, StreamBounds, StreamId,
-};
+use cascade_bus::{Batch, Bus, BusError, Claim, Commit, Entry, Stored, StoredCount, StreamBounds, StreamId};
 use cascade_domain::{Event, EventTime, Id, Instrument, Shard, Symbol, Tick, TradeBar, Usd, Venue};
 use cascade_wire::{encode_event, key};
 

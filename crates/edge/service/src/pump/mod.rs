@@ -34,6 +34,8 @@ const LOOK: Duration = Duration::from_millis(400);
 const BLOCK: Duration = Duration::from_millis(200);
 /// How many entries of a shard one read takes.
 const ENTRIES: usize = 500;
+/// Findings that are put out together: more would hold up Redis, and everybody who waits for the first of them.
+const MOST_SAID: usize = 1_000;
 /// Every shard's stream has a tick a second: after so long without an entry, some may have been trimmed unread.
 const HOLE_MS: u64 = 5_000;
 /// Read-models are written at most this often, wall time.
@@ -139,7 +141,7 @@ impl<D: Detector> Pump<D> {
             };
             match read {
                 Ok(entries) => match self.find_holes(&entries).await {
-                    Ok(()) => self.take(entries),
+                    Ok(()) => self.take(entries, &shutdown).await,
                     // What may lie after a hole is read again.
                     Err(error) => self.warn(&error, "can't tell whether the streams have holes"),
                 },
@@ -311,18 +313,24 @@ impl<D: Detector> Pump<D> {
         self.shards.remove(&shard);
     }
 
-    /// Hands what was read to the engines.
-    fn take(&mut self, read: Vec<(Shard, Vec<Entry>)>) {
+    /// Hands what was read to the engines. Where they have much to say, it is put out in parts.
+    async fn take(&mut self, read: Vec<(Shard, Vec<Entry>)>, shutdown: &Shutdown) {
+        let mut said = 0;
         for (shard, entries) in read {
             for entry in entries {
-                self.take_entry(shard, &entry);
+                said += self.take_entry(shard, &entry);
+                if said >= MOST_SAID {
+                    self.commit(None, shutdown).await;
+                    said = 0;
+                }
             }
         }
     }
 
-    fn take_entry(&mut self, shard: Shard, entry: &Entry) {
+    /// Hands an entry to its shard's engine; gives how much that had to say.
+    fn take_entry(&mut self, shard: Shard, entry: &Entry) -> usize {
         let events = entry.events().unwrap_or_else(|error| vec![Err(error)]);
-        let Some(held) = self.shards.get_mut(&shard) else { return };
+        let Some(held) = self.shards.get_mut(&shard) else { return 0 };
         let already_told = entry.id <= held.cursor;
         let known = held.said.len();
         let at = Latency::now();
@@ -348,10 +356,12 @@ impl<D: Detector> Pump<D> {
         if already_told {
             held.said.truncate(known);
         }
-        if held.said.len() > known {
-            held.taken.push((at, (held.said.len() - known) as u64));
+        let said = held.said.len() - known;
+        if said > 0 {
+            held.taken.push((at, said as u64));
         }
         held.position = entry.id;
+        said
     }
 
     /// Puts out what was said, and moves the cursors of silent shards now and then. `leaving`: only of these shards, all
