@@ -102,12 +102,12 @@ impl CascadeEngine {
             return Err(Refused::OldTick);
         }
         let is_first = self.state.facts.tick.replace(now).is_none();
+        let heard_from = self.state.facts.heard_from.unwrap_or(now);
+        self.state.facts.heard_from = Some(heard_from.min(now));
         if is_first {
             self.forget_the_future();
         }
         self.state.facts.take_btc(tick);
-        let heard_from = self.state.facts.heard_from.unwrap_or(now);
-        self.state.facts.heard_from = Some(heard_from.min(now));
         if self.state.facts.feeds != tick.feeds {
             self.change_feeds(tick.feeds.clone(), now);
         }
@@ -129,7 +129,6 @@ impl CascadeEngine {
     fn forget_the_future(&mut self) {
         let Some(latest) = self.state.facts.latest() else { return };
         self.state.markets.retain(|market| market.now <= latest);
-        self.state.facts.heard_from = self.state.facts.heard_from.filter(|heard| *heard <= latest);
     }
 
     /// Prices up to now count the feeds as they were; from now on, as they are.
