@@ -55,7 +55,7 @@ fn layers(packages: &[Package]) -> BTreeMap<&str, &str> {
 /// From outside, core names only these, crate by crate: nothing that does I/O, reads a clock or draws randomness.
 const CORE_MAY_NAME: &[(&str, &[&str])] = &[
     ("cascade-domain", &["arrayvec", "rust_decimal", "serde", "thiserror", "xxhash-rust"]),
-    ("cascade-wire", &["rmp-serde", "serde", "serde_json", "thiserror"]),
+    ("cascade-wire", &["memchr", "rmp-serde", "serde", "serde_json", "thiserror"]),
     ("cascade-venues", &["rust_decimal", "serde", "serde_json", "thiserror"]),
     ("cascade-engine", &["serde"]),
     ("cascade-detector", &["libm", "serde"]),

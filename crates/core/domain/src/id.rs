@@ -48,10 +48,10 @@ impl<'de> Deserialize<'de> for Id {
                 f.write_str("16 hex digits")
             }
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Id, E> {
-                if text.len() != 16 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-                    return Err(E::custom("an id that is not 16 hex digits"));
-                }
-                u64::from_str_radix(text, 16).map(Id).map_err(E::custom)
+                let bits =
+                    |bits: u64, digit: u8| Some(bits << 4 | u64::from(char::from(digit).to_digit(16)?));
+                let bits = (text.len() == 16).then(|| text.bytes().try_fold(0, bits)).flatten();
+                bits.map(Id).ok_or_else(|| E::custom("an id that is not 16 hex digits"))
             }
         }
         deserializer.deserialize_str(Hex)

@@ -26,12 +26,19 @@ pub enum NameError {
     BadCharacter(char),
 }
 
+const fn is_reserved(c: char) -> bool {
+    matches!(c, '{' | '}' | '"' | '\\')
+}
+
 fn checked<const N: usize>(text: &str) -> Result<ArrayString<N>, NameError> {
     if text.is_empty() {
         return Err(NameError::Empty);
     }
-    if let Some(bad) =
-        text.chars().find(|c| c.is_whitespace() || c.is_control() || matches!(c, '{' | '}' | '"' | '\\'))
+    // Nearly every name is plain: what the others are made of is looked up character by character.
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !is_reserved(char::from(byte));
+    let is_bad = |c: &char| c.is_whitespace() || c.is_control() || is_reserved(*c);
+    if !text.bytes().all(is_plain)
+        && let Some(bad) = text.chars().find(is_bad)
     {
         return Err(NameError::BadCharacter(bad));
     }

@@ -1,6 +1,7 @@
 //! Events: MessagePack maps with string keys on the bus, JSON lines in files and in `decode`.
 
 use cascade_domain::Event;
+use memchr::{memchr, memmem};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
@@ -120,7 +121,7 @@ fn straight(text: &str) -> Option<Event> {
     }
     let (kind, rest) = text.strip_prefix("{\"kind\":\"")?.split_once('"')?;
     // A second kind would be refused; with a backslash in it, it could be spelled in any way.
-    if rest.contains("\"kind\"") || rest.contains('\\') {
+    if memchr(b'\\', rest.as_bytes()).is_some() || memmem::find(rest.as_bytes(), b"\"kind\"").is_some() {
         return None;
     }
     match kind {

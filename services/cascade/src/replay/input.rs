@@ -185,7 +185,7 @@ mod tests {
     }
 
     fn lines() -> String {
-        (0..20_000).map(|number| format!("{{\"number\":{number}}}\n")).collect()
+        (0..20_000).map(|number| format!("{{\"number\":{number}}}\n")).collect::<Vec<_>>().concat()
     }
 
     fn gzip(text: &str) -> Vec<u8> {

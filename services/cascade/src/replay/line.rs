@@ -16,6 +16,7 @@ const ENGINE: &str = "cascade";
 
 /// What a line says.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly every line is an event, and a box each would cost")]
 pub(super) enum Line {
     Event {
         place: Option<Place>,

@@ -12,7 +12,7 @@ mod summary;
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Write as _};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
@@ -137,7 +137,9 @@ fn replay(args: &ReplayArgs, settings: Settings) -> u8 {
     let sources = match Source::open_all(&args.files) {
         Ok(sources) => sources,
         Err(reasons) => {
-            reasons.iter().for_each(|reason| say(reason));
+            for reason in reasons {
+                say(&reason);
+            }
             return FAILED;
         }
     };
@@ -190,7 +192,7 @@ fn shown(args: &ReplayArgs) -> String {
     args.out.as_ref().map_or_else(|| "the findings".to_owned(), |out| out.display().to_string())
 }
 
-fn is_same(one: &PathBuf, other: &PathBuf) -> bool {
+fn is_same(one: &Path, other: &Path) -> bool {
     one.canonicalize().ok().zip(other.canonicalize().ok()).is_some_and(|(one, other)| one == other)
 }
 

@@ -41,6 +41,7 @@ impl Output {
         if let Some(to) = &mut self.to {
             to.flush()?;
         }
-        Ok(self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        let hex = |text, byte: &u8| format!("{text}{byte:02x}");
+        Ok(self.hash.finalize().iter().fold(String::new(), hex))
     }
 }

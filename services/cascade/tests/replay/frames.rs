@@ -29,7 +29,7 @@ async fn recorded_frames_give_the_same_findings_every_time() {
     assert_eq!(hash(&[file]), once.summary()["sha256"]);
     assert_eq!(hash(&[file, "--as", "frames", "--batch", "1"]), once.summary()["sha256"]);
     // The recorder's machine was busy, or not: what it heard and when it heard it is all that counts.
-    let plain: String = read_all(&files).iter().map(|line| format!("{line}\n")).collect();
+    let plain = read_all(&files).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     assert_eq!(replay_of(plain.as_bytes(), &["-"]).out, once.out);
     let none = replay(&[file, "--set", "ingest.symbols=DOGEUSDT"]);
     assert_eq!((none.code, none.out.as_str()), (Some(0), ""), "what is set counts, not what was recorded");
@@ -58,7 +58,7 @@ fn shows_the_cascade(replayed: &Replayed, market: &Market) {
 fn bare_frame_lines_are_enough() {
     let second = 1_000_000_000;
     let begun = 1_791_565_600 * second;
-    let lines: String = (0..40_i64)
+    let lines: Vec<String> = (0..40_i64)
         .map(|step| {
             let ns = begun + step * second / 4;
             let ms = ns / 1_000_000;
@@ -68,6 +68,7 @@ fn bare_frame_lines_are_enough() {
             format!("{{\"recv_ns\":{ns},\"venue\":\"bybit\",\"conn\":\"linear-0\",\"frame\":\"{frame}\"}}\n")
         })
         .collect();
+    let lines = lines.concat();
     let replayed = replay_of(lines.as_bytes(), &["-", "--json-summary"]);
     assert_eq!(replayed.code, Some(0), "{}", replayed.said);
     let summary = replayed.summary();

@@ -31,7 +31,7 @@ fn every_mistake_in_the_settings_is_named_and_nothing_is_replayed() {
     let file = recording();
     let sets = ["cascade.presett=seed", "cascade.preset=none", "nonsense", "=1", "cascade.episode.hold_s=-1"];
     let mut arguments = vec![file.as_str()];
-    sets.iter().for_each(|set| arguments.extend(["--set", *set]));
+    arguments.extend(sets.iter().flat_map(|set| ["--set", *set]));
     let replayed = replay(&arguments);
     assert_eq!((replayed.code, replayed.out.as_str()), (Some(2), ""));
     for part in [
