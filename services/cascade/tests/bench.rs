@@ -1,6 +1,5 @@
 //! `cascade bench e2e`, as a shell runs it: nothing is lost, and both outputs say the same. Nothing here asks how long
 //! anything took.
-#![expect(clippy::unwrap_used, reason = "a program that cannot be run fails the test")]
 
 use cascade_testkit::TestProcess;
 use serde_json::Value;
