@@ -1,4 +1,5 @@
 //! Which engine hears what, and in which order findings come out.
+#![expect(clippy::unwrap_used, reason = "names that are written here are names")]
 
 use cascade_domain::{
     Coverage, Event, EventTime, FeedHealth, FeedStatus, Feeds, Finding, Gap, GapStream, Id, Instrument,
