@@ -114,7 +114,8 @@ fn heard(event: &Event) -> Vec<u8> {
     let mut out = Vec::new();
     replay.take(None, event, &mut out).unwrap();
     out.extend(replay.finish());
-    let mut shards: Vec<u8> = out.iter().map(|said| (said.id().bits() >> 32) as u8).collect();
+    let mut shards: Vec<u8> =
+        out.iter().map(|said| u8::try_from(said.id().bits() >> 32 & 0xff).unwrap()).collect();
     shards.sort_unstable();
     shards
 }
