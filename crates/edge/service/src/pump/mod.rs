@@ -19,6 +19,7 @@ use cascade_bus::{Batch, Bus, BusError, Claim, Commit, Entry, Owned, StreamId, S
 use cascade_domain::{EventTime, Finding, Shard};
 use cascade_engine::Engine;
 use cascade_wire::EngineBeat;
+use tokio::sync::mpsc;
 
 use self::held::Held;
 use self::rank::Members;
@@ -40,6 +41,8 @@ const MOST_SAID: usize = 1_000;
 const HOLE_MS: u64 = 5_000;
 /// Read-models are written at most this often, wall time.
 const SHOW: Duration = Duration::from_millis(200);
+/// How many writes beside the shards may wait.
+const WRITES: usize = 16;
 /// Between two tries while Redis does not answer, wall time.
 const RETRY: Duration = Duration::from_millis(200);
 /// Streams that are further ahead of the clock make the engines deaf, milliseconds.
@@ -80,6 +83,7 @@ pub struct Pump<D: Detector> {
     /// Shards of which something on Redis is of the wrong kind.
     broken: BTreeSet<Shard>,
     members: Members,
+    writes: mpsc::Sender<Vec<Write>>,
     /// Engines that own shards, by version and configuration, as last seen.
     labels: BTreeSet<String>,
     throttle: Throttle,
@@ -114,6 +118,7 @@ impl<D: Detector> Pump<D> {
             shards: BTreeMap::new(),
             broken: BTreeSet::new(),
             members: Members::default(),
+            writes: mpsc::channel(WRITES).0,
             labels: BTreeSet::new(),
             throttle: Throttle::new(LOGGED_A_MINUTE, 60_000),
         }
@@ -121,6 +126,18 @@ impl<D: Detector> Pump<D> {
 
     /// Runs until asked to stop; then what was read is committed and the shards are given back.
     pub async fn run(mut self, shutdown: Shutdown) {
+        let (bus, queue) = (self.bus.clone(), self.written_later());
+        tokio::join!(self.serve(shutdown), write_readings(bus, queue));
+    }
+
+    /// What this pump has to write beside the shards, from now on: whoever reads waits for none of it.
+    fn written_later(&mut self) -> mpsc::Receiver<Vec<Write>> {
+        let (writes, queue) = mpsc::channel(WRITES);
+        self.writes = writes;
+        queue
+    }
+
+    async fn serve(mut self, shutdown: Shutdown) {
         let mut reader = self.bus.reader();
         let (mut renewed, mut looked, mut shown) = (None, None, None);
         while !shutdown.is_requested() {
@@ -153,7 +170,7 @@ impl<D: Detector> Pump<D> {
             }
             self.commit(None, &shutdown).await;
             if is_due(&mut shown, SHOW) {
-                self.show().await;
+                self.show();
             }
         }
         self.leave(&shutdown).await;
@@ -406,7 +423,7 @@ impl<D: Detector> Pump<D> {
                 }
             }
         }
-        self.write(&history).await;
+        self.write(history).await;
     }
 
     /// Warns of what is tried again and again, now and then.
@@ -440,18 +457,18 @@ impl<D: Detector> Pump<D> {
         said.iter().filter_map(|finding| self.detector.history(finding)).collect()
     }
 
-    async fn show(&self) {
-        let readings: Vec<_> =
-            self.shards.values().flat_map(|held| self.detector.readings(&held.engine)).collect();
-        self.write(&readings).await;
+    /// Has the read-models written as they are now; while older ones wait, these are skipped.
+    fn show(&self) {
+        if self.writes.capacity() == WRITES {
+            let readings =
+                self.shards.values().flat_map(|held| self.detector.readings(&held.engine)).collect();
+            self.writes.try_send(readings).ok();
+        }
     }
 
-    async fn write(&self, writes: &[Write]) {
-        if writes.is_empty() {
-            return;
-        }
-        if let Err(error) = self.bus.write_readings(writes).await {
-            tracing::warn!(%error, "read-models not written");
+    async fn write(&self, writes: Vec<Write>) {
+        if !writes.is_empty() {
+            self.writes.send(writes).await.ok();
         }
     }
 
@@ -483,7 +500,16 @@ impl<D: Detector> Pump<D> {
         }
         let shards_owned = self.shards.len() as u64;
         let engine = EngineBeat { engine: self.detector.label().to_owned(), shards_owned, lag_ms };
-        self.write(&[self.context.heartbeat(Some(engine))]).await;
+        self.write(vec![self.context.heartbeat(Some(engine))]).await;
+    }
+}
+
+/// Writes read-models and histories as they come, until nobody has any more.
+async fn write_readings(bus: Bus, mut queue: mpsc::Receiver<Vec<Write>>) {
+    while let Some(writes) = queue.recv().await {
+        if let Err(error) = bus.write_readings(&writes).await {
+            tracing::warn!(%error, "read-models not written");
+        }
     }
 }
 
