@@ -1,5 +1,5 @@
 //! Which engine hears what, and in which order findings come out.
-#![expect(clippy::unwrap_used, reason = "names that are written here are names")]
+#![expect(clippy::unwrap_used, reason = "a name that can't be parsed fails the test")]
 
 use cascade_domain::{
     Coverage, Event, EventTime, FeedHealth, FeedStatus, Feeds, Finding, Gap, GapStream, Id, Instrument,
@@ -47,7 +47,7 @@ fn finding(event: &Event, shard: Shard, count: u64, at: i64) -> Finding {
     let symbol = event.symbol().copied().unwrap_or_else(|| Symbol::parse("NOBODY").unwrap());
     Finding::LargeLiquidation(LargeLiquidation {
         v: 1,
-        id: Id::from_bits(u64::from(shard.number()) << 32 | count),
+        id: Id::from_bits((u64::from(shard.number()) << 32) | count),
         symbol,
         venue: Venue::Okx,
         instrument: Instrument::parse(event.kind()).unwrap(),
@@ -114,8 +114,8 @@ fn heard(event: &Event) -> Vec<u8> {
     let mut out = Vec::new();
     replay.take(None, event, &mut out).unwrap();
     out.extend(replay.finish());
-    let mut shards: Vec<u8> =
-        out.iter().map(|said| u8::try_from(said.id().bits() >> 32 & 0xff).unwrap()).collect();
+    let shard = |said: &Finding| u8::try_from(said.id().bits() >> 32).unwrap();
+    let mut shards: Vec<u8> = out.iter().map(shard).collect();
     shards.sort_unstable();
     shards
 }

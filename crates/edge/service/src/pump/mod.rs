@@ -84,6 +84,8 @@ pub struct Pump<D: Detector> {
     broken: BTreeSet<Shard>,
     members: Members,
     writes: mpsc::Sender<Vec<Write>>,
+    /// Counts the reads.
+    turn: usize,
     /// Engines that own shards, by version and configuration, as last seen.
     labels: BTreeSet<String>,
     throttle: Throttle,
@@ -119,6 +121,7 @@ impl<D: Detector> Pump<D> {
             broken: BTreeSet::new(),
             members: Members::default(),
             writes: mpsc::channel(WRITES).0,
+            turn: 0,
             labels: BTreeSet::new(),
             throttle: Throttle::new(LOGGED_A_MINUTE, 60_000),
         }
@@ -330,11 +333,19 @@ impl<D: Detector> Pump<D> {
         self.shards.remove(&shard);
     }
 
-    /// Hands what was read to the engines. Where they have much to say, it is put out in parts.
-    async fn take(&mut self, read: Vec<(Shard, Vec<Entry>)>, shutdown: &Shutdown) {
-        let mut said = 0;
+    /// Hands what was read to the engines. Where they have much to say, it is put out in parts; where it takes long,
+    /// the rest is read again later: leases must be renewed, and others may wait for our shards.
+    async fn take(&mut self, mut read: Vec<(Shard, Vec<Entry>)>, shutdown: &Shutdown) {
+        let (mut said, begun) = (0, wall());
+        // Each time another shard comes first, so that none is always the rest.
+        self.turn = self.turn.wrapping_add(1);
+        let first = self.turn.checked_rem(read.len()).unwrap_or(0);
+        read.rotate_left(first);
         for (shard, entries) in read {
             for entry in entries {
+                if begun.elapsed() >= LOOK || shutdown.is_requested() {
+                    return;
+                }
                 said += self.take_entry(shard, &entry);
                 if said >= MOST_SAID {
                     self.commit(None, shutdown).await;
