@@ -35,21 +35,23 @@ const LOOK: Duration = Duration::from_millis(20);
 const AHEAD_NS: i64 = 50_000_000;
 
 const EXAMPLES: &str = "\
-Measures from the moment at which a simulated exchange is meant to write a liquidation to its socket
-to the moment at which a subscriber on Redis has the finding that it causes:
+Measures from the moment at which a simulated exchange is meant to write a liquidation to its
+socket to the moment at which a subscriber on Redis has the finding that it causes:
 
   exchange (WebSocket) -> liquidation-ingest -> Redis -> cascade-signals -> PUBLISH -> subscriber
 
-Every liquidation is an order of its own and above the limit of `large_liquidation`, so each one causes
-exactly one finding. The loop is open: liquidations leave on a schedule whatever became of those before,
-and each counts from when it was meant to leave, so that a stall is in the figures of all it held up.
+Every liquidation is an order of its own and above the limit of `large_liquidation`, so each one
+causes exactly one finding. The loop is open: liquidations leave on a schedule whatever became
+of those before, and each counts from when it was meant to leave, so that a stall is in the
+figures of all it held up.
 
-`floor` is the same with empty work, at the same rate, taking turns with the system: the encoded event is
-XADDed, read by XREAD and PUBLISHed once. What the system takes beyond it is ours; the floor is Redis',
-the kernel's and this machine's. Figures of a busy machine say little, ratios to the floor more.
+`floor` is the same with empty work, at the same rate, taking turns with the system: the encoded
+event is XADDed, read by XREAD and PUBLISHed once. What the system takes beyond it is ours; the
+floor is Redis', the kernel's and this machine's. Figures of a busy machine say little, ratios
+to the floor more.
 
-Redis (a private one each for floor and system), liquidation-ingest and cascade-signals are processes of
-their own; the exchange, the subscriber and the floor's relay share this one.
+Redis (a private one each for floor and system), liquidation-ingest and cascade-signals are
+processes of their own; the exchange, the subscriber and the floor's relay share this one.
 
 Examples:
   cascade bench e2e

@@ -32,8 +32,8 @@ use summary::Summary;
 const PIECES: usize = 8;
 
 const EXAMPLES: &str = "\
-FILE is a recording (cascade record), or JSON lines of events as contract.md has them; plain, .gz or .zst, whatever it
-is called; - is stdin. Several files are read one after the other.
+FILE is a recording (cascade record), or JSON lines of events (docs/recording.md); plain, .gz or
+.zst, whatever it is called; - is stdin. Several files are read one after the other.
 
 Examples:
   cascade replay recordings/events-*.jsonl.zst > findings.jsonl
@@ -41,10 +41,11 @@ Examples:
   cascade replay frames-*.jsonl.zst --set cascade.preset=seed --out seed.jsonl
   zcat day.jsonl.gz | cascade replay --as events - | jq -c 'select(.state == \"open\")'
 
-Findings come in the order (known_at_ms, symbol, finding, episode, revision, id). A bad line is named on stderr and
-counted, and stops nothing. What was found stands in a summary on stderr.
+Findings come in the order (known_at_ms, symbol, finding, episode, revision, id). A bad line is
+named on stderr and counted, and stops nothing. What was found stands in a summary on stderr.
 
-Exit: 0 done, 1 a file can't be read or breaks off, or the output can't be written; 2 usage or configuration.";
+Exit: 0 done, 1 a file can't be read or breaks off, or the output can't be written; 2 usage or
+configuration.";
 
 /// The flags of `cascade replay`.
 #[derive(Debug, clap::Args)]
