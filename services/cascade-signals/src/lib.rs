@@ -23,6 +23,9 @@ const READING_TTL_S: u32 = 60;
 /// How many signals a symbol's history keeps.
 const HISTORY: u32 = 1000;
 
+/// The engine's name in the names of keys.
+pub const ENGINE: &str = "cascade";
+
 /// What the program is.
 pub const PROGRAM: Program<Config> = Program {
     name: "cascade-signals",
@@ -64,7 +67,7 @@ impl Detector for Cascades {
     type Engine = CascadeEngine;
 
     fn name(&self) -> &'static str {
-        "cascade"
+        ENGINE
     }
 
     fn label(&self) -> &str {

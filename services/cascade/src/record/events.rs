@@ -14,14 +14,13 @@ use cascade_domain::{EventTime, Shard};
 use cascade_engine::Engine;
 use cascade_pace::Clock;
 use cascade_service::{BoxError, Shutdown};
+use cascade_signals::ENGINE;
 use cascade_wire::{decode_state, event_to_json};
 use tokio::time::timeout;
 
 use super::line::{Line, Remark};
 use super::queue::{Queue, Tally};
 
-/// The engine whose snapshots are recorded.
-const ENGINE: &str = "cascade";
 /// How long one read waits for something to come.
 const BLOCK: Duration = Duration::from_millis(500);
 /// Entries of a shard that are read at once.

@@ -44,7 +44,7 @@ Examples:
 Findings come in the order (known_at_ms, symbol, finding, episode, revision, id). A bad line is
 named on stderr and counted, and stops nothing. What was found stands in a summary on stderr.
 
-Exit: 0 done, 1 a file can't be read or breaks off, or the output can't be written; 2 usage or
+Exit: 0 done, 1 a file can't be read, breaks off or is no recording, or the output can't be written; 2 usage or
 configuration.";
 
 /// The flags of `cascade replay`.
@@ -168,11 +168,15 @@ fn replay(args: &ReplayArgs, settings: Settings) -> u8 {
             #[expect(clippy::cast_precision_loss, reason = "seconds, for people")]
             let seconds = (clock.now_ns() - begun_ns) as f64 / 1e9;
             (summary.sha256, summary.seconds) = (hash.clone(), seconds);
+            let is_recording = summary.is_recording();
+            if !is_recording {
+                say("no event was found: this is no recording, or not one of what --as says");
+            }
             told(args, &summary);
-            if args.hash {
+            if args.hash && is_recording {
                 crate::say(&hash);
             }
-            if summary.broken_files > 0 { FAILED } else { DONE }
+            if summary.broken_files > 0 || !is_recording { FAILED } else { DONE }
         }
         Err(error) if error.kind() == ErrorKind::BrokenPipe && args.out.is_none() => DONE,
         Err(error) => {

@@ -97,6 +97,11 @@ fn listed<S: serde::Serializer>(episodes: &BTreeMap<Id, Episode>, to: S) -> Resu
 }
 
 impl Summary {
+    /// Whether what was read is a recording, if only of nothing.
+    pub(super) const fn is_recording(&self) -> bool {
+        self.events > 0 || self.snapshots > 0 || (self.lines > 0 && self.bad_lines == 0)
+    }
+
     /// Counts an event and what became of it.
     pub(super) fn event(&mut self, event: &Event, taken: Result<(), Passed>) {
         self.events += 1;

@@ -8,7 +8,6 @@ use cascade_domain::Venue;
 use cascade_pace::Clock;
 use cascade_service::{BoxError, Shutdown, SystemClock};
 use cascade_simulator::Simulator;
-use cascade_wire::{Heartbeat, key};
 use tokio::time::sleep;
 
 use super::say;
@@ -77,7 +76,9 @@ impl Demo {
                     .values()
                     .all(|feed| feed.as_ref().is_some_and(|reading| reading.status.delivers()))
             });
-            if feeds && self.shards_owned().await == Some(u64::from(cascade_domain::SHARDS)) {
+            // By whichever replicas: there may be others on this Redis.
+            let owners = self.bus.owners(cascade_signals::ENGINE).await.unwrap_or_default();
+            if feeds && owners.iter().flatten().count() == usize::from(cascade_domain::SHARDS) {
                 return Ok(());
             }
             sleep(LOOK).await;
@@ -87,20 +88,13 @@ impl Demo {
                 let reading = known.feeds.get(venue).and_then(Option::as_ref);
                 reading.map_or_else(
                     || format!("{venue}: nothing"),
-                    |r| format!("{venue}: {} {}", r.status.as_str(), r.reason),
+                    |r| format!("{venue}: {} {}", r.status.as_str(), r.reason).trim_end().to_owned(),
                 )
             };
             self.exchanges.iter().map(state).collect::<Vec<_>>().join("; ")
         });
         Err(format!("the system did not come up within 30 s ({feeds}); try --set service.log_level=info")
             .into())
-    }
-
-    async fn shards_owned(&self) -> Option<u64> {
-        let keys = self.bus.scan(key::HEARTBEATS).await.ok()?;
-        let signals = keys.into_iter().find(|key| key.contains(cascade_signals::PROGRAM.name))?;
-        let heartbeat: Heartbeat = serde_json::from_str(&self.bus.get(&signals).await.ok()??).ok()?;
-        heartbeat.engine.map(|engine| engine.shards_owned)
     }
 
     /// The tables of the verdict, and whether everything agrees. What was heard is shown a moment later than it was

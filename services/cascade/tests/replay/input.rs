@@ -69,7 +69,7 @@ fn bad_lines_are_named_and_counted_and_stop_nothing() {
 #[test]
 fn of_many_bad_lines_the_first_are_named() {
     let replayed = replay_of("x\n".repeat(100_000).as_bytes(), &["--json-summary", "-"]);
-    assert_eq!((replayed.code, replayed.out.as_str()), (Some(0), ""));
+    assert_eq!((replayed.code, replayed.out.as_str()), (Some(1), ""));
     assert_eq!(replayed.summary()["bad_lines"], 100_000);
     assert!(replayed.said.lines().count() < 30, "{}", replayed.said);
 }
@@ -100,11 +100,20 @@ fn a_file_that_breaks_off_is_replayed_up_to_there_and_told() {
 }
 
 #[test]
-fn nothing_gives_nothing() {
-    let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+fn what_is_no_recording_has_no_hash_and_one_of_nothing_has() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    assert_eq!(hash(&[file.path().to_str().unwrap()]), empty);
-    assert_eq!(replay(&["-", "--hash"]).out.trim(), empty);
+    let (empty, recorded) = (file.path().to_str().unwrap(), recording());
+    let no_recordings: [&[&str]; 4] =
+        [&[empty], &["-"], &[env!("CARGO_BIN_EXE_cascade")], &["--as", "frames", &recorded]];
+    for arguments in no_recordings {
+        let replayed = replay(&[&["--hash"], arguments].concat());
+        assert_eq!((replayed.code, replayed.out.as_str()), (Some(1), ""), "{arguments:?}");
+        assert!(replayed.said.contains("no recording"), "{}", replayed.said);
+    }
+    let plain = String::from_utf8(ten_minutes_plain()).unwrap();
+    let header = plain.lines().next().unwrap();
+    std::fs::write(file.path(), header).unwrap();
+    assert_eq!(hash(&[empty]), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
 #[test]

@@ -186,6 +186,7 @@ impl<D: Detector> Pump<D> {
         }
         let ours: Vec<_> = self.shards.keys().copied().collect();
         self.hand_over(&ours, shutdown).await;
+        self.write(vec![self.context.farewell()]).await;
     }
 
     /// Looks who lives: what is not ours is handed over, what is ours and free is taken. `renews`: leases are renewed,
