@@ -9,13 +9,14 @@
 //! out; the next owner goes on from the snapshot, and what was told before (up to the cursor) is not told again.
 
 mod held;
+mod own;
 mod rank;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
-use cascade_bus::{Batch, Bus, BusError, Claim, Commit, Entry, Owned, StreamId, StreamReader, Write};
+use cascade_bus::{Batch, Bus, BusError, Claim, Commit, Entry, StreamId, StreamReader, Write};
 use cascade_domain::{EventTime, Finding, Shard};
 use cascade_engine::Engine;
 use cascade_wire::EngineBeat;
@@ -179,114 +180,6 @@ impl<D: Detector> Pump<D> {
         self.leave(&shutdown).await;
     }
 
-    /// Takes leave: others take our shards as soon as they see that we are gone and the leases are free.
-    async fn leave(&mut self, shutdown: &Shutdown) {
-        if let Err(error) = self.bus.part(self.context.name, &self.context.instance).await {
-            tracing::warn!(%error, "the other replicas notice by themselves that this one is gone");
-        }
-        let ours: Vec<_> = self.shards.keys().copied().collect();
-        self.hand_over(&ours, shutdown).await;
-        self.write(vec![self.context.farewell()]).await;
-    }
-
-    /// Looks who lives: what is not ours is handed over, what is ours and free is taken. `renews`: leases are renewed,
-    /// and others are told that we live.
-    async fn look(&mut self, renews: bool, shutdown: &Shutdown) -> Result<(), BusError> {
-        let (group, me) = (self.context.name, self.context.instance.clone());
-        let mut live = self.bus.meet(group, renews.then_some(me.as_str()), LEASE_MS).await?;
-        if !live.iter().any(|(member, _)| *member == me) {
-            live = self.bus.meet(group, Some(&me), LEASE_MS).await?;
-        }
-        let members = self.members.proven(live, &me);
-        if renews {
-            self.renew().await?;
-        }
-        let is_ours = |shard: &Shard| rank::best(*shard, &members) == Some(&me);
-        let others: Vec<_> = self.shards.keys().copied().filter(|shard| !is_ours(shard)).collect();
-        if !others.is_empty() {
-            tracing::info!(shards = others.len(), "handed over to another replica");
-            self.hand_over(&others, shutdown).await;
-        }
-        let is_free = |shard: &Shard| !self.shards.contains_key(shard) && !self.broken.contains(shard);
-        let wanted: Vec<_> = Shard::all().filter(|shard| is_ours(shard) && is_free(shard)).collect();
-        for (shard, owned) in wanted.iter().zip(self.bus.take(&self.claim, &wanted).await) {
-            match owned {
-                Ok(Some(owned)) => self.load(*shard, owned),
-                Ok(None) => {}
-                Err(error) if error.is_transient() => self.warn(&error, "can't take a shard"),
-                Err(error) => self.set_aside(*shard, &error),
-            }
-        }
-        let state = if self.shards.is_empty() {
-            Err("no shard is free: other replicas own them all".to_owned())
-        } else {
-            Ok(())
-        };
-        self.context.health.set("shards", state);
-        Ok(())
-    }
-
-    fn load(&mut self, shard: Shard, owned: Owned) {
-        let (held, refused) = Held::load(shard, self.detector.engine(shard), owned);
-        if let Some(error) = refused {
-            self.context.metrics.add(Metric::SnapshotRefused, &[error.label()], 1);
-            tracing::warn!(%shard, %error, "the snapshot can't be used: a cold start, and findings say `warming`");
-        }
-        self.shards.insert(shard, held);
-    }
-
-    /// Commits what was read of these shards, with their snapshots, and gives their leases back.
-    async fn hand_over(&mut self, shards: &[Shard], shutdown: &Shutdown) {
-        self.commit(Some(shards), shutdown).await;
-        if let Err(error) = self.bus.release(&self.claim, shards).await {
-            tracing::warn!(%error, "leases run out by themselves");
-        }
-        self.shards.retain(|shard, _| !shards.contains(shard));
-    }
-
-    /// Renews what is ours, and looks which streams can't be read and whose engines own what.
-    async fn renew(&mut self) -> Result<(), BusError> {
-        let held: Vec<_> = self.shards.iter().map(|(shard, held)| (*shard, held.epoch)).collect();
-        for ((shard, _), ours) in held.iter().zip(self.bus.renew(&self.claim, &held).await?) {
-            match ours {
-                Ok(true) => {}
-                Ok(false) => self.give_up(*shard, "lease_lost"),
-                Err(error) => self.warn(&error, "can't renew a lease"),
-            }
-        }
-        let all: Vec<_> = Shard::all().collect();
-        self.broken.clear();
-        for (shard, oldest) in all.iter().zip(self.bus.oldest(&all).await?) {
-            match oldest {
-                Ok(_) => {}
-                Err(error) if error.is_transient() => self.warn(&error, "can't look at a stream"),
-                // Asked for together with the others, it would keep them all from being read.
-                Err(error) => self.set_aside(*shard, &error),
-            }
-        }
-        let owners = self.bus.owners(&self.claim.engine).await?;
-        self.count_owners(owners.into_iter().flatten());
-        Ok(())
-    }
-
-    /// Tells how many shards each engine owns, by version and configuration: more than one is a change under way.
-    fn count_owners(&mut self, owners: impl Iterator<Item = String>) {
-        let mut shards: BTreeMap<String, u32> = self.labels.iter().cloned().map(|label| (label, 0)).collect();
-        for owner in owners {
-            let label = owner.rsplit(' ').next().unwrap_or_default().to_owned();
-            *shards.entry(label).or_default() += 1;
-        }
-        for (label, count) in &shards {
-            self.context.metrics.set(Metric::ShardOwners, &[label], f64::from(*count));
-        }
-        let live: BTreeSet<String> =
-            shards.into_iter().filter(|(_, count)| *count > 0).map(|(label, _)| label).collect();
-        if live.len() > 1 && live != self.labels {
-            tracing::warn!(engines = ?live, "two versions or configurations at once; shards move by hand-over");
-        }
-        self.labels = live;
-    }
-
     async fn read(&self, reader: &mut StreamReader) -> Result<Vec<(Shard, Vec<Entry>)>, BusError> {
         let positions = self.shards.iter().map(|(shard, held)| (*shard, held.position)).collect();
         reader.read(&positions, BLOCK, ENTRIES).await
@@ -315,23 +208,6 @@ impl<D: Detector> Pump<D> {
             }
         }
         Ok(())
-    }
-
-    /// A shard of which something on Redis is of the wrong kind is let be until the next renewal.
-    fn set_aside(&mut self, shard: Shard, error: &BusError) {
-        if let Some(suppressed) = self.throttle.admit("set_aside", self.context.clock.now()) {
-            tracing::warn!(%shard, %error, suppressed, "the shard can't be served");
-        }
-        self.broken.insert(shard);
-        if self.shards.contains_key(&shard) {
-            self.give_up(shard, "unreadable");
-        }
-    }
-
-    fn give_up(&mut self, shard: Shard, reason: &'static str) {
-        tracing::warn!(%shard, reason, "shard given up; it is loaded anew when it is free");
-        self.context.metrics.add(Metric::CommitRefused, &[reason], 1);
-        self.shards.remove(&shard);
     }
 
     /// Hands what was read to the engines. Where they have much to say, it is put out in parts; where it takes long,
