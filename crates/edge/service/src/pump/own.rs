@@ -8,14 +8,20 @@ use cascade_bus::{BusError, Owned};
 use cascade_domain::Shard;
 
 use super::held::Held;
-use super::{Detector, LEASE_MS, Pump, rank};
+use super::{Detector, LEASE_MS, Pump, RETRY, rank};
 use crate::{Metric, Shutdown};
+
+/// How often it is tried to tell the others that shards are free.
+const TRIES: usize = 5;
 
 impl<D: Detector> Pump<D> {
     /// Takes leave: others take our shards as soon as they see that we are gone and the leases are free.
     pub(super) async fn leave(&mut self, shutdown: &Shutdown) {
-        if let Err(error) = self.bus.part(self.context.name, &self.context.instance).await {
-            tracing::warn!(%error, "the other replicas notice by themselves that this one is gone");
+        // A connection that just broke is made again: the others would wait for our last word to run out.
+        for _ in 0..TRIES {
+            let Err(error) = self.bus.part(self.context.name, &self.context.instance).await else { break };
+            tracing::warn!(%error, "the other replicas are not told yet that this one is gone");
+            tokio::time::sleep(RETRY).await;
         }
         let ours: Vec<_> = self.shards.keys().copied().collect();
         self.hand_over(&ours, shutdown).await;
@@ -71,8 +77,10 @@ impl<D: Detector> Pump<D> {
     /// Commits what was read of these shards, with their snapshots, and gives their leases back.
     async fn hand_over(&mut self, shards: &[Shard], shutdown: &Shutdown) {
         self.commit(Some(shards), shutdown).await;
-        if let Err(error) = self.bus.release(&self.claim, shards).await {
-            tracing::warn!(%error, "leases run out by themselves");
+        for _ in 0..TRIES {
+            let Err(error) = self.bus.release(&self.claim, shards).await else { break };
+            tracing::warn!(%error, "leases are not given back yet; at the worst they run out");
+            tokio::time::sleep(RETRY).await;
         }
         self.shards.retain(|shard, _| !shards.contains(shard));
     }
