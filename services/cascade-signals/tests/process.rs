@@ -43,3 +43,17 @@ async fn it_waits_for_redis_becomes_ready_and_ends_with_0_when_asked() {
     assert!(eventually(DEADLINE, async || code().await == Some(0)).await, "not ready: {greeting}");
     assert_eq!(process.end_by("TERM").await.unwrap(), Some(0));
 }
+
+#[tokio::test]
+async fn it_ends_with_0_when_asked_although_redis_is_gone() {
+    let mut redis = TestRedis::start().await.unwrap();
+    let url = redis.url();
+    let mut process =
+        TestProcess::start(PROGRAM, &["--redis-url", &url, "--health-addr", "127.0.0.1:0"], &[]).unwrap();
+    let greeting = process.line().await.unwrap().unwrap();
+    let check = ["healthcheck", "--health-addr", greeting.rsplit("http://").next().unwrap()];
+    let code = async || TestProcess::output(PROGRAM, &check, &[]).await.unwrap().status.code();
+    assert!(eventually(DEADLINE, async || code().await == Some(0)).await, "not ready: {greeting}");
+    redis.server.kill9().await.unwrap();
+    assert_eq!(process.end_by("TERM").await.unwrap(), Some(0));
+}

@@ -84,6 +84,7 @@ pub struct Pump<D: Detector> {
     /// Shards of which something on Redis is of the wrong kind.
     broken: BTreeSet<Shard>,
     members: Members,
+    /// Where what is written beside the shards goes; whoever runs the pump reads the other end.
     writes: mpsc::Sender<Vec<Write>>,
     /// Counts the reads.
     turn: usize,
@@ -131,7 +132,7 @@ impl<D: Detector> Pump<D> {
     /// Runs until asked to stop; then what was read is committed and the shards are given back.
     pub async fn run(mut self, shutdown: Shutdown) {
         let (bus, queue) = (self.bus.clone(), self.written_later());
-        tokio::join!(self.serve(shutdown), write_readings(bus, queue));
+        tokio::join!(self.serve(shutdown.clone()), write_readings(bus, queue, shutdown));
     }
 
     /// What this pump has to write beside the shards, from now on: whoever reads waits for none of it.
@@ -392,11 +393,15 @@ impl<D: Detector> Pump<D> {
     }
 }
 
-/// Writes read-models and histories as they come, until nobody has any more.
-async fn write_readings(bus: Bus, mut queue: mpsc::Receiver<Vec<Write>>) {
+/// Writes read-models and histories as they come, until nobody has any more; or, when it is time to stop, until Redis
+/// does not take them.
+async fn write_readings(bus: Bus, mut queue: mpsc::Receiver<Vec<Write>>, shutdown: Shutdown) {
     while let Some(writes) = queue.recv().await {
         if let Err(error) = bus.write_readings(&writes).await {
             tracing::warn!(%error, "read-models not written");
+            if shutdown.is_requested() {
+                return;
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Knows nothing of what the engines hear and say.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use cascade_bus::{BusError, Owned};
 use cascade_domain::Shard;
@@ -11,18 +12,15 @@ use super::held::Held;
 use super::{Detector, LEASE_MS, Pump, RETRY, rank};
 use crate::{Metric, Shutdown};
 
-/// How often it is tried to tell the others that shards are free.
-const TRIES: usize = 5;
+/// How long it is tried to tell the others that we go, and again that shards are free, wall time: together with the
+/// last commit, well within what a service has to stop.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 impl<D: Detector> Pump<D> {
     /// Takes leave: others take our shards as soon as they see that we are gone and the leases are free.
     pub(super) async fn leave(&mut self, shutdown: &Shutdown) {
         // A connection that just broke is made again: the others would wait for our last word to run out.
-        for _ in 0..TRIES {
-            let Err(error) = self.bus.part(self.context.name, &self.context.instance).await else { break };
-            tracing::warn!(%error, "the other replicas are not told yet that this one is gone");
-            tokio::time::sleep(RETRY).await;
-        }
+        insist("take leave", || self.bus.part(self.context.name, &self.context.instance)).await;
         let ours: Vec<_> = self.shards.keys().copied().collect();
         self.hand_over(&ours, shutdown).await;
         self.write(vec![self.context.farewell()]).await;
@@ -77,11 +75,7 @@ impl<D: Detector> Pump<D> {
     /// Commits what was read of these shards, with their snapshots, and gives their leases back.
     async fn hand_over(&mut self, shards: &[Shard], shutdown: &Shutdown) {
         self.commit(Some(shards), shutdown).await;
-        for _ in 0..TRIES {
-            let Err(error) = self.bus.release(&self.claim, shards).await else { break };
-            tracing::warn!(%error, "leases are not given back yet; at the worst they run out");
-            tokio::time::sleep(RETRY).await;
-        }
+        insist("give leases back", || self.bus.release(&self.claim, shards)).await;
         self.shards.retain(|shard, _| !shards.contains(shard));
     }
 
@@ -143,5 +137,18 @@ impl<D: Detector> Pump<D> {
         tracing::warn!(%shard, reason, "shard given up; it is loaded anew when it is free");
         self.context.metrics.add(Metric::CommitRefused, &[reason], 1);
         self.shards.remove(&shard);
+    }
+}
+
+/// Tries until it works, or for as long as makes sense: what is not said runs out by itself.
+async fn insist<F: Future<Output = Result<(), BusError>>>(what: &str, act: impl Fn() -> F) {
+    let tries = async {
+        while let Err(error) = act().await {
+            tracing::warn!(%error, "can't {what} yet");
+            tokio::time::sleep(RETRY).await;
+        }
+    };
+    if tokio::time::timeout(PATIENCE, tries).await.is_err() {
+        tracing::warn!("can't {what}: the others notice when our time has run out");
     }
 }
