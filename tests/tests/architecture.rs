@@ -59,6 +59,7 @@ const CORE_MAY_NAME: &[(&str, &[&str])] = &[
     ("cascade-venues", &["rust_decimal", "serde", "serde_json", "thiserror"]),
     ("cascade-engine", &["serde"]),
     ("cascade-detector", &["libm", "serde"]),
+    ("cascade-open-interest", &["serde"]),
     ("cascade-pace", &["thiserror"]),
 ];
 
@@ -69,6 +70,7 @@ const CORE_MAY_NAME_OURS: &[(&str, &[&str])] = &[
     ("cascade-venues", &["cascade-domain"]),
     ("cascade-engine", &["cascade-domain"]),
     ("cascade-detector", &["cascade-domain", "cascade-engine"]),
+    ("cascade-open-interest", &["cascade-domain", "cascade-engine"]),
     ("cascade-pace", &["cascade-domain"]),
 ];
 

@@ -6,6 +6,7 @@
 mod config;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cascade_bus::{Bus, BusSettings, Write};
 use cascade_detector::CascadeEngine;
@@ -22,6 +23,11 @@ pub use config::Config;
 const READING_TTL_S: u32 = 60;
 /// How many signals a symbol's history keeps.
 const HISTORY: u32 = 1000;
+
+/// How old a shard's snapshot may grow, wall time.
+const SNAPSHOT: Duration = Duration::from_secs(8);
+/// How often the read-models are written, wall time.
+const SHOW: Duration = Duration::from_millis(200);
 
 /// The engine's name in the names of keys.
 pub const ENGINE: &str = "cascade";
@@ -76,6 +82,14 @@ impl Detector for Cascades {
 
     fn engine(&self, shard: Shard) -> CascadeEngine {
         CascadeEngine::new(Arc::clone(&self.config), shard, self.label.clone())
+    }
+
+    fn snapshot_every(&self) -> Duration {
+        SNAPSHOT
+    }
+
+    fn show_every(&self) -> Duration {
+        SHOW
     }
 
     fn readings(&self, engine: &CascadeEngine) -> Vec<Write> {

@@ -66,6 +66,6 @@ const fn of(level: Level) -> (&'static str, Style) {
 const fn shown_as(finding: &Finding) -> Level {
     match finding {
         Finding::Cascade(signal) => signal.level,
-        Finding::LargeLiquidation(_) | Finding::Feed(_) => Level::None,
+        Finding::LargeLiquidation(_) | Finding::OpenInterest(_) | Finding::Feed(_) => Level::None,
     }
 }

@@ -25,6 +25,7 @@ pub(crate) fn line(finding: &Finding) -> String {
             (f.demo, f.warming, text)
         }
         Finding::LargeLiquidation(f) => (f.demo, f.warming, large(f)),
+        Finding::OpenInterest(f) => (f.demo, f.warming, format!("{} OI {}", f.symbol, f.direction.as_str())),
         Finding::Feed(f) => (f.demo, false, feed(f)),
     };
     let (demo, warming) = (if demo { "DEMO " } else { "" }, if warming { ", warming up" } else { "" });

@@ -1,14 +1,12 @@
-//! The settings of ingest: sections `[ingest]` and `[venues.*]`, and where Redis is.
+//! The settings of ingest: section `[ingest]`, which markets are read where, and where Redis is.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use cascade_bus::{RedisUrl, StreamBounds};
-use cascade_domain::{FeedStatus, Refusal, Symbol, Usd, Venue};
+use cascade_domain::{FeedStatus, Refusal, Usd, Venue};
 use cascade_service::config::{Document, Mistakes};
-use cascade_service::{Output, redis_url};
-use cascade_venues::{Endpoints, Wanted, protocol};
+use cascade_service::{Markets, Output, redis_url};
+use cascade_venues::protocol;
 use serde::Deserialize;
 
 /// For so much longer entries stay that an engine's snapshot does not know yet, seconds.
@@ -21,8 +19,8 @@ pub struct Config {
     pub redis_url: RedisUrl,
     /// What is read, and how much is kept.
     pub ingest: Ingest,
-    /// Where each exchange is reached.
-    pub venues: BTreeMap<Venue, VenueSettings>,
+    /// The markets, and where each exchange is reached.
+    pub markets: Markets,
     /// How feed findings go out.
     pub output: Output,
 }
@@ -31,10 +29,6 @@ pub struct Config {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
 pub struct Ingest {
-    /// The exchanges to read.
-    pub exchanges: Vec<Venue>,
-    /// The markets to read.
-    pub symbols: Symbols,
     /// Trades of at least so many US dollars are told one by one, whole dollars.
     pub large_trade_usd: u32,
     /// Events that may wait for Redis.
@@ -49,46 +43,9 @@ pub struct Ingest {
     pub instruments_refresh_s: u32,
 }
 
-/// The markets to read.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-pub enum Symbols {
-    /// These.
-    Named(Vec<Symbol>),
-    /// Every one that a venue lists.
-    All(All),
-}
-
-/// The word `all`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum All {
-    /// Every one.
-    All,
-}
-
-/// One `[venues.NAME]` section.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct VenueSettings {
-    /// Base of the WebSocket addresses.
-    pub ws_url: String,
-    /// Base of the REST addresses.
-    pub rest_url: String,
-    /// Binance only: base of the COIN-M REST addresses.
-    pub coinm_rest_url: Option<String>,
-    /// Hyperliquid only: the vaults whose fills are followed.
-    pub liquidator_vaults: Vec<String>,
-    /// Hyperliquid only: where a node of one's own writes its fills, an absolute path; absent = there is none.
-    pub node_fills_dir: Option<PathBuf>,
-}
-
 impl Default for Ingest {
     fn default() -> Self {
-        let named = ["BTCUSDT", "ETHUSDT", "SOLUSDT"].into_iter().filter_map(|s| Symbol::parse(s).ok());
         Self {
-            exchanges: Venue::ALL.to_vec(),
-            symbols: Symbols::Named(named.collect()),
             large_trade_usd: 300_000,
             queue_events: 65_536,
             stream_max_age_s: 600,
@@ -103,29 +60,6 @@ impl Ingest {
     fn refusals(&self) -> Vec<Refusal> {
         let mut refusals = Vec::new();
         let mut refuse = |key: &str, reason: &str| refusals.push(Refusal::new(key, reason));
-        if self.exchanges.is_empty() {
-            refuse("exchanges", "at least one of binance, bybit, okx, hyperliquid");
-        }
-        let mut seen = BTreeSet::new();
-        for twice in self.exchanges.iter().filter(|venue| !seen.insert(**venue)) {
-            refuse("exchanges", &format!("{twice} is named twice"));
-        }
-        match &self.symbols {
-            Symbols::Named(symbols) if symbols.is_empty() => {
-                refuse("symbols", "at least one market such as BTCUSDT, or \"all\"");
-            }
-            Symbols::Named(symbols) => {
-                for symbol in
-                    symbols.iter().filter(|s| !s.as_str().ends_with("USDT") || s.base() == s.as_str())
-                {
-                    refuse(
-                        "symbols",
-                        &format!("`{symbol}` is not BASE + USDT, e.g. BTCUSDT, and not \"all\""),
-                    );
-                }
-            }
-            Symbols::All(_) => {}
-        }
         if self.queue_events < 1_000 {
             refuse("queue_events", "at least 1000: a busy second is longer than less");
         }
@@ -175,86 +109,24 @@ impl Ingest {
     }
 }
 
-impl VenueSettings {
-    fn refusals(&self) -> Vec<Refusal> {
-        let mut refusals = Vec::new();
-        let mut base = |key: &str, url: &str, schemes: [&str; 2]| {
-            if !schemes.iter().any(|scheme| url.strip_prefix(scheme).is_some_and(|host| !host.is_empty())) {
-                refusals.push(Refusal::new(key, format!("must begin with {} or {}", schemes[0], schemes[1])));
-            }
-        };
-        base("ws_url", &self.ws_url, ["wss://", "ws://"]);
-        base("rest_url", &self.rest_url, ["https://", "http://"]);
-        if let Some(url) = &self.coinm_rest_url {
-            base("coinm_rest_url", url, ["https://", "http://"]);
-        }
-        for vault in &self.liquidator_vaults {
-            let hex = vault.strip_prefix("0x").unwrap_or_default();
-            if hex.len() != 40 || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
-                refusals.push(Refusal::new(
-                    "liquidator_vaults",
-                    format!("`{vault}` is not 0x and 40 hex digits"),
-                ));
-            }
-        }
-        if let Some(directory) = self.node_fills_dir.as_deref().filter(|directory| !directory.is_absolute()) {
-            let reason = format!("`{}` is not an absolute path", directory.display());
-            refusals.push(Refusal::new("node_fills_dir", reason));
-        }
-        refusals
-    }
-
-    /// Where the venue is reached.
-    pub fn endpoints(&self) -> Endpoints {
-        Endpoints {
-            ws_url: self.ws_url.clone(),
-            rest_url: self.rest_url.clone(),
-            coinm_rest_url: self.coinm_rest_url.clone(),
-        }
-    }
-}
-
 impl Config {
     /// Reads the sections, adding what is wrong with them to the mistakes.
     pub fn read(document: &Document, mistakes: &mut Mistakes) -> Self {
         let ingest = document.section("ingest", mistakes, Ingest::refusals);
-        let section = |venue: Venue, mistakes: &mut Mistakes| {
-            document.section(&format!("venues.{venue}"), mistakes, VenueSettings::refusals)
-        };
         Self {
             redis_url: redis_url(document, mistakes),
             output: Output::read(document, mistakes),
-            venues: Venue::ALL.into_iter().map(|venue| (venue, section(venue, mistakes))).collect(),
+            markets: Markets::read(document, mistakes),
             ingest,
         }
     }
 
-    /// The directory in which a venue's own node writes its fills, if there is one.
-    pub(crate) fn node_fills(&self, venue: Venue) -> Option<PathBuf> {
-        self.venues.get(&venue)?.node_fills_dir.clone()
-    }
-
     /// The state of a healthy feed: one that is read from a node tells every liquidation.
     pub(crate) fn healthy(&self, venue: Venue) -> FeedStatus {
-        match self.node_fills(venue) {
+        match self.markets.node_fills(venue) {
             Some(_) => FeedStatus::Live,
             None => protocol(venue).healthy(),
         }
-    }
-
-    /// Where a venue is reached.
-    pub(crate) fn endpoints(&self, venue: Venue) -> Endpoints {
-        self.venues.get(&venue).cloned().unwrap_or_default().endpoints()
-    }
-
-    /// What shall be read from a venue.
-    pub fn wanted(&self, venue: Venue) -> Wanted {
-        let symbols = match &self.ingest.symbols {
-            Symbols::Named(symbols) => Some(symbols.clone()),
-            Symbols::All(_) => None,
-        };
-        let vaults = self.venues.get(&venue).map(|v| v.liquidator_vaults.clone()).unwrap_or_default();
-        Wanted { symbols, vaults }
     }
 }
 
@@ -262,6 +134,7 @@ impl Config {
 mod tests {
     use super::*;
     use cascade_service::config::Sources;
+    use cascade_service::{All, Symbols};
 
     fn mistakes_of(environment: &[(&str, &str)]) -> String {
         let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
@@ -276,8 +149,8 @@ mod tests {
         let config = Config::read(&document, &mut mistakes);
         assert!(mistakes.is_empty(), "{mistakes}");
         assert_eq!(format!("{:?}", config.ingest), format!("{:?}", Ingest::default()));
-        assert!(config.venues.values().all(|v| !v.ws_url.is_empty()));
-        assert_eq!(config.venues[&Venue::Hyperliquid].liquidator_vaults.len(), 5);
+        assert!(config.markets.venues.values().all(|v| !v.ws_url.is_empty()));
+        assert_eq!(config.markets.venues[&Venue::Hyperliquid].liquidator_vaults.len(), 5);
     }
 
     #[test]
@@ -327,7 +200,7 @@ mod tests {
         let (document, mut mistakes) = Document::load(&Sources { environment, ..Sources::default() });
         let config = Config::read(&document, &mut mistakes);
         assert!(mistakes.is_empty(), "{mistakes}");
-        assert_eq!(config.ingest.symbols, Symbols::All(All::All));
-        assert!(config.wanted(Venue::Okx).symbols.is_none());
+        assert_eq!(config.markets.symbols, Symbols::All(All::All));
+        assert!(config.markets.wanted(Venue::Okx).symbols.is_none());
     }
 }

@@ -32,7 +32,7 @@ use cascade_bus::{Bus, BusSettings, Outbox};
 use cascade_service::{BoxError, Context, Program, Shutdown, Supervisor, watch_redis};
 use cascade_venues::protocol;
 
-pub use config::{All, Config, Ingest, Symbols, VenueSettings};
+pub use config::{Config, Ingest};
 pub use offline::Offline;
 
 use board::Board;
@@ -66,7 +66,7 @@ pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
     let bus_settings =
         BusSettings { instance: context.instance.clone(), seed: context.seed, ..BusSettings::default() };
     let bus = Bus::open(config.redis_url.as_str(), bus_settings)?;
-    let exchanges = &config.ingest.exchanges;
+    let exchanges = &config.markets.exchanges;
     let now = context.clock.now();
     let board = Board::new(exchanges.iter().map(|venue| (*venue, config.healthy(*venue))), now);
     let shared = Shared {
@@ -114,7 +114,7 @@ impl Tasks {
     /// One for each venue, which reads it while its lease is ours.
     fn readers(&mut self) {
         let owned = Arc::new(AtomicUsize::new(0));
-        let mut exchanges = self.config.ingest.exchanges.clone();
+        let mut exchanges = self.config.markets.exchanges.clone();
         // Replicas that start together shall not all ask for the same venue first.
         let first = usize::try_from(self.context.seed >> 8).unwrap_or_default() % exchanges.len().max(1);
         exchanges.rotate_left(first);
@@ -137,14 +137,14 @@ impl Tasks {
                 let read = |since, mine| {
                     let reader = Reader {
                         protocol: protocol(venue),
-                        endpoints: config.endpoints(venue),
-                        wanted: config.wanted(venue),
+                        endpoints: config.markets.endpoints(venue),
+                        wanted: config.markets.wanted(venue),
                         large_trade: config.ingest.large_trade(),
                         clock: Arc::clone(&clock),
                         since,
                         seed,
                         refresh: config.ingest.instruments_refresh(),
-                        node_fills: config.node_fills(venue),
+                        node_fills: config.markets.node_fills(venue),
                         bus: bus.clone(),
                         shared: shared.clone(),
                     };
@@ -188,8 +188,13 @@ impl Tasks {
         let clock = Arc::clone(&context.clock);
         let ingest = &self.config.ingest;
         let retention = Retention::new(ingest.bounds(), ingest.redis_memory());
-        let writer =
-            Writer::new(bus.clone(), retention, clock, ingest.exchanges.clone(), self.shared.clone());
+        let writer = Writer::new(
+            bus.clone(),
+            retention,
+            clock,
+            self.config.markets.exchanges.clone(),
+            self.shared.clone(),
+        );
         let drain = self.drained.0.clone();
         self.spawn("writer", async move { writer.run(drain).await });
         self.supervisor.spawn("redis", watch_redis(bus, context, shutdown));

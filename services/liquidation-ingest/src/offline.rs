@@ -134,7 +134,7 @@ impl Offline {
     /// The service of these settings, before anything was received. What came before `since` is known.
     pub fn new(config: Config, since: EventTime) -> Self {
         let board =
-            Board::new(config.ingest.exchanges.iter().map(|venue| (*venue, config.healthy(*venue))), since);
+            Board::new(config.markets.exchanges.iter().map(|venue| (*venue, config.healthy(*venue))), since);
         let shared = Shared {
             board: Arc::new(Mutex::new(board)),
             // Emptied after every line, which holds one frame's events.
@@ -143,7 +143,7 @@ impl Offline {
             trails: Arc::new(Trails::new(Traces::off(), Arc::new(NoClock))),
             metrics: Metrics::new("offline", env!("CARGO_PKG_VERSION")),
         };
-        for venue in &config.ingest.exchanges {
+        for venue in &config.markets.exchanges {
             shared.board(|board| board.own(*venue, since, since));
         }
         Self {
@@ -224,7 +224,7 @@ impl Offline {
     pub fn lost(&mut self, at: EventTime) {
         let from = self.now.unwrap_or(self.since).min(at);
         self.reach(at);
-        for venue in self.config.ingest.exchanges.clone() {
+        for venue in self.config.markets.exchanges.clone() {
             for stream in [GapStream::Liquidations, GapStream::Trades, GapStream::Mark] {
                 let (symbols, reason) = (Vec::new(), LOST.to_owned());
                 let gap = Gap { venue, stream, symbols, from_ms: from, to_ms: at, reason };
@@ -273,7 +273,8 @@ impl Offline {
         if let Some(listed) = self.venues.get_mut(&venue)
             && std::mem::take(&mut listed.is_new)
         {
-            let (wanted, endpoints) = (with_btc(&self.config.wanted(venue)), self.config.endpoints(venue));
+            let (wanted, endpoints) =
+                (with_btc(&self.config.markets.wanted(venue)), self.config.markets.endpoints(venue));
             let planned = protocol(venue).replan(&listed.routes, &wanted, &listed.instruments, &endpoints);
             for route in &planned {
                 self.shared.board(|board| board.expect(venue, &route.name, &route.symbols, self.since));
@@ -294,7 +295,7 @@ impl Offline {
             self.venues.get(&venue).and_then(|listed| listed.routes.iter().find(|route| route.name == name));
         let route = planned.cloned().unwrap_or_else(|| unplanned(venue, name));
         self.shared.board(|board| board.expect(venue, name, &route.symbols, self.since));
-        let (wanted, large) = (self.config.wanted(venue), self.config.ingest.large_trade());
+        let (wanted, large) = (self.config.markets.wanted(venue), self.config.ingest.large_trade());
         let intake = Intake::new(protocol(venue), name, wanted, large, self.shared.clone());
         let sink = Ear { intake: SharedIntake::new(intake), refused: Vec::new() };
         let gaps = Gaps::started(Arc::new(route), self.since);

@@ -116,7 +116,7 @@ fn config(settings: &[(&str, &str)], redis: &str, simulator: &Simulator) -> liqu
     let mut config = liquidation_ingest::Config::read(&document, &mut mistakes);
     assert!(mistakes.is_empty(), "{mistakes}");
     config.redis_url = cascade_bus::RedisUrl::parse(redis).unwrap();
-    for (venue, section) in &mut config.venues {
+    for (venue, section) in &mut config.markets.venues {
         let endpoints = simulator.endpoints(*venue);
         section.ws_url = endpoints.ws_url;
         section.rest_url = endpoints.rest_url;

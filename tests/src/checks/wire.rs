@@ -115,6 +115,11 @@ pub(super) fn retold(finding: &Finding) -> Verdict {
             vec![f.flow.notional_30s_usd, f.flow.unit_usd, f.metrics.largest_usd, closing.unwrap_or_default()]
         }
         Finding::LargeLiquidation(f) => vec![f.notional_usd, f.threshold_usd],
+        Finding::OpenInterest(f) => {
+            let holdings =
+                f.before.into_iter().chain(f.after).chain(f.venues.values().map(|venue| venue.after));
+            holdings.filter_map(|holding| holding.usd).collect()
+        }
         Finding::Feed(_) => Vec::new(),
     };
     ensure!(unpacked == *finding || !sums.into_iter().all(is_exact), "{finding:?} became {unpacked:?}");

@@ -1,10 +1,9 @@
-//! The cascade engine: velocity, risk, score, rungs, episodes volatility, regime (signals.md).
+//! The cascade engine: velocity, risk, score, rungs, episodes, volatility, regime (signals.md).
 //!
 //! A pure function of its shard's stream. It knows time only from events and ticks, money only in whole micro-dollars,
 //! and nothing of Redis, of exchanges' formats, or of who is told.
 
 mod admit;
-mod board;
 mod config;
 mod engine;
 mod episode;

@@ -1,10 +1,9 @@
 //! The reference price of one symbol, its changes over 60 s and 15 min, and its funding rate.
 
 use cascade_domain::{EventTime, Feeds, Mark, Venue};
-use cascade_engine::Series;
+use cascade_engine::{Board, Series};
 use serde::{Deserialize, Serialize};
 
-use crate::board::Board;
 use crate::config::Samples;
 use crate::minutes::{self, Minutes};
 use crate::regime::Course;

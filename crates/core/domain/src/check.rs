@@ -1,7 +1,9 @@
 //! What makes no sense in an event or a finding, whoever wrote it: one rule for what is read from Redis and what an
 //! engine is given.
 
-use crate::{CascadeFinding, Event, EventTime, FeedFinding, Finding, LargeLiquidation, Usd};
+use crate::{
+    CascadeFinding, Event, EventTime, FeedFinding, Finding, Holding, InterestFinding, LargeLiquidation, Usd,
+};
 
 /// A field of an event or a finding that makes no sense.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
@@ -143,6 +145,7 @@ impl Finding {
         match self {
             Self::Cascade(f) => f.check(),
             Self::LargeLiquidation(f) => f.check(),
+            Self::OpenInterest(f) => f.check(),
             Self::Feed(f) => f.check(),
         }
     }
@@ -204,6 +207,35 @@ impl LargeLiquidation {
         known(time, "detected_at_ms", self.detected_at_ms)
     }
 }
+
+impl InterestFinding {
+    fn check(&self) -> Checked {
+        time("known_at_ms", self.known_at_ms)?;
+        known(time, "detected_at_ms", self.detected_at_ms)?;
+        let holding = |field, held: Holding| {
+            not_negative(field, held.coins)?;
+            known(sum, field, held.usd)
+        };
+        [("before", self.before), ("after", self.after)]
+            .into_iter()
+            .try_for_each(|(field, held)| held.map_or(Ok(()), |held| holding(field, held)))?;
+        for venue in self.venues.values() {
+            finite("venues.change_pct", venue.change_pct)?;
+            holding("venues", venue.after)?;
+        }
+        positive("threshold_pct", self.threshold_pct)?;
+        for (field, value) in [
+            ("change_pct", self.change_pct),
+            ("price_change", self.price_change),
+            ("divergence_pct", self.divergence_pct),
+            ("peak_change_pct", self.ending.map(|ending| ending.peak_change_pct)),
+        ] {
+            known(finite, field, value)?;
+        }
+        Ok(())
+    }
+}
+
 impl FeedFinding {
     fn check(&self) -> Checked {
         time("since_ms", self.since_ms)?;

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EventTime, FeedFinding, Feeds, Id, Instrument, Level, Reason, Regime, Side, Symbol, Usd, Venue};
+use crate::{
+    EventTime, FeedFinding, Feeds, Id, Instrument, InterestFinding, Level, Reason, Regime, Side, Symbol, Usd,
+    Venue,
+};
 
 /// A finding, tagged by `finding`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -12,6 +15,8 @@ pub enum Finding {
     Cascade(Box<CascadeFinding>),
     /// One large liquidation.
     LargeLiquidation(LargeLiquidation),
+    /// An explosion or a collapse of open interest.
+    OpenInterest(Box<InterestFinding>),
     /// A venue's feed broke, or came back.
     Feed(FeedFinding),
 }
@@ -25,6 +30,7 @@ impl Finding {
         match self {
             Self::Cascade(_) => "cascade",
             Self::LargeLiquidation(_) => "large_liquidation",
+            Self::OpenInterest(_) => "open_interest",
             Self::Feed(_) => "feed",
         }
     }
@@ -34,6 +40,7 @@ impl Finding {
         match self {
             Self::Cascade(f) => f.id,
             Self::LargeLiquidation(f) => f.id,
+            Self::OpenInterest(f) => f.id,
             Self::Feed(f) => f.id,
         }
     }
@@ -43,6 +50,7 @@ impl Finding {
         match self {
             Self::Cascade(f) => Some(&f.symbol),
             Self::LargeLiquidation(f) => Some(&f.symbol),
+            Self::OpenInterest(f) => Some(&f.symbol),
             Self::Feed(_) => None,
         }
     }
@@ -52,6 +60,7 @@ impl Finding {
         match self {
             Self::Cascade(f) => f.known_at_ms,
             Self::LargeLiquidation(f) => f.known_at_ms,
+            Self::OpenInterest(f) => f.known_at_ms,
             Self::Feed(f) => f.known_at_ms,
         }
     }
@@ -61,15 +70,16 @@ impl Finding {
         match self {
             Self::Cascade(f) => f.v,
             Self::LargeLiquidation(f) => f.v,
+            Self::OpenInterest(f) => f.v,
             Self::Feed(f) => f.v,
         }
     }
 
     /// Whether it may concern people: a large liquidation, or a cascade's first ALERT, change of level with ALERT
-    /// or above on either side, or `resolved` (signals.md 8), or a feed's. One-second updates do not.
+    /// or above on either side, or `resolved` (signals.md 8), or of open interest, or a feed's. One-second updates do not.
     pub fn is_transition(&self) -> bool {
         match self {
-            Self::LargeLiquidation(_) | Self::Feed(_) => true,
+            Self::LargeLiquidation(_) | Self::OpenInterest(_) | Self::Feed(_) => true,
             Self::Cascade(f) => match f.state {
                 State::Open | State::Level => f.level >= Level::Alert || f.previous_level >= Level::Alert,
                 State::Resolved => true,
@@ -83,6 +93,7 @@ impl Finding {
         match self {
             Self::Cascade(f) => (f.detected_at_ms, f.demo) = (Some(detected), demo),
             Self::LargeLiquidation(f) => (f.detected_at_ms, f.demo) = (Some(detected), demo),
+            Self::OpenInterest(f) => (f.detected_at_ms, f.demo) = (Some(detected), demo),
             Self::Feed(f) => (f.detected_at_ms, f.demo) = (Some(detected), demo),
         }
     }

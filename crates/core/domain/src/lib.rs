@@ -9,6 +9,7 @@ mod event;
 mod feed;
 mod finding;
 mod id;
+mod interest;
 mod level;
 mod money;
 mod name;
@@ -31,6 +32,10 @@ pub use finding::{
     RiskFactors, RiskLevel, State,
 };
 pub use id::{Id, IdHasher};
+pub use interest::{
+    FundingReading, Holding, InstrumentInterest, InterestChangeReading, InterestEnding, InterestFinding,
+    InterestReading, PositionReading, SpanChange, Swing, VenueChange, VenueFunding, VenueInterest,
+};
 pub use level::{Level, Reason};
 pub use money::Usd;
 pub use name::{Instrument, NameError, Symbol};

@@ -159,6 +159,7 @@ impl<E: Engine> Replay<E> {
 fn rank(finding: &Finding, count: u64) -> Rank {
     let (episode, revision) = match finding {
         Finding::Cascade(cascade) => (Some(cascade.episode), cascade.revision),
+        Finding::OpenInterest(interest) => (Some(interest.episode), interest.revision),
         Finding::LargeLiquidation(_) | Finding::Feed(_) => (None, 0),
     };
     let symbol = finding.symbol().copied();

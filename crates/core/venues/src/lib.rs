@@ -24,7 +24,7 @@ pub use instruments::{Instruments, Listing, Quote, Sizing};
 pub use limits::{Limits, Quota};
 pub use protocol::{
     Ack, DecodeError, Decoded, Endpoints, Keepalive, Meaning, Method, Missed, Ping, Protocol, RestRequest,
-    Route, Subscription, Wanted, Watch,
+    Route, Sampling, Subscription, Wanted, Watch,
 };
 
 use cascade_domain::Venue;

@@ -254,6 +254,15 @@ pub struct Missed<'a> {
     pub to: EventTime,
 }
 
+/// A question whose answer is a sample of open interest, of one instrument or of all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sampling {
+    /// What to ask.
+    pub request: RestRequest,
+    /// How often it is worth asking, in the clock's time: the venue knows nothing new before.
+    pub every: Duration,
+}
+
 /// Everything that differs between venues.
 pub trait Protocol: Sync + Debug {
     /// Whose it is.
@@ -331,6 +340,31 @@ pub trait Protocol: Sync + Debug {
         _missed: &Missed<'_>,
         out: &mut Decoded,
     ) -> Result<Option<RestRequest>, DecodeError> {
+        out.clear();
+        Err(DecodeError::UnknownKind(request.url.clone()))
+    }
+
+    /// The questions whose answers are samples of open interest; none where a stream tells all of it.
+    fn samplings(
+        &self,
+        _wanted: &Wanted,
+        _instruments: &Instruments,
+        _endpoints: &Endpoints,
+    ) -> Vec<Sampling> {
+        Vec::new()
+    }
+
+    /// Reads one answer to such a question into `out` (which is cleared first).
+    ///
+    /// # Errors
+    /// The body is not such an answer, or it answers another question.
+    fn read_sample(
+        &self,
+        request: &RestRequest,
+        _body: &[u8],
+        _instruments: &Instruments,
+        out: &mut Decoded,
+    ) -> Result<(), DecodeError> {
         out.clear();
         Err(DecodeError::UnknownKind(request.url.clone()))
     }

@@ -15,8 +15,8 @@ pub use event::{
 pub use finding::{decode_finding, encode_finding, finding_from_json, finding_to_json};
 pub use name::{Channel, EngineKeys, key};
 pub use reading::{
-    EngineBeat, FeedHealthReading, Heartbeat, btc_price_json, btc_volatility_json, regime_json, score_json,
-    velocity_json,
+    EngineBeat, FeedHealthReading, Heartbeat, PollReading, btc_price_json, btc_volatility_json, funding_json,
+    open_interest_change_json, open_interest_json, regime_json, score_json, velocity_json,
 };
 pub use state::{decode_state, encode_state};
 

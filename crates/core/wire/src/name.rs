@@ -84,6 +84,7 @@ impl Channel {
         match (self, finding) {
             (Self::Signals, Finding::Cascade(_))
             | (Self::Large, Finding::LargeLiquidation(_))
+            | (Self::OpenInterest, Finding::OpenInterest(_))
             | (Self::Ops, Finding::Feed(_)) => true,
             (Self::Alerts, Finding::Cascade(f)) => f.level >= Level::Alert,
             (Self::Critical, Finding::Cascade(f)) => f.level >= Level::Critical,
@@ -205,6 +206,16 @@ pub mod key {
     /// Who reads a venue.
     pub fn feed_lease(venue: Venue) -> String {
         format!("feed:{venue}:lease")
+    }
+
+    /// Who asks a venue for its open interest over REST.
+    pub fn poll_lease(venue: Venue) -> String {
+        format!("poll:{venue}:lease")
+    }
+
+    /// Read-model, TTL 60 s: how the questions for a venue's open interest do.
+    pub fn poll_health(venue: Venue) -> String {
+        format!("poll:{venue}:health")
     }
 
     /// Up to where the files of a venue's own node are read.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use cascade_domain::{
-    EventTime, FeedStatus, Liquidity, PriceReading, Regime, RegimeReading, ScoreReading, Symbol, Trend,
-    Velocity, VolatilityReading, Windows,
+    EventTime, FeedStatus, FundingReading, InterestChangeReading, InterestReading, Liquidity, PriceReading,
+    Regime, RegimeReading, ScoreReading, Symbol, Trend, Velocity, VolatilityReading, Windows,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -84,6 +84,48 @@ pub fn regime_json(state: &RegimeReading) -> Value {
     }
     map.insert("event_time_ms".into(), json!(state.event_time_ms));
     Value::Object(map)
+}
+
+/// `oi:SYMBOL:current`.
+pub fn open_interest_json(state: &InterestReading) -> Value {
+    json!(state)
+}
+
+/// `oi:SYMBOL:change`.
+pub fn open_interest_change_json(state: &InterestChangeReading) -> Value {
+    json!(state)
+}
+
+/// `funding:SYMBOL:current`.
+pub fn funding_json(state: &FundingReading) -> Value {
+    json!(state)
+}
+
+/// `poll:VENUE:health`: how the questions for a venue's open interest do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PollReading {
+    /// Its state: `live` while answers come, `stale` while they fail or tell nothing new, `refused` while the venue does
+    /// not serve us or wants to be left alone.
+    pub status: FeedStatus,
+    /// Since when.
+    pub since_ms: EventTime,
+    /// When the last usable answer came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_answer_ms: Option<EventTime>,
+    /// Until when the venue is left alone, if it asked for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub away_until_ms: Option<EventTime>,
+    /// How many instruments are asked for.
+    pub instruments: u64,
+    /// How long one round over all of them takes, milliseconds of the clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round_ms: Option<i64>,
+    /// Which instance asks.
+    pub reader: String,
+    /// When it wrote this.
+    pub told_ms: EventTime,
+    /// Why, in words; empty if there is nothing to say.
+    pub reason: String,
 }
 
 /// `feed:VENUE:health`.

@@ -28,6 +28,7 @@ pub(crate) async fn told(observer: &Observer) -> Result<Told, Failure> {
             match &mut finding {
                 Finding::Cascade(cascade) => cascade.detected_at_ms = None,
                 Finding::LargeLiquidation(large) => large.detected_at_ms = None,
+                Finding::OpenInterest(interest) => interest.detected_at_ms = None,
                 Finding::Feed(feed) => feed.detected_at_ms = None,
             }
             findings.push(finding);

@@ -98,6 +98,6 @@ impl Site {
 fn number(message: &[u8]) -> Option<u64> {
     match decode_finding(message).ok()? {
         Finding::LargeLiquidation(large) => Volley::number(large.price),
-        Finding::Cascade(_) | Finding::Feed(_) => None,
+        Finding::Cascade(_) | Finding::OpenInterest(_) | Finding::Feed(_) => None,
     }
 }

@@ -73,12 +73,16 @@ impl Settings {
             (liquidation_ingest::PROGRAM.name, "ingest.health_addr"),
             (cascade_signals::PROGRAM.name, "signals.health_addr"),
         ];
-        let exchanges = &ingest.ingest.exchanges;
-        let of = |venue: &Venue| Some((*venue, ingest.venues.get(venue)?.endpoints()));
+        let exchanges = &ingest.markets.exchanges;
+        let of = |venue: &Venue| Some((*venue, ingest.markets.venues.get(venue)?.endpoints()));
         Self {
             redis_url: signals.redis_url,
             redis_named: document.origin("redis.url") != Origin::Default,
-            node: ingest.venues.get(&Venue::Hyperliquid).and_then(|venue| venue.node_fills_dir.clone()),
+            node: ingest
+                .markets
+                .venues
+                .get(&Venue::Hyperliquid)
+                .and_then(|venue| venue.node_fills_dir.clone()),
             venues: exchanges.iter().filter_map(of).collect(),
             addresses: addresses.map(|(who, key)| (who, key, address(document, mistakes, key))).to_vec(),
         }

@@ -23,10 +23,10 @@ use cascade_domain::Venue;
 use cascade_pace::Clock;
 use cascade_service::config::{Document, Mistakes};
 use cascade_service::{
-    BoxError, CommonArgs, Shutdown, Supervisor, SystemClock, TaskError, ask_on_signal, random_seed,
+    BoxError, CommonArgs, Shutdown, Supervisor, SystemClock, TaskError, VenueSettings, ask_on_signal,
+    random_seed,
 };
 use cascade_venues::Wanted;
-use liquidation_ingest::VenueSettings;
 
 use crate::{DONE, FAILED, REFUSED};
 use events::{Beginning, Streams};
@@ -238,13 +238,13 @@ struct Recording<'a> {
 impl Recording<'_> {
     /// Starts a reader for each exchange; gives what the files say of themselves, and what the person is told.
     fn frames(self, supervisor: &mut Supervisor) -> Result<(Source, String), BoxError> {
-        let exchanges = self.config.ingest.exchanges.clone();
+        let exchanges = self.config.markets.exchanges.clone();
         let seed = random_seed()?;
         let mut symbols = None;
         for (venue, seed) in exchanges.iter().zip((seed..).step_by(SEEDS_APART)) {
-            let wanted = self.config.wanted(*venue);
+            let wanted = self.config.markets.wanted(*venue);
             symbols.clone_from(&names(&wanted));
-            let section = self.config.venues.get(venue).map(VenueSettings::endpoints);
+            let section = self.config.markets.venues.get(venue).map(VenueSettings::endpoints);
             let reader = Reader {
                 venue: *venue,
                 endpoints: section.ok_or("a venue without a section")?,

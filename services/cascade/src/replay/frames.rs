@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use cascade_domain::{Event, EventTime, Venue};
 use cascade_feed::{End, Frame, Note};
+use cascade_service::Symbols;
 use cascade_venues::{Method, RestRequest};
-use liquidation_ingest::{Config, Offline, Symbols};
+use liquidation_ingest::{Config, Offline};
 use serde::Deserialize;
 
 use crate::record::{FORMAT, Kind};
@@ -119,10 +120,10 @@ impl Frames {
             return;
         }
         if let Some(exchanges) = header.exchanges.filter(|named| !self.set.exchanges && !named.is_empty()) {
-            self.config.ingest.exchanges = exchanges;
+            self.config.markets.exchanges = exchanges;
         }
         if let Some(symbols) = header.symbols.filter(|_| !self.set.symbols) {
-            self.config.ingest.symbols = symbols;
+            self.config.markets.symbols = symbols;
         }
         let started = EventTime::from_ms(header.started_ms.unwrap_or_default());
         let config = self.config.clone();

@@ -140,7 +140,7 @@ impl Summary {
                 self.large_liquidations += 1;
                 self.large_usd += told.notional_usd;
             }
-            Finding::Feed(_) => {}
+            Finding::OpenInterest(_) | Finding::Feed(_) => {}
         }
     }
 

@@ -167,14 +167,14 @@ async fn assemble(
         redis.url.as_str(),
         BusSettings { instance: "up".to_owned(), seed, ..BusSettings::default() },
     )?;
-    let view = View::new(&settings.ingest.ingest.exchanges);
+    let view = View::new(&settings.ingest.markets.exchanges);
     if let Some(simulator) = &simulator {
         let (running, asked) = (Arc::clone(simulator), stop.clone());
         supervisor.spawn("simulator", async move {
             Ok(running.run(async move { asked.requested().await }).await?)
         });
     }
-    let exchanges = settings.ingest.ingest.exchanges.clone();
+    let exchanges = settings.ingest.markets.exchanges.clone();
     let ingest = liquidation_ingest::PROGRAM.name;
     let reading = context(ingest).traced(&settings.traces, &mut supervisor);
     supervisor.spawn(ingest, liquidation_ingest::run(settings.ingest, reading));
@@ -208,7 +208,7 @@ async fn simulator(
     let Some(name) = &args.demo else { return Ok(None) };
     let scenario = Scenario::named(name).ok_or_else(|| format!("no scenario `{name}`"))?;
     let simulator = Simulator::bind(scenario, args.seed, Arc::clone(clock) as Arc<dyn Clock>).await?;
-    for (venue, section) in &mut settings.ingest.venues {
+    for (venue, section) in &mut settings.ingest.markets.venues {
         let endpoints = simulator.endpoints(*venue);
         section.ws_url = endpoints.ws_url;
         section.rest_url = endpoints.rest_url;
@@ -219,7 +219,7 @@ async fn simulator(
 }
 
 fn greeting(args: &UpArgs, settings: &Settings, redis: &Redis, health: std::net::SocketAddr) -> String {
-    let exchanges: Vec<_> = settings.ingest.ingest.exchanges.iter().map(|venue| venue.as_str()).collect();
+    let exchanges: Vec<_> = settings.ingest.markets.exchanges.iter().map(|venue| venue.as_str()).collect();
     let exchanges = exchanges.join(", ");
     let source = match &args.demo {
         Some(name) => {

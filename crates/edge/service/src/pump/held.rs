@@ -13,8 +13,6 @@ use cascade_wire::{WireError, decode_state, encode_state};
 use super::wall;
 use crate::Output;
 
-/// A snapshot is at most this old, wall time, less what a commit may take.
-const SNAPSHOT: Duration = Duration::from_secs(8);
 /// After a change of an episode a new one is kept, but not so soon after the last.
 const SNAPSHOT_AT_LEAST: Duration = Duration::from_secs(1);
 /// A cursor without findings is moved at most this often, wall time.
@@ -46,6 +44,8 @@ pub(super) struct Held<E> {
     /// Where the snapshot on Redis stands.
     snapshot_at: StreamId,
     snapshot_due: Instant,
+    /// How old it may grow, wall time.
+    snapshot_every: Duration,
     /// Before this none is kept, unless it is the last.
     snapshot_from: Instant,
 }
@@ -53,10 +53,15 @@ pub(super) struct Held<E> {
 impl<E: Engine> Held<E> {
     /// A shard as it was taken, with a cold engine that goes on from the snapshot, if it can be read. With it, why it
     /// can't.
-    pub(super) fn load(shard: Shard, cold: E, owned: Owned) -> (Self, Option<WireError>) {
+    pub(super) fn load(
+        shard: Shard,
+        cold: E,
+        owned: Owned,
+        snapshot_every: Duration,
+    ) -> (Self, Option<WireError>) {
         let now = wall();
         // Spread out, so that not all shards keep their snapshots at once.
-        let stagger = SNAPSHOT * u32::from(shard.number()) / u32::from(cascade_domain::SHARDS);
+        let stagger = snapshot_every * u32::from(shard.number()) / u32::from(cascade_domain::SHARDS);
         let mut held = Self {
             engine: cold,
             epoch: owned.epoch,
@@ -70,6 +75,7 @@ impl<E: Engine> Held<E> {
             last_commit: None,
             snapshot_at: StreamId::ZERO,
             snapshot_due: now + stagger,
+            snapshot_every,
             snapshot_from: now,
         };
         let refused = owned.state.and_then(|state| held.resume(&state).err());
@@ -172,7 +178,7 @@ impl<E: Engine> Held<E> {
         self.last_commit = Some(now);
         if batch.state.is_some() {
             self.snapshot_at = batch.to;
-            (self.snapshot_due, self.snapshot_from) = (now + SNAPSHOT, now + SNAPSHOT_AT_LEAST);
+            (self.snapshot_due, self.snapshot_from) = (now + self.snapshot_every, now + SNAPSHOT_AT_LEAST);
         } else if self.said.iter().any(changes_an_episode) {
             self.snapshot_due = self.snapshot_from;
         }
@@ -182,5 +188,9 @@ impl<E: Engine> Held<E> {
 
 /// Whether an episode opened, changed its level or ended.
 fn changes_an_episode(finding: &Finding) -> bool {
-    matches!(finding, Finding::Cascade(finding) if finding.state != State::Update)
+    match finding {
+        Finding::Cascade(finding) => finding.state != State::Update,
+        Finding::OpenInterest(_) => true,
+        Finding::LargeLiquidation(_) | Finding::Feed(_) => false,
+    }
 }

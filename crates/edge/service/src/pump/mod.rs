@@ -40,8 +40,6 @@ const ENTRIES: usize = 500;
 const MOST_SAID: usize = 1_000;
 /// Every shard's stream has a tick a second: after so long without an entry, some may have been trimmed unread.
 const HOLE_MS: u64 = 5_000;
-/// Read-models are written at most this often, wall time.
-const SHOW: Duration = Duration::from_millis(200);
 /// How many writes beside the shards may wait.
 const WRITES: usize = 16;
 /// Between two tries while Redis does not answer, wall time.
@@ -64,6 +62,13 @@ pub trait Detector: Send + Debug {
 
     /// A cold engine for a shard.
     fn engine(&self, shard: Shard) -> Self::Engine;
+
+    /// How old a shard's snapshot may grow, wall time, less what a commit may take. Whatever an episode changes has one
+    /// of its own; this bounds what a new owner reads again, and so what the streams must keep.
+    fn snapshot_every(&self) -> Duration;
+
+    /// How often the read-models are written, wall time.
+    fn show_every(&self) -> Duration;
 
     /// The read-models of a shard, now.
     fn readings(&self, engine: &Self::Engine) -> Vec<Write>;
@@ -174,7 +179,7 @@ impl<D: Detector> Pump<D> {
                 }
             }
             self.commit(None, &shutdown).await;
-            if is_due(&mut shown, SHOW) {
+            if is_due(&mut shown, self.detector.show_every()) {
                 self.show();
             }
         }
@@ -409,6 +414,6 @@ async fn write_readings(bus: Bus, mut queue: mpsc::Receiver<Vec<Write>>, shutdow
 const fn level(finding: &Finding) -> &'static str {
     match finding {
         Finding::Cascade(finding) => finding.level.as_str(),
-        Finding::LargeLiquidation(_) | Finding::Feed(_) => "",
+        Finding::LargeLiquidation(_) | Finding::OpenInterest(_) | Finding::Feed(_) => "",
     }
 }

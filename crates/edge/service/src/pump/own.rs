@@ -64,7 +64,8 @@ impl<D: Detector> Pump<D> {
     }
 
     fn load(&mut self, shard: Shard, owned: Owned) {
-        let (held, refused) = Held::load(shard, self.detector.engine(shard), owned);
+        let (held, refused) =
+            Held::load(shard, self.detector.engine(shard), owned, self.detector.snapshot_every());
         if let Some(error) = refused {
             self.context.metrics.add(Metric::SnapshotRefused, &[error.label()], 1);
             tracing::warn!(%shard, %error, "the snapshot can't be used: a cold start, and findings say `warming`");

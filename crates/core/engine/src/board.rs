@@ -1,8 +1,9 @@
 //! The last price (or funding rate) that each venue gave for a symbol, and their median.
 
 use cascade_domain::{EventTime, FeedStatus, Feeds, Instrument, Venue};
-use cascade_engine::median;
 use serde::{Deserialize, Serialize};
+
+use crate::median;
 
 const VENUES: usize = Venue::ALL.len();
 /// Instruments of one venue for one symbol are few; beyond this the least telling goes.
@@ -20,13 +21,13 @@ struct Line {
 
 /// Last values by venue and instrument.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Board {
+pub struct Board {
     venues: [Vec<Line>; VENUES],
 }
 
 impl Board {
     /// Notes an instrument's value; one older than what is held is no news.
-    pub(crate) fn put(&mut self, venue: Venue, instrument: &Instrument, at: EventTime, value: f64) {
+    pub fn put(&mut self, venue: Venue, instrument: &Instrument, at: EventTime, value: f64) {
         let lines = &mut self.venues[venue as usize];
         let new = Line { rank: rank(instrument), instrument: *instrument, value, at };
         if let Some(line) = lines.iter_mut().find(|line| line.instrument == *instrument) {
@@ -41,13 +42,13 @@ impl Board {
     }
 
     /// Forgets what a venue gave at or before `to`.
-    pub(crate) fn void(&mut self, venue: Venue, to: EventTime) {
+    pub fn void(&mut self, venue: Venue, to: EventTime) {
         self.venues[venue as usize].retain(|line| line.at > to);
     }
 
     /// The median over venues whose feeds deliver, of each its first fresh instrument: at most `age_ms` old at
     /// `now`. With it, until when that holds if nothing else is heard.
-    pub(crate) fn median(&self, now: EventTime, age_ms: i64, feeds: &Feeds) -> (Option<f64>, EventTime) {
+    pub fn median(&self, now: EventTime, age_ms: i64, feeds: &Feeds) -> (Option<f64>, EventTime) {
         let mut values = [0.0; VENUES];
         let mut found = 0;
         let mut until = EventTime::from_ms(i64::MAX);

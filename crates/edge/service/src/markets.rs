@@ -1,0 +1,173 @@
+//! Which markets are read, on which exchanges, and where those are reached: `ingest.exchanges`, `ingest.symbols` and
+//! the sections `[venues.*]`, as every program reads them that talks to an exchange.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use cascade_domain::{Refusal, Symbol, Venue};
+use cascade_venues::{Endpoints, Wanted};
+use serde::Deserialize;
+
+use crate::config::{Document, Mistakes};
+
+/// The markets that are read, and where.
+#[derive(Clone, Debug)]
+pub struct Markets {
+    /// The exchanges to read.
+    pub exchanges: Vec<Venue>,
+    /// The markets to read.
+    pub symbols: Symbols,
+    /// Where each exchange is reached.
+    pub venues: BTreeMap<Venue, VenueSettings>,
+}
+
+/// The markets to read.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Symbols {
+    /// These.
+    Named(Vec<Symbol>),
+    /// Every one that a venue lists.
+    All(All),
+}
+
+/// The word `all`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum All {
+    /// Every one.
+    All,
+}
+
+/// What section `[ingest]` says of this.
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+struct Choice {
+    exchanges: Vec<Venue>,
+    symbols: Symbols,
+}
+
+/// One `[venues.NAME]` section.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct VenueSettings {
+    /// Base of the WebSocket addresses.
+    pub ws_url: String,
+    /// Base of the REST addresses.
+    pub rest_url: String,
+    /// Binance only: base of the COIN-M REST addresses.
+    pub coinm_rest_url: Option<String>,
+    /// Hyperliquid only: the vaults whose fills are followed.
+    pub liquidator_vaults: Vec<String>,
+    /// Hyperliquid only: where a node of one's own writes its fills, an absolute path; absent = there is none.
+    pub node_fills_dir: Option<PathBuf>,
+}
+
+impl Default for Choice {
+    fn default() -> Self {
+        let named = ["BTCUSDT", "ETHUSDT", "SOLUSDT"].into_iter().filter_map(|s| Symbol::parse(s).ok());
+        Self { exchanges: Venue::ALL.to_vec(), symbols: Symbols::Named(named.collect()) }
+    }
+}
+
+impl Choice {
+    fn refusals(&self) -> Vec<Refusal> {
+        let mut refusals = Vec::new();
+        let mut refuse = |key: &str, reason: &str| refusals.push(Refusal::new(key, reason));
+        if self.exchanges.is_empty() {
+            refuse("exchanges", "at least one of binance, bybit, okx, hyperliquid");
+        }
+        let mut seen = BTreeSet::new();
+        for twice in self.exchanges.iter().filter(|venue| !seen.insert(**venue)) {
+            refuse("exchanges", &format!("{twice} is named twice"));
+        }
+        match &self.symbols {
+            Symbols::Named(symbols) if symbols.is_empty() => {
+                refuse("symbols", "at least one market such as BTCUSDT, or \"all\"");
+            }
+            Symbols::Named(symbols) => {
+                for symbol in
+                    symbols.iter().filter(|s| !s.as_str().ends_with("USDT") || s.base() == s.as_str())
+                {
+                    refuse(
+                        "symbols",
+                        &format!("`{symbol}` is not BASE + USDT, e.g. BTCUSDT, and not \"all\""),
+                    );
+                }
+            }
+            Symbols::All(_) => {}
+        }
+        refusals
+    }
+}
+
+impl VenueSettings {
+    fn refusals(&self) -> Vec<Refusal> {
+        let mut refusals = Vec::new();
+        let mut base = |key: &str, url: &str, schemes: [&str; 2]| {
+            if !schemes.iter().any(|scheme| url.strip_prefix(scheme).is_some_and(|host| !host.is_empty())) {
+                refusals.push(Refusal::new(key, format!("must begin with {} or {}", schemes[0], schemes[1])));
+            }
+        };
+        base("ws_url", &self.ws_url, ["wss://", "ws://"]);
+        base("rest_url", &self.rest_url, ["https://", "http://"]);
+        if let Some(url) = &self.coinm_rest_url {
+            base("coinm_rest_url", url, ["https://", "http://"]);
+        }
+        for vault in &self.liquidator_vaults {
+            let hex = vault.strip_prefix("0x").unwrap_or_default();
+            if hex.len() != 40 || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+                refusals.push(Refusal::new(
+                    "liquidator_vaults",
+                    format!("`{vault}` is not 0x and 40 hex digits"),
+                ));
+            }
+        }
+        if let Some(directory) = self.node_fills_dir.as_deref().filter(|directory| !directory.is_absolute()) {
+            let reason = format!("`{}` is not an absolute path", directory.display());
+            refusals.push(Refusal::new("node_fills_dir", reason));
+        }
+        refusals
+    }
+
+    /// Where the venue is reached.
+    pub fn endpoints(&self) -> Endpoints {
+        Endpoints {
+            ws_url: self.ws_url.clone(),
+            rest_url: self.rest_url.clone(),
+            coinm_rest_url: self.coinm_rest_url.clone(),
+        }
+    }
+}
+
+impl Markets {
+    /// Reads the sections, adding what is wrong with them to the mistakes.
+    pub fn read(document: &Document, mistakes: &mut Mistakes) -> Self {
+        let Choice { exchanges, symbols } = document.section("ingest", mistakes, Choice::refusals);
+        let section = |venue: Venue, mistakes: &mut Mistakes| {
+            document.section(&format!("venues.{venue}"), mistakes, VenueSettings::refusals)
+        };
+        let venues = Venue::ALL.into_iter().map(|venue| (venue, section(venue, mistakes))).collect();
+        Self { exchanges, symbols, venues }
+    }
+
+    /// Where a venue is reached.
+    pub fn endpoints(&self, venue: Venue) -> Endpoints {
+        self.venues.get(&venue).cloned().unwrap_or_default().endpoints()
+    }
+
+    /// What shall be read from a venue.
+    pub fn wanted(&self, venue: Venue) -> Wanted {
+        let symbols = match &self.symbols {
+            Symbols::Named(symbols) => Some(symbols.clone()),
+            Symbols::All(_) => None,
+        };
+        let vaults = self.venues.get(&venue).map(|v| v.liquidator_vaults.clone()).unwrap_or_default();
+        Wanted { symbols, vaults }
+    }
+
+    /// The directory in which a venue's own node writes its fills, if there is one.
+    pub fn node_fills(&self, venue: Venue) -> Option<PathBuf> {
+        self.venues.get(&venue)?.node_fills_dir.clone()
+    }
+}

@@ -1,0 +1,113 @@
+//! oi-detector: asks the exchanges that stream no open interest for it, runs the open-interest engine over the shard
+//! streams, and publishes what it says.
+//!
+//! What is decided is `cascade-open-interest`'s affair; how streams are read and findings put out once is the pump's.
+
+mod config;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cascade_bus::{Bus, BusSettings, Write};
+use cascade_domain::{Finding, Shard};
+use cascade_open_interest::OpenInterestEngine;
+use cascade_service::pump::{Detector, Pump};
+use cascade_service::{BoxError, Context, Program, Supervisor, watch_redis};
+use cascade_wire::{funding_json, key, open_interest_change_json, open_interest_json};
+
+pub use config::Config;
+
+/// How long the read-models stand, seconds.
+const READING_TTL_S: u32 = 600;
+
+/// How old a shard's snapshot may grow, wall time.
+const SNAPSHOT: Duration = Duration::from_secs(110);
+/// How often the read-models are written, wall time.
+const SHOW: Duration = Duration::from_secs(2);
+
+/// The engine's name in the names of keys.
+pub const ENGINE: &str = "oi";
+
+/// What the program is.
+pub const PROGRAM: Program<Config> = Program {
+    name: "oi-detector",
+    about: "Asks the exchanges for open interest, and detects its explosions and collapses in the shard streams on Redis",
+    version: env!("CARGO_PKG_VERSION"),
+    section: "oi",
+    settings: Config::read,
+};
+
+/// Runs until it is asked to stop; then what was read is committed and the shards are given back.
+///
+/// # Errors
+/// The Redis URL is none, or a task died.
+pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
+    let settings =
+        BusSettings { instance: context.instance.clone(), seed: context.seed, ..BusSettings::default() };
+    let bus = Bus::open(config.redis_url.as_str(), settings)?;
+    let detector =
+        OpenInterest { label: config.open_interest.engine_label(), config: Arc::new(config.open_interest) };
+    let mut supervisor = Supervisor::new(&context.shutdown, context.deadline);
+    let shutdown = supervisor.shutdown();
+    supervisor.spawn("redis", watch_redis(bus.clone(), context.clone(), shutdown.clone()));
+    let pump = Pump::new(detector, config.output, context, bus);
+    supervisor.spawn("pump", async move {
+        pump.run(shutdown).await;
+        Ok(())
+    });
+    supervisor.run().await?;
+    Ok(())
+}
+
+/// The open-interest engine, as the pump runs it.
+#[derive(Debug)]
+struct OpenInterest {
+    config: Arc<cascade_open_interest::Config>,
+    label: String,
+}
+
+impl Detector for OpenInterest {
+    type Engine = OpenInterestEngine;
+
+    fn name(&self) -> &'static str {
+        ENGINE
+    }
+
+    fn label(&self) -> &str {
+        &self.label
+    }
+
+    fn engine(&self, shard: Shard) -> OpenInterestEngine {
+        OpenInterestEngine::new(Arc::clone(&self.config), shard, self.label.clone())
+    }
+
+    fn snapshot_every(&self) -> Duration {
+        SNAPSHOT
+    }
+
+    fn show_every(&self) -> Duration {
+        SHOW
+    }
+
+    fn readings(&self, engine: &OpenInterestEngine) -> Vec<Write> {
+        let json = |key: String, json: String| Write::Json { key, json, ttl_s: READING_TTL_S };
+        let mut writes = Vec::new();
+        for symbol in engine.symbols() {
+            if let Some(state) = engine.current(symbol) {
+                writes.push(json(key::open_interest(symbol), open_interest_json(&state).to_string()));
+            }
+            if let Some(state) = engine.changes(symbol) {
+                let state = open_interest_change_json(&state).to_string();
+                writes.push(json(key::open_interest_change(symbol), state));
+            }
+            if let Some(state) = engine.funding(symbol) {
+                writes.push(json(key::funding(symbol), funding_json(&state).to_string()));
+            }
+        }
+        writes
+    }
+
+    fn history(&self, _finding: &Finding) -> Option<Write> {
+        None
+    }
+}
