@@ -147,7 +147,7 @@ impl Stream {
             .iter()
             .filter_map(|finding| match finding {
                 Finding::Cascade(finding) => Some(&**finding),
-                Finding::LargeLiquidation(_) | Finding::Feed(_) => None,
+                Finding::LargeLiquidation(_) | Finding::OpenInterest(_) | Finding::Feed(_) => None,
             })
             .collect()
     }
@@ -157,7 +157,7 @@ impl Stream {
             .iter()
             .filter_map(|finding| match finding {
                 Finding::LargeLiquidation(finding) => Some(finding),
-                Finding::Cascade(_) | Finding::Feed(_) => None,
+                Finding::Cascade(_) | Finding::OpenInterest(_) | Finding::Feed(_) => None,
             })
             .collect()
     }
