@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use cascade_domain::{Finding, Level};
+use cascade_domain::{Finding, Level, State};
 use cascade_service::environment;
 use ratatui::style::{Color, Modifier, Style};
 
@@ -62,10 +62,37 @@ const fn of(level: Level) -> (&'static str, Style) {
     }
 }
 
-/// A single large liquidation has no level.
+/// The level in whose colour a finding is shown. What has none stands out by as much as it wants to be looked at: an
+/// open-interest episode that goes on as an alert does, a single large liquidation or what is over not at all.
 const fn shown_as(finding: &Finding) -> Level {
     match finding {
         Finding::Cascade(signal) => signal.level,
-        Finding::LargeLiquidation(_) | Finding::OpenInterest(_) | Finding::Feed(_) => Level::None,
+        Finding::OpenInterest(interest) => match interest.state {
+            State::Open | State::Level | State::Update => Level::Alert,
+            State::Resolved | State::Closed => Level::None,
+        },
+        Finding::LargeLiquidation(_) | Finding::Feed(_) => Level::None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cascade_wire::finding_from_json;
+
+    use super::*;
+
+    #[test]
+    fn open_interest_stands_out_while_it_moves() {
+        let text = include_str!("../tests/interest.json");
+        let of = |state: &str| {
+            let text = text.replacen(r#""state":"open""#, &format!(r#""state":"{state}""#), 1);
+            painted(&finding_from_json(&text).unwrap())
+        };
+        for state in ["open", "update"] {
+            assert!(of(state).starts_with("\u{1b}[33m") && of(state).ends_with("\u{1b}[0m"), "{state}");
+        }
+        for state in ["resolved", "closed"] {
+            assert!(!of(state).contains('\u{1b}'), "{state}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use cascade_bus::{Bus, BusError, BusSettings, RedisUrl};
 use cascade_domain::{EventTime, Venue};
 use cascade_service::CommonArgs;
-use cascade_wire::{FeedHealthReading, Heartbeat, key};
+use cascade_wire::{FeedHealthReading, Heartbeat, PollReading, key};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
@@ -72,6 +72,8 @@ struct Overview {
     redis: String,
     services: Vec<Service>,
     feeds: Vec<(Venue, FeedHealthReading)>,
+    /// Those that are asked over REST for their open interest.
+    polls: Vec<(Venue, PollReading)>,
     /// Each symbol with its state, as it stands on Redis.
     markets: Vec<(String, Map<String, Value>)>,
     /// Keys that could not be read, and why.
@@ -90,9 +92,9 @@ impl Overview {
         let bus = Bus::open(redis.as_str(), BusSettings::default())?;
         bus.ready().await?;
         let mut unreadable = Vec::new();
-        let feed_keys: Vec<String> = Venue::ALL.into_iter().map(key::feed_health).collect();
         let heartbeats = values(&bus, bus.scan(key::HEARTBEATS).await?, &mut unreadable).await?;
-        let feeds = values(&bus, feed_keys, &mut unreadable).await?;
+        let feeds = of_venues(&bus, key::feed_health, &mut unreadable).await?;
+        let polls = of_venues(&bus, key::poll_health, &mut unreadable).await?;
         let markets = values(&bus, bus.scan(key::VELOCITIES).await?, &mut unreadable).await?;
         Ok(Self {
             redis: redis.to_string(),
@@ -100,13 +102,8 @@ impl Overview {
                 .into_iter()
                 .filter_map(|(key, heartbeat)| Service::of(&key, heartbeat))
                 .collect(),
-            feeds: Venue::ALL
-                .into_iter()
-                .filter_map(|venue| {
-                    let (_, reading) = feeds.iter().find(|(key, _)| *key == key::feed_health(venue))?;
-                    Some((venue, FeedHealthReading::clone(reading)))
-                })
-                .collect(),
+            feeds,
+            polls,
             markets: markets.into_iter().filter_map(|(key, state)| Some((symbol(&key)?, state))).collect(),
             unreadable,
         })
@@ -133,9 +130,11 @@ impl Overview {
             .collect();
         let feeds: Map<String, Value> =
             self.feeds.iter().map(|(venue, reading)| (venue.to_string(), json!(reading))).collect();
+        let polls: Map<String, Value> =
+            self.polls.iter().map(|(venue, reading)| (venue.to_string(), json!(reading))).collect();
         let markets: Map<String, Value> =
             self.markets.iter().cloned().map(|(s, m)| (s, Value::Object(m))).collect();
-        json!({"redis": self.redis, "services": services, "feeds": feeds, "velocity": markets})
+        json!({"redis": self.redis, "services": services, "feeds": feeds, "polls": polls, "velocity": markets})
     }
 
     fn text(&self) -> String {
@@ -162,6 +161,23 @@ impl Overview {
                         "REASON",
                     ],
                     self.feed_rows(),
+                ),
+            ),
+            (
+                "pollers of open interest",
+                table(
+                    &[
+                        "POLLER",
+                        "STATUS",
+                        "SINCE",
+                        "LAST ANSWER",
+                        "INSTRUMENTS",
+                        "ROUND",
+                        "AWAY UNTIL",
+                        "READER",
+                        "REASON",
+                    ],
+                    self.poll_rows(),
                 ),
             ),
             (
@@ -233,6 +249,25 @@ impl Overview {
         self.feeds.iter().map(row).collect()
     }
 
+    fn poll_rows(&self) -> Vec<Vec<String>> {
+        let row = |(venue, reading): &(Venue, PollReading)| {
+            vec![
+                venue.to_string(),
+                reading.status.as_str().to_owned(),
+                clock(reading.since_ms),
+                reading.last_answer_ms.map_or_else(unknown, clock),
+                reading.instruments.to_string(),
+                reading
+                    .round_ms
+                    .map_or_else(unknown, |ms| format!("{}.{} s", ms / 1000, ms.abs() % 1000 / 100)),
+                reading.away_until_ms.map_or_else(unknown, clock),
+                if reading.reader.is_empty() { unknown() } else { plain(&reading.reader) },
+                plain(&reading.reason),
+            ]
+        };
+        self.polls.iter().map(row).collect()
+    }
+
     fn market_rows(&self) -> Vec<Vec<String>> {
         let row = |(symbol, state): &(String, Map<String, Value>)| {
             let at = state.get("event_time_ms").and_then(Value::as_i64).map(EventTime::from_ms);
@@ -260,6 +295,17 @@ impl Service {
         let (name, instance) = key.strip_prefix("service:")?.split_once(':')?;
         Some(Self { name: name.to_owned(), instance: instance.to_owned(), heartbeat })
     }
+}
+
+/// What stands at each venue's key.
+async fn of_venues<T: DeserializeOwned>(
+    bus: &Bus,
+    key: fn(Venue) -> String,
+    unreadable: &mut Vec<(String, String)>,
+) -> Result<Vec<(Venue, T)>, BusError> {
+    let found = values(bus, Venue::ALL.into_iter().map(key).collect(), unreadable).await?;
+    let venue = |name: &str| Venue::ALL.into_iter().find(|venue| key(*venue) == name);
+    Ok(found.into_iter().filter_map(|(name, reading)| Some((venue(&name)?, reading))).collect())
 }
 
 /// The symbol in `velocity:SYMBOL:current`.
@@ -330,6 +376,16 @@ mod tests {
                 Venue::Okx,
                 serde_json::from_str(r#"{"status":"dead","since_ms":1791565601482,"reconnects":3,"liquidations":7,"reason":"public-0: silent"}"#).unwrap(),
             )],
+            polls: vec![
+                (
+                    Venue::Binance,
+                    serde_json::from_str(r#"{"status":"refused","since_ms":1791565601482,"last_answer_ms":1791565601000,"away_until_ms":1791565661482,"instruments":6,"round_ms":5040,"reader":"a:1","told_ms":1791565601482,"reason":"HTTP 418"}"#).unwrap(),
+                ),
+                (
+                    Venue::Okx,
+                    serde_json::from_str(r#"{"status":"live","since_ms":1791565601482,"instruments":3,"reader":"","told_ms":1791565601482,"reason":""}"#).unwrap(),
+                ),
+            ],
             markets: vec![(
                 "BTCUSDT".to_owned(),
                 heartbeat_map(r#"{"event_time_ms":1791565601482,"risk_score":61.2,"risk_level":"HIGH","count_60s":212,"usd_30s_long":18400000.0}"#),
@@ -361,6 +417,12 @@ cascade-signals runs as 0.1.0+9f2c41aa on 40 shards, 0.2.0+9f2c41aa on 24 shards
             ),
             "{text}"
         );
+        let polls = "
+POLLER   STATUS   SINCE         LAST ANSWER   INSTRUMENTS  ROUND  AWAY UNTIL    READER  REASON
+binance  refused  17:06:41.482  17:06:41.000  6            5.0 s  17:07:41.482  a:1     HTTP 418
+okx      live     17:06:41.482  -             3            -      -             -
+";
+        assert!(text.contains(polls), "{text}");
         assert!(text.contains("BTCUSDT  17:06:41.482  61 HIGH  212          $18.4M      -\n"), "{text}");
         assert!(text.lines().all(|line| line == line.trim_end()), "{text}");
     }
@@ -374,6 +436,10 @@ cascade-signals runs as 0.1.0+9f2c41aa on 40 shards, 0.2.0+9f2c41aa on 24 shards
             json!({"name": "x", "instance": "b", "version": "0.1.0", "uptime_s": 5})
         );
         assert_eq!(json["feeds"]["okx"]["status"], "dead");
+        assert_eq!(
+            (&json["polls"]["binance"]["round_ms"], &json["polls"]["okx"]["status"]),
+            (&json!(5040), &json!("live"))
+        );
         assert_eq!(json["velocity"]["BTCUSDT"]["count_60s"], 212);
     }
 

@@ -31,8 +31,9 @@ const JSON_SUFFIX: &str = ":json";
 
 const EXAMPLES: &str = "\
 Channels: cascade:signals, cascade:alerts, cascade:critical (these three by default),
-cascade:episodes, cascade:large, cascade:ops (feeds); each also with :json at the end, printed as it comes.
-Other channels are listened to all the same. A finding on several channels is printed once.
+cascade:episodes, cascade:large, cascade:oi (open interest), cascade:ops (feeds); each also with
+:json at the end, printed as it comes. Other channels are listened to all the same. A finding on
+several channels is printed once.
 
 Examples:
   cascade tail

@@ -2,6 +2,8 @@
 //!
 //! Knows no colours, no channel and no time zone but UTC. What a finding does not know is left out of its line.
 
+mod interest;
+
 use std::fmt::Write as _;
 
 use cascade_domain::{
@@ -25,7 +27,7 @@ pub(crate) fn line(finding: &Finding) -> String {
             (f.demo, f.warming, text)
         }
         Finding::LargeLiquidation(f) => (f.demo, f.warming, large(f)),
-        Finding::OpenInterest(f) => (f.demo, f.warming, format!("{} OI {}", f.symbol, f.direction.as_str())),
+        Finding::OpenInterest(f) => (f.demo, f.warming, interest::finding(f)),
         Finding::Feed(f) => (f.demo, false, feed(f)),
     };
     let (demo, warming) = (if demo { "DEMO " } else { "" }, if warming { ", warming up" } else { "" });

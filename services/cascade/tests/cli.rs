@@ -120,6 +120,22 @@ async fn json_lines_and_json_twins_are_the_finding_itself() {
 }
 
 #[tokio::test]
+async fn open_interest_is_listened_to_by_name_and_told_in_words() {
+    let redis = TestRedis::start().await.unwrap();
+    let bus = redis.bus("test").unwrap();
+    let finding = include_str!("interest.json");
+    let mut tail = Tail::start(&["cascade:oi"], &redis.url()).await;
+    let mut as_json = Tail::start(&["cascade:oi", "--json"], &redis.url()).await;
+    for channel in Channel::of(&finding_from_json(finding).unwrap()) {
+        publish(&bus, channel.as_str(), finding).await;
+    }
+    let line = tail.line().await;
+    assert!(line.starts_with("17:06:41.482 OI EXPLOSION BTCUSDT +18.0 % in 15 min: "), "{line}");
+    assert!(line.contains(": $2.1B -> $2.5B (+$378M), 3 of 3 venues (binance +18.1 %, "), "{line}");
+    assert_eq!(as_json.line().await, finding.trim_end());
+}
+
+#[tokio::test]
 async fn what_is_unreadable_is_named_and_the_rest_goes_on() {
     let redis = TestRedis::start().await.unwrap();
     let bus = redis.bus("test").unwrap();
@@ -234,6 +250,11 @@ async fn status_shows_services_feeds_and_markets_as_a_table_and_as_json() {
                 r#"{"status":"live","since_ms":1791565601482,"last_frame_ms":1791565602000,"reconnects":1,"liquidations":42,"reason":""}"#,
             ),
             write(
+                key::poll_health(Venue::Binance),
+                r#"{"status":"live","since_ms":1791565601482,"last_answer_ms":1791565602000,"instruments":6,"round_ms":5040,"reader":"host:9","told_ms":1791565602000,"reason":""}"#,
+            ),
+            write(key::heartbeat("oi-detector", "host:9"), r#"{"version":"0.1.0","uptime_s":62,"shards_owned":63}"#),
+            write(
                 key::velocity(btc.symbol().unwrap()),
                 r#"{"symbol":"BTCUSDT","event_time_ms":1791565601482,"count_60s":212,"risk_score":61.2,"risk_level":"HIGH","usd_30s_long":18400000.0,"usd_30s_short":0.0}"#,
             ),
@@ -245,7 +266,9 @@ async fn status_shows_services_feeds_and_markets_as_a_table_and_as_json() {
     assert_eq!(table.status.code(), Some(0), "{out}{err}");
     for row in [
         vec!["cascade-signals", "host:7", "0.1.0", "61", "s", "64", "-"],
+        vec!["oi-detector", "host:9", "0.1.0", "62", "s", "63", "-"],
         vec!["bybit", "live", "17:06:41.482", "17:06:42.000", "42", "1", "-"],
+        vec!["binance", "live", "17:06:41.482", "17:06:42.000", "6", "5.0", "s", "-", "host:9"],
         vec!["BTCUSDT", "17:06:41.482", "61", "HIGH", "212", "$18.4M", "$0"],
     ] {
         assert!(out.lines().any(|line| line.split_whitespace().eq(row.iter().copied())), "{row:?} in {out}");
@@ -256,5 +279,6 @@ async fn status_shows_services_feeds_and_markets_as_a_table_and_as_json() {
     let json: Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(json["services"][0]["name"], "cascade-signals");
     assert_eq!(json["feeds"]["bybit"]["liquidations"], 42);
+    assert_eq!(json["polls"]["binance"]["instruments"], 6);
     assert_eq!(json["velocity"]["BTCUSDT"]["count_60s"], 212);
 }

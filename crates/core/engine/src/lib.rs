@@ -12,7 +12,7 @@ mod timeline;
 
 pub use board::Board;
 pub use peak::Peak;
-pub use replay::{EntryId, Passed, Place, Replay};
+pub use replay::{EntryId, Order, Passed, Place, Replay, Shards};
 pub use series::Series;
 pub use statistics::{Centred, Standing, correlation, deviation, median, standing};
 pub use timeline::{Tally, Timed, Timeline};

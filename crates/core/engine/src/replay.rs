@@ -1,7 +1,8 @@
 //! The engines of all shards over one sequence of events, and what they say in one order.
 //!
 //! Where an event goes is decided as the writer of the streams decides it. Findings come out ordered by what they are
-//! known at, symbol, kind, episode, revision and id, each as soon as nothing that is still to come can precede it.
+//! known at, symbol, kind, episode, revision and id, each as soon as nothing that is still to come can precede it. Several
+//! detectors over one sequence are several [`Shards`] that say what they have to say into one [`Order`].
 //! Knows no file, no encoding and no detector.
 
 use std::collections::BTreeMap;
@@ -44,28 +45,18 @@ struct Hearing<E> {
     resumed_at: Option<EntryId>,
 }
 
-/// The engines of all shards.
-///
-/// A finding is held back until every shard has taken a tick past it; where a shard never hears one, to the end.
-/// So what is held is a second's findings where ticks go to all shards, and in any case no more than the findings.
+/// One detector's engines, of all shards.
 #[derive(Debug)]
-pub struct Replay<E> {
+pub struct Shards<E> {
     shards: Vec<Hearing<E>>,
-    held: BTreeMap<Rank, Finding>,
-    count: u64,
     said: Vec<Finding>,
 }
 
-impl<E: Engine> Replay<E> {
+impl<E: Engine> Shards<E> {
     /// Engines that have heard nothing yet, made by `engine`.
     pub fn new(engine: impl Fn(Shard) -> E) -> Self {
         let hearing = |shard| Hearing { engine: engine(shard), tick: None, resumed_at: None };
-        Self {
-            shards: Shard::all().map(hearing).collect(),
-            held: BTreeMap::new(),
-            count: 0,
-            said: Vec::new(),
-        }
+        Self { shards: Shard::all().map(hearing).collect(), said: Vec::new() }
     }
 
     /// Has a shard's engine go on from a snapshot; its events up to the entry at which that stands are passed over.
@@ -78,7 +69,129 @@ impl<E: Engine> Replay<E> {
     }
 
     /// Takes the next event: with a place that shard's engine alone; without one the engine of its symbol, a gap those
-    /// of its symbols, and what concerns everybody all of them. Pushes the findings that nothing can precede any more.
+    /// of its symbols, and what concerns everybody all of them. What they say goes into `order`.
+    ///
+    /// # Errors
+    /// No engine took it, and why.
+    pub fn take(&mut self, place: Option<Place>, event: &Event, order: &mut Order) -> Result<(), Passed> {
+        match (place, event.symbol(), event) {
+            (Some(place), _, _) => self.hand(place.shard, place.entry, event, order),
+            (None, Some(symbol), _) => self.hand(Shard::of(symbol), None, event, order),
+            (None, None, Event::Gap(gap)) if !gap.symbols.is_empty() => {
+                let mut shards: Vec<_> = gap.symbols.iter().map(Shard::of).collect();
+                shards.sort_unstable();
+                shards.dedup();
+                self.hand_all(shards.into_iter(), event, order)
+            }
+            (None, None, _) => self.hand_all(Shard::all(), event, order),
+        }
+    }
+
+    /// The newest tick of the shard that is furthest behind: nothing that is still to be said is known before it. `None`
+    /// while a shard has taken none.
+    pub fn behind(&self) -> Option<EventTime> {
+        self.shards.iter().map(|hearing| hearing.tick).min().flatten()
+    }
+
+    /// Whether any of these shards took it.
+    fn hand_all(
+        &mut self,
+        shards: impl Iterator<Item = Shard>,
+        event: &Event,
+        order: &mut Order,
+    ) -> Result<(), Passed> {
+        let mut taken = Err(None);
+        for shard in shards {
+            match (self.hand(shard, None, event, order), taken) {
+                (Ok(()), _) => taken = Ok(()),
+                (Err(passed), Err(None)) => taken = Err(Some(passed)),
+                (Err(_), _) => {}
+            }
+        }
+        taken.map_err(|passed| passed.unwrap_or(Passed::InSnapshot))
+    }
+
+    fn hand(
+        &mut self,
+        shard: Shard,
+        entry: Option<EntryId>,
+        event: &Event,
+        order: &mut Order,
+    ) -> Result<(), Passed> {
+        let Some(hearing) = self.shards.get_mut(usize::from(shard.number())) else { return Ok(()) };
+        if entry.is_some_and(|entry| hearing.resumed_at.is_some_and(|at| entry <= at)) {
+            return Err(Passed::InSnapshot);
+        }
+        let taken = hearing.engine.take(event, &mut self.said);
+        if let (Ok(()), Event::Tick(tick)) = (taken, event) {
+            hearing.tick = hearing.tick.max(Some(tick.event_time_ms));
+        }
+        self.said.drain(..).for_each(|finding| order.put(finding));
+        taken.map_err(Passed::Refused)
+    }
+}
+
+/// Findings that are held back until nothing can precede them any more.
+#[derive(Debug, Default)]
+pub struct Order {
+    held: BTreeMap<Rank, Finding>,
+    count: u64,
+}
+
+impl Order {
+    /// Holds a finding.
+    fn put(&mut self, finding: Finding) {
+        self.count += 1;
+        self.held.insert(rank(&finding, self.count), finding);
+    }
+
+    /// Pushes, in order, what nothing can precede any more: what is known before the furthest that any detector who
+    /// speaks into this is `behind` ([`Shards::behind`]). Nothing where one of them has not begun.
+    pub fn release(&mut self, behind: &[Option<EventTime>], out: &mut Vec<Finding>) {
+        let Some(behind) = behind.iter().copied().min().flatten() else { return };
+        while let Some(first) = self.held.first_entry().filter(|first| first.key().0 < behind) {
+            out.push(first.remove());
+        }
+    }
+
+    /// The findings that are still held, in order; to be asked for when no event is left.
+    pub fn finish(self) -> impl Iterator<Item = Finding> {
+        self.held.into_values()
+    }
+
+    /// Whether none is held.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// How many are held.
+    pub fn len(&self) -> usize {
+        self.held.len()
+    }
+}
+
+/// One detector over one sequence of events.
+///
+/// A finding is held back until every shard has taken a tick past it; where a shard never hears one, to the end.
+/// So what is held is a second's findings where ticks go to all shards, and in any case no more than the findings.
+#[derive(Debug)]
+pub struct Replay<E> {
+    shards: Shards<E>,
+    order: Order,
+}
+
+impl<E: Engine> Replay<E> {
+    /// Engines that have heard nothing yet, made by `engine`.
+    pub fn new(engine: impl Fn(Shard) -> E) -> Self {
+        Self { shards: Shards::new(engine), order: Order::default() }
+    }
+
+    /// As [`Shards::resume`].
+    pub fn resume(&mut self, shard: Shard, at: EntryId, state: E::State) {
+        self.shards.resume(shard, at, state);
+    }
+
+    /// As [`Shards::take`]. Pushes the findings that nothing can precede any more.
     ///
     /// # Errors
     /// No engine took it, and why.
@@ -88,71 +201,23 @@ impl<E: Engine> Replay<E> {
         event: &Event,
         out: &mut Vec<Finding>,
     ) -> Result<(), Passed> {
-        let taken = match (place, event.symbol(), event) {
-            (Some(place), _, _) => self.hand(place.shard, place.entry, event),
-            (None, Some(symbol), _) => self.hand(Shard::of(symbol), None, event),
-            (None, None, Event::Gap(gap)) if !gap.symbols.is_empty() => {
-                let mut shards: Vec<_> = gap.symbols.iter().map(Shard::of).collect();
-                shards.sort_unstable();
-                shards.dedup();
-                self.hand_all(shards.into_iter(), event)
-            }
-            (None, None, _) => self.hand_all(Shard::all(), event),
-        };
-        if let Event::Tick(_) = event {
-            self.release(out);
+        let taken = self.shards.take(place, event, &mut self.order);
+        if let Event::Tick(_) = event
+            && !self.order.is_empty()
+        {
+            self.order.release(&[self.shards.behind()], out);
         }
         taken
     }
 
-    /// The findings that are still held, in order; to be asked for when no event is left.
+    /// As [`Order::finish`].
     pub fn finish(self) -> impl Iterator<Item = Finding> {
-        self.held.into_values()
+        self.order.finish()
     }
 
     /// How many findings are held back.
     pub fn held(&self) -> usize {
-        self.held.len()
-    }
-
-    /// Whether any of these shards took it.
-    fn hand_all(&mut self, shards: impl Iterator<Item = Shard>, event: &Event) -> Result<(), Passed> {
-        let mut taken = Err(None);
-        for shard in shards {
-            match (self.hand(shard, None, event), taken) {
-                (Ok(()), _) => taken = Ok(()),
-                (Err(passed), Err(None)) => taken = Err(Some(passed)),
-                (Err(_), _) => {}
-            }
-        }
-        taken.map_err(|passed| passed.unwrap_or(Passed::InSnapshot))
-    }
-
-    fn hand(&mut self, shard: Shard, entry: Option<EntryId>, event: &Event) -> Result<(), Passed> {
-        let Some(hearing) = self.shards.get_mut(usize::from(shard.number())) else { return Ok(()) };
-        if entry.is_some_and(|entry| hearing.resumed_at.is_some_and(|at| entry <= at)) {
-            return Err(Passed::InSnapshot);
-        }
-        let taken = hearing.engine.take(event, &mut self.said);
-        if let (Ok(()), Event::Tick(tick)) = (taken, event) {
-            hearing.tick = hearing.tick.max(Some(tick.event_time_ms));
-        }
-        for finding in self.said.drain(..) {
-            self.count += 1;
-            self.held.insert(rank(&finding, self.count), finding);
-        }
-        taken.map_err(Passed::Refused)
-    }
-
-    /// Lets go what is known before the tick of the shard that is furthest behind.
-    fn release(&mut self, out: &mut Vec<Finding>) {
-        if self.held.is_empty() {
-            return;
-        }
-        let Some(Some(behind)) = self.shards.iter().map(|hearing| hearing.tick).min() else { return };
-        while let Some(first) = self.held.first_entry().filter(|first| first.key().0 < behind) {
-            out.push(first.remove());
-        }
+        self.order.len()
     }
 }
 

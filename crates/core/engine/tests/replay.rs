@@ -5,7 +5,7 @@ use cascade_domain::{
     Coverage, Event, EventTime, FeedHealth, FeedStatus, Feeds, Finding, Gap, GapStream, Id, Instrument,
     LargeLiquidation, Liquidation, PriceKind, Shard, Side, Symbol, Tick, Usd, Venue,
 };
-use cascade_engine::{Engine, Passed, Place, Refused, Replay};
+use cascade_engine::{Engine, Order, Passed, Place, Refused, Replay, Shards};
 use proptest::prelude::*;
 
 const START: i64 = 1_791_565_600_000;
@@ -187,6 +187,38 @@ fn what_no_shard_has_ticked_past_is_held_to_the_end_and_sorted_there() {
     assert_eq!(times, (0..100).collect::<Vec<_>>());
 }
 
+/// Two detectors say into one order what they hear of these events; what streams out, and what is left at the end.
+fn both(steps: &[(Option<Place>, Event)], second_from: Option<(u64, u64)>) -> (Vec<Finding>, Vec<Finding>) {
+    // The second one says it in other words.
+    let other = |shard| Echo { shard, state: (0, 1 << 16) };
+    let (mut first, mut second, mut order) = (Shards::new(echo), Shards::new(other), Order::default());
+    if let Some(at) = second_from {
+        Shard::all().for_each(|shard| second.resume(shard, at, (0, 1 << 16)));
+    }
+    let mut streamed = Vec::new();
+    for (place, event) in steps {
+        let _passed = (first.take(*place, event, &mut order), second.take(*place, event, &mut order));
+        order.release(&[first.behind(), second.behind()], &mut streamed);
+    }
+    (streamed, order.finish().collect())
+}
+
+#[test]
+fn of_two_detectors_nothing_is_told_before_both_have_come_past_it() {
+    let step = |entry, event| {
+        let place = move |shard| Some(Place { shard, entry: Some((entry, 0)) });
+        Shard::all().map(move |shard| (place(shard), Event::clone(&event)))
+    };
+    let steps: Vec<_> = (1..=4).flat_map(|at| step(at, tick(i64::try_from(at).unwrap() * 1_000))).collect();
+    let (streamed, rest) = both(&steps, None);
+    assert_eq!((streamed.len(), rest.len()), (3 * 64 * 2, 64 * 2));
+    // The second one's snapshots hold the first three.
+    let (streamed, rest) = both(&steps, Some((3, 0)));
+    assert_eq!((streamed.len(), rest.len()), (3 * 64, 64 * 2));
+    let (streamed, rest) = both(&steps, Some((9, 0)));
+    assert_eq!((streamed.len(), rest.len()), (0, 4 * 64), "one that never begins holds back the other");
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Own { number: u8, at: i64 },
@@ -229,6 +261,25 @@ proptest! {
         let mut sorted = streamed.clone();
         sorted.sort_by_key(|said| (said.known_at(), said.symbol().copied(), said.kind(), said.id()));
         prop_assert_eq!(streamed, sorted);
+    }
+
+    #[test]
+    fn two_detectors_say_in_one_order_what_each_says_alone(steps in prop::collection::vec(step(), 0..200)) {
+        let steps: Vec<_> = steps.iter().map(Step::event).collect();
+        let (mut streamed, rest) = both(&steps, None);
+        streamed.extend(rest);
+        let mut sorted = streamed.clone();
+        sorted.sort_by_key(|said| (said.known_at(), said.symbol().copied(), said.kind(), said.id()));
+        prop_assert_eq!(&streamed, &sorted);
+        let (mut replay, mut alone) = (Replay::new(echo), Vec::new());
+        for (place, event) in &steps {
+            let _passed = replay.take(*place, event, &mut alone);
+        }
+        alone.extend(replay.finish());
+        let is_first = |said: &Finding| said.id().bits() & (1 << 16) == 0;
+        let (first, second): (Vec<_>, Vec<_>) = streamed.into_iter().partition(is_first);
+        prop_assert_eq!(second.len(), first.len());
+        prop_assert_eq!(first, alone);
     }
 
     #[test]

@@ -9,12 +9,12 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use cascade_bus::{Bus, BusError, Entry, StreamId, StreamReader};
-use cascade_detector::{CascadeEngine, CascadeState};
+use cascade_detector::CascadeEngine;
 use cascade_domain::{EventTime, Shard};
 use cascade_engine::Engine;
+use cascade_open_interest::OpenInterestEngine;
 use cascade_pace::Clock;
 use cascade_service::{BoxError, Shutdown};
-use cascade_signals::ENGINE;
 use cascade_wire::{decode_state, event_to_json};
 use tokio::time::timeout;
 
@@ -100,26 +100,44 @@ impl Streams {
         Ok(streams)
     }
 
-    /// Records every engine's snapshot, and goes on in its stream from where that stands.
+    /// Records every engine's snapshots, and goes on in each stream from where the earliest of them stands: whoever
+    /// replays it passes over what an engine's own snapshot holds.
     async fn resume(&mut self, shards: &[Shard]) -> Result<(), BusError> {
-        let mut cold = 0;
-        for (shard, bytes) in shards.iter().zip(self.bus.states(ENGINE, shards).await?) {
-            match bytes.map_err(|error| error.to_string()).and_then(|bytes| bytes.map(stands_at).transpose())
-            {
-                Ok(Some((id, bytes))) => {
-                    self.positions.insert(*shard, id);
-                    self.queue.put(Line::Snapshot { shard: *shard, id, engine: ENGINE, bytes }).await;
+        let mut begins: BTreeMap<Shard, StreamId> = BTreeMap::new();
+        let mut cold = Vec::new();
+        for Kept { engine, stands_at } in KEPT {
+            let mut without = 0_u32;
+            for (shard, bytes) in shards.iter().zip(self.bus.states(engine, shards).await?) {
+                let found = bytes
+                    .map_err(|error| error.to_string())
+                    .and_then(|bytes| bytes.map(|bytes| stands_at(&bytes).map(|id| (id, bytes))).transpose());
+                match found {
+                    Ok(Some((id, bytes))) => {
+                        begins
+                            .entry(*shard)
+                            .and_modify(|earliest| *earliest = id.min(*earliest))
+                            .or_insert(id);
+                        self.queue.put(Line::Snapshot { shard: *shard, id, engine, bytes }).await;
+                    }
+                    Ok(None) => {
+                        let is_begun = self.positions.get(shard).is_some_and(|at| *at != StreamId::ZERO);
+                        without += u32::from(is_begun);
+                    }
+                    Err(why) => {
+                        let note =
+                            format!("without the snapshot of engine {engine}, which so begins cold: {why}");
+                        self.remark(Some(*shard), &note);
+                    }
                 }
-                Ok(None) => {
-                    let is_begun = self.positions.get(shard).is_some_and(|at| *at != StreamId::ZERO);
-                    cold += u8::from(is_begun);
-                }
-                Err(why) => self.remark(Some(*shard), &format!("without its snapshot, so from cold: {why}")),
+            }
+            if without > 0 {
+                cold.push(format!("of engine {engine} in {without}"));
             }
         }
-        if cold > 0 {
+        self.positions.extend(begins);
+        if !cold.is_empty() {
             let note =
-                format!("no state of the engine yet in {cold} of the shards: a replay begins them cold");
+                format!("no state yet {} of the shards: a replay begins them cold", cold.join(" and "));
             self.remark(None, &note);
         }
         Ok(())
@@ -247,12 +265,23 @@ impl Streams {
     }
 }
 
-/// Where a snapshot stands that this build can read, and the snapshot.
-fn stands_at(bytes: Vec<u8>) -> Result<(StreamId, Vec<u8>), String> {
-    let read = decode_state::<CascadeState>(CascadeEngine::STATE_VERSION, &bytes);
+/// Whose snapshots are kept.
+struct Kept {
+    engine: &'static str,
+    /// Where one stands that this build can read.
+    stands_at: fn(&[u8]) -> Result<StreamId, String>,
+}
+
+/// Every engine there is.
+const KEPT: [Kept; 2] = [
+    Kept { engine: cascade_signals::ENGINE, stands_at: stands_at::<CascadeEngine> },
+    Kept { engine: oi_detector::ENGINE, stands_at: stands_at::<OpenInterestEngine> },
+];
+
+fn stands_at<E: Engine>(bytes: &[u8]) -> Result<StreamId, String> {
+    let read = decode_state::<E::State>(E::STATE_VERSION, bytes);
     let (at, _) = read.map_err(|error| error.to_string())?;
-    let id = at.parse().map_err(|_| format!("it stands at `{at}`, which is no id of a stream entry"))?;
-    Ok((id, bytes))
+    at.parse().map_err(|_| format!("it stands at `{at}`, which is no id of a stream entry"))
 }
 
 fn count(of: &AtomicU64) {

@@ -3,16 +3,15 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cascade_bus::StreamId;
-use cascade_detector::{CascadeEngine, CascadeState};
+use cascade_detector::CascadeEngine;
 use cascade_domain::{Event, Shard};
 use cascade_engine::{Engine, EntryId, Place};
-use cascade_wire::{decode_state, event_from_json};
+use cascade_open_interest::OpenInterestEngine;
+use cascade_wire::{WireError, decode_state, event_from_json};
 use serde::Deserialize;
 
+use super::engines::Snapshot;
 use crate::record::{FORMAT, Kind};
-
-/// The engine whose snapshots are read; others' are passed over.
-const ENGINE: &str = "cascade";
 
 /// What a line says.
 #[derive(Debug)]
@@ -25,7 +24,7 @@ pub(super) enum Line {
     Snapshot {
         shard: Shard,
         at: EntryId,
-        state: Box<CascadeState>,
+        state: Snapshot,
     },
     /// What the recording tells about itself.
     Note {
@@ -34,7 +33,7 @@ pub(super) enum Line {
     },
     /// Something in the streams that was no event.
     Refused,
-    /// A header, or what another engine needs.
+    /// A header, or what an engine needs that this build does not have.
     Nothing,
 }
 
@@ -129,28 +128,45 @@ fn other(text: &str, why: &str) -> Result<Line, String> {
 }
 
 fn snapshot(line: &Other) -> Result<Line, String> {
-    let Other { engine, shard: Some(shard), stream_id: Some(id), state: Some(state), .. } = line else {
+    let Other { engine: Some(engine), shard: Some(shard), stream_id: Some(id), state: Some(state), .. } =
+        line
+    else {
         return Err("a snapshot without engine, shard, stream_id or state".to_owned());
     };
-    if engine.as_deref() != Some(ENGINE) {
-        return Ok(Line::Nothing);
-    }
+    let decode = match engine.as_str() {
+        cascade_signals::ENGINE => {
+            |bytes: &[u8]| snapshot_of::<CascadeEngine>(bytes, |state| Snapshot::Cascade(Box::new(state)))
+        }
+        oi_detector::ENGINE => |bytes: &[u8]| {
+            snapshot_of::<OpenInterestEngine>(bytes, |state| Snapshot::OpenInterest(Box::new(state)))
+        },
+        _ => return Ok(Line::Nothing),
+    };
     let (shard, at) = (known(*shard)?, entry(id)?);
-    let cold = |why: String| format!("the snapshot of shard {shard} can't be read, it begins cold: {why}");
+    let cold = |why: String| {
+        format!("the snapshot of shard {shard} can't be read, engine {engine} begins cold there: {why}")
+    };
     let bytes = STANDARD.decode(state).map_err(|error| cold(error.to_string()))?;
-    let (stands_at, state) = decode_state::<CascadeState>(CascadeEngine::STATE_VERSION, &bytes)
-        .map_err(|error| cold(error.to_string()))?;
+    let (stands_at, state) = decode(&bytes).map_err(|error| cold(error.to_string()))?;
     if stands_at != *id {
         return Err(cold(format!("it stands at {stands_at}, its line at {id}")));
     }
-    Ok(Line::Snapshot { shard, at, state: Box::new(state) })
+    Ok(Line::Snapshot { shard, at, state })
+}
+
+/// The stream id at which a snapshot stands, and the snapshot.
+fn snapshot_of<E: Engine>(
+    bytes: &[u8],
+    kept: impl Fn(E::State) -> Snapshot,
+) -> Result<(String, Snapshot), WireError> {
+    let (at, state) = decode_state::<E::State>(E::STATE_VERSION, bytes)?;
+    Ok((at, kept(state)))
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use cascade_detector::Config;
     use cascade_wire::encode_state;
 
     use super::*;
@@ -205,20 +221,34 @@ mod tests {
 
     #[test]
     fn a_snapshot_is_read_and_one_that_can_not_be_is_told() {
-        let engine = CascadeEngine::new(Arc::new(Config::default()), Shard::new(7).unwrap(), String::new());
-        let line = |version, engine: &CascadeEngine, name: &str, id: &str| {
-            let state = STANDARD.encode(encode_state(version, "12-3", engine.state()).unwrap());
-            format!(
+        let shard = Shard::new(7).unwrap();
+        let cascade = CascadeEngine::new(Arc::default(), shard, String::new());
+        let interest = OpenInterestEngine::new(Arc::default(), shard, String::new());
+        let (of_cascade, of_interest) = (CascadeEngine::STATE_VERSION, OpenInterestEngine::STATE_VERSION);
+        let cascade = |version| encode_state(version, "12-3", cascade.state()).unwrap();
+        let interest = |version| encode_state(version, "12-3", interest.state()).unwrap();
+        let read = |bytes: Vec<u8>, name: &str, id: &str| {
+            let state = STANDARD.encode(bytes);
+            super::read(&format!(
                 r#"{{"kind":"snapshot","engine":"{name}","shard":7,"stream_id":"{id}","state":"{state}"}}"#
-            )
+            ))
         };
-        let version = CascadeEngine::STATE_VERSION;
-        let read = |version, name, id| super::read(&line(version, &engine, name, id));
-        assert!(matches!(read(version, "cascade", "12-3"), Ok(Line::Snapshot { at: (12, 3), .. })));
-        assert!(matches!(read(version, "oi", "12-3"), Ok(Line::Nothing)));
-        assert!(
-            read(version + 1, "cascade", "12-3").unwrap_err().contains("begins cold: a snapshot of version")
-        );
-        assert!(read(version, "cascade", "12-4").unwrap_err().contains("12-4"));
+        let state = |line| match line {
+            Ok(Line::Snapshot { at: (12, 3), state, .. }) => Some(state),
+            _ => None,
+        };
+        let read_back = state(read(cascade(of_cascade), "cascade", "12-3"));
+        assert!(matches!(read_back, Some(Snapshot::Cascade(_))));
+        let read_back = state(read(interest(of_interest), "oi", "12-3"));
+        assert!(matches!(read_back, Some(Snapshot::OpenInterest(_))));
+        assert!(matches!(read(interest(of_interest), "whales", "12-3"), Ok(Line::Nothing)));
+        for told in [
+            read(cascade(of_cascade + 1), "cascade", "12-3").unwrap_err(),
+            read(interest(of_interest + 1), "oi", "12-3").unwrap_err(),
+        ] {
+            assert!(told.contains("begins cold there: a snapshot of version"), "{told}");
+        }
+        assert!(read(cascade(of_cascade), "cascade", "12-4").unwrap_err().contains("12-4"));
+        assert!(read(interest(of_interest), "cascade", "12-3").is_err(), "the other engine's");
     }
 }

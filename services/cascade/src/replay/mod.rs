@@ -3,6 +3,7 @@
 //!
 //! Puts reading, engines and output together and speaks to the person at the terminal. Detects nothing itself.
 
+mod engines;
 mod frames;
 mod input;
 mod line;
@@ -39,6 +40,7 @@ Examples:
   cascade replay recordings/events-*.jsonl.zst > findings.jsonl
   cascade replay --hash recordings/events-20261121T131500Z.jsonl.zst
   cascade replay frames-*.jsonl.zst --set cascade.preset=seed --out seed.jsonl
+  cascade replay events-*.jsonl.zst --set open_interest.preset=seed | grep open_interest
   zcat day.jsonl.gz | cascade replay --as events - | jq -c 'select(.state == \"open\")'
 
 Findings come in the order (known_at_ms, symbol, finding, episode, revision, id). A bad line is
@@ -111,6 +113,7 @@ impl ReplayArgs {
 /// What the settings come to.
 struct Settings {
     signals: cascade_signals::Config,
+    interest: oi_detector::Config,
     ingest: liquidation_ingest::Config,
     set: Set,
 }
@@ -121,6 +124,7 @@ pub(crate) fn run(args: &ReplayArgs, environment: Vec<(String, String)>) -> u8 {
     let given = |key: &str| document.origin(key) != Origin::Default;
     let settings = Settings {
         signals: cascade_signals::Config::read(&document, &mut mistakes),
+        interest: oi_detector::Config::read(&document, &mut mistakes),
         ingest: liquidation_ingest::Config::read(&document, &mut mistakes),
         set: Set { symbols: given("ingest.symbols"), exchanges: given("ingest.exchanges") },
     };

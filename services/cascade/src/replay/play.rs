@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use cascade_detector::CascadeEngine;
 use cascade_domain::{Event, Finding};
-use cascade_engine::{Place, Replay};
+use cascade_engine::Place;
 use indicatif::ProgressBar;
 
+use super::engines::Engines;
 use super::frames::Frames;
 use super::input::Piece;
 use super::line::{self, Line};
@@ -37,7 +36,7 @@ type Stand = (usize, u64);
 pub(super) struct Playing {
     reading: Reading,
     settings: Settings,
-    replay: Replay<CascadeEngine>,
+    engines: Engines,
     out: Output,
     summary: Summary,
     said: Vec<Finding>,
@@ -51,14 +50,11 @@ pub(super) struct Playing {
 
 impl Playing {
     pub(super) fn new(args: &ReplayArgs, settings: Settings, out: Output, progress: ProgressBar) -> Self {
-        let (config, label) =
-            (Arc::new(settings.signals.cascade.clone()), settings.signals.cascade.engine_label());
-        let engine = |shard| CascadeEngine::new(Arc::clone(&config), shard, label.clone());
-        let replay = Replay::new(engine);
+        let engines = Engines::new(&settings.signals.cascade, &settings.interest.open_interest);
         let mut playing = Self {
             reading: Reading::ByFirstLine,
             settings,
-            replay,
+            engines,
             out,
             summary: Summary::default(),
             said: Vec::new(),
@@ -115,7 +111,7 @@ impl Playing {
 
     /// What is held at the end, and what it all comes to.
     pub(super) fn close(mut self) -> io::Result<(String, Summary)> {
-        for finding in self.replay.finish() {
+        for finding in self.engines.finish() {
             self.summary.finding(&finding);
             self.out.put(&finding)?;
         }
@@ -169,7 +165,7 @@ impl Playing {
                 Line::Event { place, event } => self.take(place, &event)?,
                 Line::Snapshot { shard, at, state } => {
                     self.summary.snapshots += 1;
-                    self.replay.resume(shard, at, *state);
+                    self.engines.resume(shard, at, state);
                 }
                 Line::Note { shard, note } => {
                     self.summary.missing_notes += 1;
@@ -185,7 +181,7 @@ impl Playing {
     }
 
     fn take(&mut self, place: Option<Place>, event: &Event) -> io::Result<()> {
-        let taken = self.replay.take(place, event, &mut self.said);
+        let taken = self.engines.take(place, event, &mut self.said);
         self.summary.event(event, taken);
         for finding in self.said.drain(..) {
             self.summary.finding(&finding);

@@ -30,12 +30,14 @@ pub(super) struct Summary {
     pub(super) duplicates: u64,
     pub(super) events: u64,
     by_kind: BTreeMap<&'static str, u64>,
-    /// Events that no engine took, by reason.
+    /// Events that an engine refused, or that all snapshots hold already, by reason.
     passed: BTreeMap<&'static str, u64>,
     findings: u64,
     by_level: BTreeMap<&'static str, u64>,
     large_liquidations: u64,
     large_usd: Usd,
+    /// Of open interest: how many by direction and state.
+    open_interest: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
     #[serde(serialize_with = "listed")]
     episodes: BTreeMap<Id, Episode>,
     /// SHA-256 of the output.
@@ -140,7 +142,11 @@ impl Summary {
                 self.large_liquidations += 1;
                 self.large_usd += told.notional_usd;
             }
-            Finding::OpenInterest(_) | Finding::Feed(_) => {}
+            Finding::OpenInterest(told) => {
+                let of_direction = self.open_interest.entry(told.direction.as_str()).or_default();
+                *of_direction.entry(told.state.as_str()).or_default() += 1;
+            }
+            Finding::Feed(_) => {}
         }
     }
 
@@ -170,23 +176,41 @@ impl Summary {
         let passed: u64 = self.passed.values().sum();
         write!(text, "\n{} passed over by the engines{}", many(passed, "event"), listing(&self.passed)).ok();
         write!(text, "\n{}", many(self.findings, "finding")).ok();
-        let cascades: u64 = self.by_level.values().sum();
-        if cascades > 0 {
-            let levels = Level::ALL.iter().rev().filter_map(|level| {
-                let count = self.by_level.get(level.as_str())?;
-                Some(format!("{level} {count}"))
-            });
-            write!(text, ": {cascades} of cascades ({})", levels.collect::<Vec<_>>().join(", ")).ok();
-        }
-        if self.large_liquidations > 0 {
-            let large = many(self.large_liquidations, "large liquidation");
-            write!(text, "{} {large} of {}", if cascades > 0 { "," } else { ":" }, self.large_usd).ok();
+        let kinds = [self.cascades(), self.large(), self.interest()];
+        let kinds: Vec<_> = kinds.into_iter().flatten().collect();
+        if !kinds.is_empty() {
+            write!(text, ": {}", kinds.join(", ")).ok();
         }
         self.table(&mut text);
         #[expect(clippy::cast_precision_loss, reason = "for people")]
         let rate = self.events as f64 / self.seconds.max(1e-9);
         write!(text, "\nsha256 {}; {:.2} s, {rate:.0} events/s", self.sha256, self.seconds).ok();
         text
+    }
+
+    /// `3 of cascades (CRITICAL 1, ALERT 2)`.
+    fn cascades(&self) -> Option<String> {
+        let count: u64 = self.by_level.values().sum();
+        let levels = Level::ALL.iter().rev().filter_map(|level| {
+            let count = self.by_level.get(level.as_str())?;
+            Some(format!("{level} {count}"))
+        });
+        (count > 0).then(|| format!("{count} of cascades ({})", levels.collect::<Vec<_>>().join(", ")))
+    }
+
+    /// `2 large liquidations of $3.1M`.
+    fn large(&self) -> Option<String> {
+        let count = self.large_liquidations;
+        (count > 0).then(|| format!("{} of {}", many(count, "large liquidation"), self.large_usd))
+    }
+
+    /// `3 of open interest (explosion open 1, explosion update 2)`.
+    fn interest(&self) -> Option<String> {
+        let count: u64 = self.open_interest.values().flat_map(BTreeMap::values).sum();
+        let kinds = self.open_interest.iter().flat_map(|(direction, states)| {
+            states.iter().map(move |(state, count)| format!("{direction} {state} {count}"))
+        });
+        (count > 0).then(|| format!("{count} of open interest ({})", kinds.collect::<Vec<_>>().join(", ")))
     }
 
     fn table(&self, text: &mut String) {

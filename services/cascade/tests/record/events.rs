@@ -6,6 +6,7 @@ use cascade_bus::{Batch, Bus, Claim, Commit, Stored, StreamBounds, StreamId};
 use cascade_detector::{CascadeEngine, Config};
 use cascade_domain::{Event, EventTime, Feeds, Shard, Tick};
 use cascade_engine::Engine;
+use cascade_open_interest::OpenInterestEngine;
 use cascade_testkit::{Observer, TestRedis, eventually};
 use cascade_wire::{encode_state, event_from_json, event_to_json, key};
 use serde_json::Value;
@@ -104,7 +105,9 @@ async fn from_now_on_is_from_now_on_and_what_is_no_event_is_refused_by_name() {
     assert!(said.contains("1 refused on Redis"), "{said}");
     let lines = read_all(&files(dir.path()));
     assert_eq!(lines.len(), 4, "{lines:?}");
-    assert!(lines[1]["note"].as_str().unwrap().contains("in 1 of the shards: a replay begins them cold"));
+    let note =
+        "no state yet of engine cascade in 1 and of engine oi in 1 of the shards: a replay begins them cold";
+    assert_eq!(lines[1]["note"], note);
     let refused = &lines[2];
     assert_eq!((refused["shard"].as_u64(), refused["refused"].is_string()), (Some(3), true), "{refused}");
     assert!(refused["stream_id"].as_str().unwrap().contains('-'));
@@ -127,14 +130,19 @@ async fn a_shard_with_a_snapshot_is_recorded_from_there_on() {
     let state = |version| encode_state(version, &stands[0].id.to_string(), engine.state()).unwrap();
     let version = CascadeEngine::STATE_VERSION;
     for (shard, bytes) in [(good, state(version)), (bad, state(version + 1))] {
-        keep_state(&bus, shard, bytes).await;
+        keep_state(&bus, "cascade", shard, bytes).await;
     }
     let dir = tempfile::tempdir().unwrap();
     let mut recorder = Recorder::start(dir.path(), &["events", "--redis-url", &redis.url()], Vec::new());
     recorder.says(&["recording the shard streams"]).await;
     store(&bus, bad, [4]).await;
     let said = recorder.interrupted().await;
-    assert!(said.contains("shard 04: without its snapshot, so from cold: a snapshot of version"), "{said}");
+    assert!(
+        said.contains(
+            "shard 04: without the snapshot of engine cascade, which so begins cold: a snapshot of version"
+        ),
+        "{said}"
+    );
     let lines = read_all(&files(dir.path()));
     let snapshots: Vec<_> = lines.iter().filter(|line| line["kind"] == "snapshot").collect();
     assert_eq!(snapshots.len(), 1, "{lines:?}");
@@ -150,14 +158,63 @@ async fn a_shard_with_a_snapshot_is_recorded_from_there_on() {
     assert_eq!(ticks, [(3, 2), (3, 3), (4, 4)]);
 }
 
+#[tokio::test]
+async fn a_shard_is_recorded_from_the_earlier_of_its_engines_snapshots_on() {
+    let redis = TestRedis::start().await.unwrap();
+    let bus = redis.bus("test").unwrap();
+    let [oi_earlier, cascade_earlier, only_oi] = [3, 4, 5].map(|number| Shard::new(number).unwrap());
+    let cascade = CascadeEngine::new(Arc::default(), oi_earlier, String::new());
+    let interest = OpenInterestEngine::new(Arc::default(), oi_earlier, String::new());
+    for (shard, of_cascade, of_interest) in
+        [(oi_earlier, Some(2), 0), (cascade_earlier, Some(0), 2), (only_oi, None, 1)]
+    {
+        for second in 1..=4 {
+            store(&bus, shard, [second]).await;
+        }
+        let entries = bus.entries(&key::market(shard), StreamId::ZERO, 100).await.unwrap();
+        let id = |at: usize| entries[at].id.to_string();
+        if let Some(at) = of_cascade {
+            let state = encode_state(CascadeEngine::STATE_VERSION, &id(at), cascade.state()).unwrap();
+            keep_state(&bus, "cascade", shard, state).await;
+        }
+        let state = encode_state(OpenInterestEngine::STATE_VERSION, &id(of_interest), interest.state());
+        keep_state(&bus, "oi", shard, state.unwrap()).await;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::start(dir.path(), &["events", "--redis-url", &redis.url()], Vec::new());
+    recorder
+        .says(&["recording the shard streams", "no state yet of engine cascade in 1 of the shards"])
+        .await;
+    recorder.interrupted().await;
+    let files = files(dir.path());
+    let lines = read_all(&files);
+    let seconds = |shard: Shard| -> Vec<i64> {
+        let ticks = lines.iter().filter(|line| line["kind"] == "tick" && line["shard"] == shard.number());
+        ticks.map(|line| line["event_time_ms"].as_i64().unwrap() / 1000 % 10).collect()
+    };
+    assert_eq!((seconds(oi_earlier), seconds(cascade_earlier)), (vec![2, 3, 4], vec![2, 3, 4]));
+    assert_eq!(seconds(only_oi), [3, 4]);
+    let first_event = lines.iter().position(|line| line["kind"] == "tick").unwrap();
+    let last_snapshot = lines.iter().rposition(|line| line["kind"] == "snapshot").unwrap();
+    assert!(last_snapshot < first_event, "{lines:?}");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_cascade"))
+        .args(["replay", "--json-summary", files[0].to_str().unwrap()])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let summary: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+    assert_eq!((&summary["snapshots"], &summary["bad_lines"]), (&5.into(), &0.into()), "{said}");
+    assert_eq!((&summary["events"], &summary["passed"]), (&8.into(), &serde_json::json!({})), "{said}");
+}
+
 /// Puts a snapshot where an engine's script does.
-async fn keep_state(bus: &Bus, shard: Shard, state: Vec<u8>) {
-    let claim = Claim { engine: "cascade".to_owned(), owner: "test".to_owned(), ttl_ms: 10_000 };
+async fn keep_state(bus: &Bus, engine: &str, shard: Shard, state: Vec<u8>) {
+    let claim = Claim { engine: engine.to_owned(), owner: "test".to_owned(), ttl_ms: 10_000 };
     let owned = bus.take(&claim, &[shard]).await.pop().unwrap().unwrap().unwrap();
     let (from, to) = (StreamId::ZERO, StreamId { ms: 1, seq: 0 });
     let (durable, publish) = (Vec::new(), Vec::new());
     let batch = Batch { shard, epoch: owned.epoch, from, to, durable, publish, state: Some(state) };
-    let done = bus.commit_many("cascade", &[batch]).await.unwrap().pop().unwrap();
+    let done = bus.commit_many(engine, &[batch]).await.unwrap().pop().unwrap();
     assert_eq!(done.unwrap(), Commit::Done);
 }
 
