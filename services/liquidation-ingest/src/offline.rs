@@ -29,6 +29,10 @@ const LONGEST_SILENCE_MS: i64 = 300_000;
 /// The word for a gap that a recording tells of itself.
 const LOST: &str = "queue_full";
 
+/// What connections carry.
+const STREAMS: [GapStream; 4] =
+    [GapStream::Liquidations, GapStream::Trades, GapStream::OpenInterest, GapStream::Mark];
+
 /// The service, fed with what was recorded.
 #[derive(Debug)]
 pub struct Offline {
@@ -169,14 +173,44 @@ impl Offline {
         Self { seen, now, step, events, duplicates, ..Self::new(config, since) }
     }
 
-    /// A venue's answer that names its instruments.
+    /// A venue's answer over REST: samples of open interest, or else the names of its instruments. Gives what was
+    /// refused of the samples.
     ///
     /// # Errors
     /// It is no such answer.
-    pub fn answer(&mut self, venue: Venue, request: &RestRequest, body: &str) -> Result<(), DecodeError> {
-        let listed = self.venues.entry(venue).or_default();
-        listed.is_new = true;
-        protocol(venue).read_instruments(request, body.as_bytes(), &mut listed.instruments).map(drop)
+    pub fn answer(
+        &mut self,
+        venue: Venue,
+        request: &RestRequest,
+        (received, body): (EventTime, &str),
+    ) -> Result<Vec<DecodeError>, DecodeError> {
+        let (protocol, listed) = (protocol(venue), self.venues.entry(venue).or_default());
+        let mut told = Decoded::default();
+        match protocol.read_sample(request, body.as_bytes(), &listed.instruments, &mut told) {
+            Err(DecodeError::UnknownKind(_)) => {
+                listed.is_new = true;
+                protocol.read_instruments(request, body.as_bytes(), &mut listed.instruments)?;
+                Ok(Vec::new())
+            }
+            Err(error) => Ok(vec![error]),
+            Ok(()) => {
+                self.samples(venue, received, told.events);
+                Ok(told.refused)
+            }
+        }
+    }
+
+    /// Samples that were asked for, as whoever asked put them on the streams.
+    fn samples(&mut self, venue: Venue, received: EventTime, samples: Vec<Event>) {
+        self.reach(received);
+        let wanted = self.config.markets.wanted(venue);
+        for mut event in samples {
+            if event.symbol().is_some_and(|symbol| wanted.wants(symbol)) {
+                event.stamp(received);
+                self.shared.push(event);
+            }
+        }
+        self.collect(received);
     }
 
     /// A frame of a connection; gives what was refused of it.
@@ -225,7 +259,7 @@ impl Offline {
         let from = self.now.unwrap_or(self.since).min(at);
         self.reach(at);
         for venue in self.config.markets.exchanges.clone() {
-            for stream in [GapStream::Liquidations, GapStream::Trades, GapStream::Mark] {
+            for stream in STREAMS {
                 let (symbols, reason) = (Vec::new(), LOST.to_owned());
                 let gap = Gap { venue, stream, symbols, from_ms: from, to_ms: at, reason };
                 self.shared.push(Event::Gap(gap));
@@ -330,7 +364,7 @@ fn unplanned(venue: Venue, name: &str) -> Route {
         keepalive: None,
         watch: Watch { silent_after: Duration::ZERO, ack_within: Duration::ZERO },
         renew_after: None,
-        market_wide: vec![GapStream::Liquidations, GapStream::Trades, GapStream::Mark],
+        market_wide: STREAMS.to_vec(),
         carries: Vec::new(),
         symbols: Vec::new(),
     }

@@ -1,4 +1,5 @@
-//! What one exchange sends: its instruments, then every frame of every connection that ingest would hold.
+//! What one exchange sends: its instruments, every frame of every connection that ingest would hold, and the answers to
+//! what oi-detector would ask.
 //!
 //! Knows no file: what is heard goes into the queue, in the order in which it came on each connection.
 
@@ -8,7 +9,9 @@ use std::time::Duration;
 
 use cascade_domain::{EventTime, Symbol, Venue};
 use cascade_feed::rest::{Client, RestError, Tap};
-use cascade_feed::{Frame, Gate, Note, Session, SessionLimits, Sink, backoff, keep};
+use cascade_feed::{
+    Frame, Gate, Note, Poll, PollNote, Sampled, Session, SessionLimits, Sink, backoff, keep, poll,
+};
 use cascade_pace::{Backoff, BackoffError, Clock};
 use cascade_service::{BoxError, Shutdown};
 use cascade_venues::{
@@ -49,11 +52,29 @@ impl Reader {
     /// There is no TLS to be had for REST.
     pub(crate) async fn run(self, shutdown: Shutdown) -> Result<(), BoxError> {
         let client = Client::try_new(Arc::clone(&self.clock), self.seed)?.with_tap(self.tap());
-        let mut routes = Routes::new(&self);
+        let questions = Poll {
+            protocol: protocol(self.venue),
+            endpoints: self.endpoints.clone(),
+            wanted: self.wanted.clone(),
+            client: client.clone(),
+            clock: Arc::clone(&self.clock),
+            refresh: self.refresh,
+        };
+        let mut told = Questions { reader: &self, is_failing: false };
+        let asking = async {
+            poll(&questions, &mut told, shutdown.requested()).await;
+            Ok(())
+        };
+        tokio::try_join!(self.listen(&client, &shutdown), asking).map(drop)
+    }
+
+    /// Records the connections until it is asked to stop.
+    async fn listen(&self, client: &Client, shutdown: &Shutdown) -> Result<(), BoxError> {
+        let mut routes = Routes::new(self);
         let mut sessions = FuturesUnordered::new();
         let mut wait = Duration::ZERO;
         loop {
-            let mut next = pin!(self.instruments(&client, wait, &shutdown));
+            let mut next = pin!(self.instruments(client, wait, shutdown));
             let listed = loop {
                 tokio::select! {
                     listed = &mut next => break listed,
@@ -62,7 +83,7 @@ impl Reader {
             };
             let Some(instruments) = listed else { break };
             for (plan, backoff) in routes.list(&instruments)? {
-                let (mut tape, since) = (Tape::new(&plan.newest_route(), &self), self.clock.now());
+                let (mut tape, since) = (Tape::new(&plan.newest_route(), self), self.clock.now());
                 let asked = shutdown.clone();
                 sessions.push(async move { keep(&plan, since, backoff, &mut tape, asked.requested()).await });
             }
@@ -100,7 +121,12 @@ impl Reader {
     fn tap(&self) -> Tap {
         let (venue, queue) = (self.venue, self.queue.clone());
         Arc::new(move |request, recv_ns, body| {
-            queue.offer(Line::Answer(Arc::new(answer(venue, recv_ns, request, body))));
+            let answer = answer(venue, recv_ns, request, body);
+            queue.offer(if is_sampling(venue, request) {
+                Line::Sample(Box::new(answer))
+            } else {
+                Line::Answer(Arc::new(answer))
+            });
         })
     }
 
@@ -178,6 +204,12 @@ fn with_btc(wanted: &Wanted) -> Wanted {
     wanted
 }
 
+/// Whether a question is one for open interest: no other is known to who reads the answers.
+fn is_sampling(venue: Venue, request: &RestRequest) -> bool {
+    let read = protocol(venue).read_sample(request, b"", &Instruments::default(), &mut Decoded::default());
+    !matches!(read, Err(DecodeError::UnknownKind(_)))
+}
+
 fn answer(venue: Venue, recv_ns: i64, request: &RestRequest, body: &[u8]) -> Answer {
     let posted = if let Method::Post(body) = &request.method { Some(body.clone()) } else { None };
     let frame = String::from_utf8_lossy(body).into_owned();
@@ -187,6 +219,35 @@ fn answer(venue: Venue, recv_ns: i64, request: &RestRequest, body: &[u8]) -> Ans
 fn remark(venue: Venue, conn: &str, recv_ns: i64, note: &str) -> Line {
     let (venue, conn, note) = (Some(venue), Some(conn.to_owned()), note.to_owned());
     Line::Remark(Remark { recv_ns, venue, conn, note, ..Remark::default() })
+}
+
+/// What becomes of the questions for open interest; their answers are heard by the tap.
+struct Questions<'r> {
+    reader: &'r Reader,
+    /// It was said that they fail, and none has been answered since.
+    is_failing: bool,
+}
+
+impl Sampled for Questions<'_> {
+    /// What an answer means is found out by who reads the recording.
+    fn samples(&mut self, _: EventTime, decoded: &mut Decoded) {
+        self.is_failing = false;
+        decoded.clear();
+    }
+
+    fn refused(&mut self, _: EventTime, _: &DecodeError) {
+        Tally::add(&self.reader.queue.tally().not_understood, 1);
+    }
+
+    fn note(&mut self, at: EventTime, note: PollNote<'_>) {
+        let PollNote::Failed { error, .. } = note else { return };
+        let (text, recv_ns) = (format!("open interest: {error}"), at.ms().saturating_mul(1_000_000));
+        if std::mem::replace(&mut self.is_failing, true) {
+            self.reader.queue.offer(remark(self.reader.venue, REST, recv_ns, &text));
+        } else {
+            self.reader.remark(REST, &text);
+        }
+    }
 }
 
 /// The ear on one connection.

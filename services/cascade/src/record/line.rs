@@ -97,7 +97,8 @@ impl Header {
     }
 }
 
-/// A REST answer: what names the instruments, and so what a file needs to be understood by itself.
+/// A REST answer: it names the instruments, and so is what a file needs to be understood by itself; or it is a sample of
+/// open interest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Answer {
     pub(crate) recv_ns: i64,
@@ -140,8 +141,10 @@ pub(crate) struct Remark {
 pub(crate) enum Line {
     /// A WebSocket frame, exactly as it came.
     Frame { recv_ns: i64, venue: Venue, conn: Arc<str>, text: String },
-    /// A REST answer; it is repeated at the head of each further file.
+    /// A REST answer that names instruments; it is repeated at the head of each further file.
     Answer(Arc<Answer>),
+    /// A REST answer that is a sample of open interest.
+    Sample(Box<Answer>),
     /// What happened to a connection or to the recording.
     Remark(Remark),
     /// An event of a shard's stream, as its JSON object.
@@ -182,6 +185,7 @@ impl Line {
         let text = match self {
             Self::Frame { text, .. } => text.len(),
             Self::Answer(answer) => answer.frame.len(),
+            Self::Sample(answer) => answer.frame.len(),
             Self::Remark(remark) => remark.note.len(),
             Self::Event { json, .. } => json.len(),
             Self::Snapshot { bytes, .. } => bytes.len(),
@@ -197,6 +201,7 @@ impl Line {
                 json(&FrameLine { recv_ns: *recv_ns, venue: *venue, conn, frame: text }, to)
             }
             Self::Answer(answer) => json(&**answer, to),
+            Self::Sample(answer) => json(&**answer, to),
             Self::Remark(remark) => json(remark, to),
             Self::Event { shard, id, json } => {
                 let open = json.strip_suffix('}').unwrap_or(json);

@@ -222,16 +222,17 @@ mod tests {
         }
 
         fn answer(&mut self, url: &str, frame: &str) {
-            let answer = Answer {
-                recv_ns: 1,
-                venue: Venue::Okx,
-                conn: "rest",
-                url: url.to_owned(),
-                body: None,
-                frame: frame.to_owned(),
-            };
-            self.writer.take(Item::Line(Line::Answer(Arc::new(answer)))).unwrap();
+            self.writer.take(Item::Line(Line::Answer(Arc::new(answer(url, frame))))).unwrap();
         }
+
+        fn sample(&mut self, url: &str, frame: &str) {
+            self.writer.take(Item::Line(Line::Sample(Box::new(answer(url, frame))))).unwrap();
+        }
+    }
+
+    fn answer(url: &str, frame: &str) -> Answer {
+        let (url, frame) = (url.to_owned(), frame.to_owned());
+        Answer { recv_ns: 1, venue: Venue::Okx, conn: "rest", url, body: None, frame }
     }
 
     /// What can be read of a file, and whether it is whole.
@@ -292,6 +293,7 @@ mod tests {
         bench.answer("/instruments", "old");
         bench.answer("/other", "other");
         bench.answer("/instruments", "new");
+        bench.sample("/open-interest", "of that moment alone");
         bench.clock.moves(60_000);
         bench.writer.take(Item::Look).unwrap();
         bench.frame(1);

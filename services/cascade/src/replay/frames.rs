@@ -95,7 +95,10 @@ impl Frames {
         match (line.frame, line.url, line.note) {
             (Some(body), Some(url), _) => {
                 let method = line.body.map_or(Method::Get, Method::Post);
-                offline.answer(venue, &RestRequest { method, url }, &body).map_err(|error| error.to_string())
+                let taken = offline.answer(venue, &RestRequest { method, url }, (at, &body));
+                let refused = taken.map_err(|error| error.to_string())?;
+                self.refused.extend(refused.into_iter().map(|error| format!("{venue} {conn}: {error}")));
+                Ok(())
             }
             (Some(_), None, _) if conn == REST => Err("a REST answer without a url".to_owned()),
             (Some(text), None, _) => {

@@ -106,6 +106,6 @@ fn what_is_no_frame_is_named() {
         "{}",
         replayed.said
     );
-    assert_eq!((&summary["missing_notes"], &summary["by_kind"]["gap"]), (&1.into(), &3.into()));
+    assert_eq!((&summary["missing_notes"], &summary["by_kind"]["gap"]), (&1.into(), &4.into()));
     assert!(replayed.said.contains("stdin, line 2: bybit linear-0: not a frame"), "{}", replayed.said);
 }
