@@ -14,6 +14,7 @@ use crate::tail::TailArgs;
 
 const EXAMPLES: &str = "Examples:
   cascade up --demo                     a liquidation cascade on simulated exchanges, three minutes
+  cascade up --demo oi-explosion --speed 60 --once   open interest on the move, judged
   cascade up                            the live exchanges, until Ctrl-C
   cascade up --symbols BTCUSDT,DOGEUSDT --exchanges binance,bybit
   cascade tail cascade:critical --json  what is published, as JSON lines
@@ -76,7 +77,8 @@ pub(crate) struct UpArgs {
     pub(crate) exchanges: Option<String>,
 
     /// Read simulated exchanges that play this scenario over real WebSockets; `cascade` if none is named. busy-day: an
-    /// hour that must stay below ALERT; dead-feed: Binance falls silent in a cascade; storm: ten minutes of load
+    /// hour that must stay below ALERT; dead-feed: Binance falls silent in a cascade; oi-explosion: open interest
+    /// explodes and collapses in 48 minutes without a cascade; storm: ten minutes of load
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "cascade",
           value_parser = clap::builder::PossibleValuesParser::new(cascade_simulator::Scenario::NAMES.iter().copied()))]
     pub(crate) demo: Option<String>,
@@ -85,7 +87,7 @@ pub(crate) struct UpArgs {
     #[arg(long, value_name = "N", requires = "demo", default_value_t = 1.0, value_parser = speed)]
     pub(crate) speed: f64,
 
-    /// Stop when the scenario is over, print expected and seen levels; exit 0 only if they agree (with --demo)
+    /// Stop when the scenario is over, print what was expected and what was seen; exit 0 only if they agree (with --demo)
     #[arg(long, requires = "demo")]
     pub(crate) once: bool,
 

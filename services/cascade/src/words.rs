@@ -10,6 +10,7 @@ use cascade_domain::{
     CascadeFinding, Closing, EventTime, FeedFinding, FeedStatus, Feeds, Finding, LargeLiquidation, Side,
     State,
 };
+pub(crate) use interest::moved;
 
 /// How much of a foreign text is shown, in characters.
 const LONGEST_TEXT: usize = 240;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cascade_bus::Outbox;
 use cascade_domain::{Event, EventTime, Gap, GapStream, Id, Venue};
-use cascade_feed::{Frame, Gaps, Note, Sink, read_frame, tell_events};
+use cascade_feed::{Frame, Gaps, Note, Sink, read_frame, read_samples, tell_events};
 use cascade_pace::Clock;
 use cascade_service::{Metrics, Traces};
 use cascade_venues::{DecodeError, Decoded, Instruments, Meaning, RestRequest, Route, Watch, protocol};
@@ -184,9 +184,10 @@ impl Offline {
         request: &RestRequest,
         (received, body): (EventTime, &str),
     ) -> Result<Vec<DecodeError>, DecodeError> {
-        let (protocol, listed) = (protocol(venue), self.venues.entry(venue).or_default());
-        let mut told = Decoded::default();
-        match protocol.read_sample(request, body.as_bytes(), &listed.instruments, &mut told) {
+        let (protocol, mut told) = (protocol(venue), Decoded::default());
+        let (wanted, listed) = (self.config.markets.wanted(venue), self.venues.entry(venue).or_default());
+        let (asked, known) = ((request, body.as_bytes()), (&listed.instruments, &wanted));
+        match read_samples(protocol, asked, known, received, &mut told) {
             Err(DecodeError::UnknownKind(_)) => {
                 listed.is_new = true;
                 protocol.read_instruments(request, body.as_bytes(), &mut listed.instruments)?;
@@ -194,23 +195,12 @@ impl Offline {
             }
             Err(error) => Ok(vec![error]),
             Ok(()) => {
-                self.samples(venue, received, told.events);
+                self.reach(received);
+                told.events.into_iter().for_each(|sample| self.shared.push(sample));
+                self.collect(received);
                 Ok(told.refused)
             }
         }
-    }
-
-    /// Samples that were asked for, as whoever asked put them on the streams.
-    fn samples(&mut self, venue: Venue, received: EventTime, samples: Vec<Event>) {
-        self.reach(received);
-        let wanted = self.config.markets.wanted(venue);
-        for mut event in samples {
-            if event.symbol().is_some_and(|symbol| wanted.wants(symbol)) {
-                event.stamp(received);
-                self.shared.push(event);
-            }
-        }
-        self.collect(received);
     }
 
     /// A frame of a connection; gives what was refused of it.

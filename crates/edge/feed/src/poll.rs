@@ -220,27 +220,17 @@ impl<'a> Poller<'a> {
         }
     }
 
-    /// Hands on what an answer tells of now and of what is wanted.
+    /// Hands on what an answer tells.
     fn read(&mut self, request: &RestRequest, body: &[u8]) {
-        let (received, decoded) = (self.poll.clock.now(), &mut self.decoded);
-        if let Err(error) = self.poll.protocol.read_sample(request, body, &self.instruments, decoded) {
+        let Poll { protocol, wanted, clock, .. } = self.poll;
+        let (received, known, decoded) = (clock.now(), (&self.instruments, wanted), &mut self.decoded);
+        if let Err(error) = read_samples(*protocol, (request, body), known, received, decoded) {
             self.sampled.refused(received, &error);
             return;
         }
         for error in decoded.refused.drain(..) {
             self.sampled.refused(received, &error);
         }
-        decoded.events.retain_mut(|event| {
-            if !event.symbol().is_some_and(|symbol| self.poll.wanted.wants(symbol)) {
-                return false;
-            }
-            if let Err(error) = timely(event, received) {
-                self.sampled.refused(received, &error);
-                return false;
-            }
-            event.stamp(received);
-            true
-        });
         if !decoded.events.is_empty() {
             self.sampled.samples(received, decoded);
         }
@@ -283,6 +273,34 @@ async fn until(clock: &dyn Clock, at_ns: Option<i64>) {
         Some(at_ns) => sleep(clock.wall(between(clock.now_ns(), at_ns))).await,
         None => pending().await,
     }
+}
+
+/// Reads an answer that was received then, whether it came now or stands in a recording, into `decoded`: what it tells of
+/// that time and of what is wanted, stamped; and what of it is refused.
+///
+/// # Errors
+/// It is no answer to such a question.
+pub fn read_samples(
+    protocol: &dyn Protocol,
+    (request, body): (&RestRequest, &[u8]),
+    (instruments, wanted): (&Instruments, &Wanted),
+    received: EventTime,
+    decoded: &mut Decoded,
+) -> Result<(), DecodeError> {
+    protocol.read_sample(request, body, instruments, decoded)?;
+    let Decoded { events, refused, .. } = decoded;
+    events.retain_mut(|event| {
+        if !event.symbol().is_some_and(|symbol| wanted.wants(symbol)) {
+            return false;
+        }
+        if let Err(error) = timely(event, received) {
+            refused.push(error);
+            return false;
+        }
+        event.stamp(received);
+        true
+    });
+    Ok(())
 }
 
 /// Whether a sample is one of now.

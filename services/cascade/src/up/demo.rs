@@ -76,9 +76,7 @@ impl Demo {
                     .values()
                     .all(|feed| feed.as_ref().is_some_and(|reading| reading.status.delivers()))
             });
-            // By whichever replicas: there may be others on this Redis.
-            let owners = self.bus.owners(cascade_signals::ENGINE).await.unwrap_or_default();
-            if feeds && owners.iter().flatten().count() == usize::from(cascade_domain::SHARDS) {
+            if feeds && self.engines_run().await {
                 return Ok(());
             }
             sleep(LOOK).await;
@@ -97,6 +95,17 @@ impl Demo {
             .into())
     }
 
+    /// Whether every shard has both engines, of whichever replicas: there may be others on this Redis.
+    async fn engines_run(&self) -> bool {
+        for engine in [cascade_signals::ENGINE, oi_detector::ENGINE] {
+            let owners = self.bus.owners(engine).await.unwrap_or_default();
+            if owners.iter().flatten().count() < usize::from(cascade_domain::SHARDS) {
+                return false;
+            }
+        }
+        true
+    }
+
     /// The tables of the verdict, and whether everything agrees. What was heard is shown a moment later than it was
     /// heard: so looks for a while until it does.
     async fn verdict(&self) -> Result<(String, bool), BoxError> {
@@ -106,6 +115,7 @@ impl Demo {
             let known = self.view.with(|known| known.clone());
             let course = Course {
                 expected: self.simulator.scenario().expected(),
+                expected_interest: self.simulator.scenario().expected_interest(),
                 expected_feeds: self.simulator.scenario().expected_feeds(),
                 withheld: Venue::ALL.map(|venue| (venue, self.simulator.withheld(venue).orders)).into(),
                 truth: &self.simulator.truth(),

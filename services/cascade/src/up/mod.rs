@@ -13,7 +13,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cascade_bus::{Bus, BusSettings};
+use cascade_bus::{Bus, BusSettings, RedisUrl};
 use cascade_pace::Clock;
 use cascade_service::config::{Document, Mistakes};
 use cascade_service::{
@@ -37,6 +37,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub(crate) struct Settings {
     ingest: liquidation_ingest::Config,
     signals: cascade_signals::Config,
+    interest: oi_detector::Config,
     redis: Wish,
     traces: TracesSettings,
     health_addr: String,
@@ -48,10 +49,25 @@ impl Settings {
         let ingest = liquidation_ingest::Config::read(document, mistakes);
         Self {
             signals: cascade_signals::Config::read(document, mistakes),
+            interest: oi_detector::Config::read(document, mistakes),
             redis: Wish::new(ingest.redis_url.clone(), document),
             traces: TracesSettings::read(document, mistakes),
             health_addr: address(document, mistakes, "up.health_addr"),
             ingest,
+        }
+    }
+}
+
+impl Settings {
+    /// Has every service use this Redis.
+    fn run_on(&mut self, redis: &RedisUrl, demo: bool) {
+        for (url, output) in [
+            (&mut self.ingest.redis_url, &mut self.ingest.output),
+            (&mut self.signals.redis_url, &mut self.signals.output),
+            (&mut self.interest.redis_url, &mut self.interest.output),
+        ] {
+            url.clone_from(redis);
+            output.demo = demo;
         }
     }
 }
@@ -146,10 +162,7 @@ async fn assemble(
         () = say(greeting(args, &settings, redis, address)) => {}
         () = stop.requested() => {}
     }
-    settings.ingest.redis_url.clone_from(&redis.url);
-    settings.signals.redis_url.clone_from(&redis.url);
-    settings.signals.output.demo = simulator.is_some();
-    settings.ingest.output.demo = simulator.is_some();
+    settings.run_on(&redis.url, simulator.is_some());
 
     let context = |name| Context {
         name,
@@ -180,6 +193,8 @@ async fn assemble(
     supervisor.spawn(ingest, liquidation_ingest::run(settings.ingest, reading));
     let signals = cascade_signals::PROGRAM.name;
     supervisor.spawn(signals, cascade_signals::run(settings.signals, context(signals)));
+    let interest = oi_detector::PROGRAM.name;
+    supervisor.spawn(interest, oi_detector::run(settings.interest, context(interest)));
 
     let shown = if shows_table(args) { view::Screen::Table } else { view::Screen::Lines };
     let looking = view::watch(bus.clone(), view.clone(), shown, stop.clone());
@@ -208,7 +223,8 @@ async fn simulator(
     let Some(name) = &args.demo else { return Ok(None) };
     let scenario = Scenario::named(name).ok_or_else(|| format!("no scenario `{name}`"))?;
     let simulator = Simulator::bind(scenario, args.seed, Arc::clone(clock) as Arc<dyn Clock>).await?;
-    for (venue, section) in &mut settings.ingest.markets.venues {
+    let sections = [&mut settings.ingest.markets.venues, &mut settings.interest.markets.venues];
+    for (venue, section) in sections.into_iter().flatten() {
         let endpoints = simulator.endpoints(*venue);
         section.ws_url = endpoints.ws_url;
         section.rest_url = endpoints.rest_url;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cascade_domain::{FeedStatus, Level, Symbol, Usd};
+use cascade_domain::{FeedStatus, Level, Usd};
 use cascade_service::{BoxError, Shutdown};
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyModifiers};
 use ratatui::crossterm::terminal::disable_raw_mode;
@@ -12,7 +12,7 @@ use ratatui::text::Line;
 use ratatui::widgets::{Block, Cell, Paragraph, Row, Table};
 use ratatui::{DefaultTerminal, Frame};
 
-use super::view::{Flow, Known, View};
+use super::view::{Held, Known, View};
 use crate::{colour, words};
 
 /// Between two drawings, wall time.
@@ -88,7 +88,7 @@ fn asked_to_quit() -> std::io::Result<bool> {
 
 fn screen(frame: &mut Frame<'_>, known: &Known, title: &str, footer: &str) {
     let feeds = u16::try_from(known.feeds.len()).unwrap_or(u16::MAX).saturating_add(3);
-    let markets = u16::try_from(markets(known).len().min(12)).unwrap_or(12).saturating_add(3);
+    let markets = u16::try_from(known.markets().len()).unwrap_or(u16::MAX).saturating_add(3);
     let [top, middle, bottom, foot] = Layout::vertical([
         Constraint::Length(feeds),
         Constraint::Length(markets),
@@ -104,7 +104,7 @@ fn screen(frame: &mut Frame<'_>, known: &Known, title: &str, footer: &str) {
     frame.render_widget(Paragraph::new(footer).style(Style::new().add_modifier(Modifier::DIM)), foot);
 }
 
-fn header(names: [&'static str; 5]) -> Row<'static> {
+fn header<const COLUMNS: usize>(names: [&'static str; COLUMNS]) -> Row<'static> {
     Row::new(names).style(Style::new().add_modifier(Modifier::BOLD))
 }
 
@@ -134,16 +134,8 @@ fn feed_table<'a>(known: &'a Known, title: &str) -> Table<'a> {
         .block(Block::bordered().title(format!(" cascade: {title} ")))
 }
 
-/// Markets, most liquidated first.
-fn markets(known: &Known) -> Vec<(&Symbol, &Flow)> {
-    let mut markets: Vec<_> = known.flows.iter().collect();
-    markets
-        .sort_by_key(|(symbol, flow)| (std::cmp::Reverse(flow.usd_30s_long + flow.usd_30s_short), **symbol));
-    markets
-}
-
 fn market_table(known: &Known) -> Table<'_> {
-    let rows = markets(known).into_iter().map(|(symbol, flow)| {
+    let rows = known.markets().into_iter().map(|(symbol, flow)| {
         let level = known.seen.get(symbol).map_or(Level::None, |seen| seen.level);
         let usd = |usd: Usd| Cell::from(format!("{usd:>9}"));
         Row::new([
@@ -152,6 +144,7 @@ fn market_table(known: &Known) -> Table<'_> {
             usd(flow.usd_30s_long),
             usd(flow.usd_30s_short),
             Cell::from(format!("{:>6}  {:>5.1}", flow.count_30s, flow.risk_score)),
+            Cell::from(known.held.get(symbol).map_or_else(String::new, open_interest)),
         ])
     });
     let widths = [
@@ -159,11 +152,18 @@ fn market_table(known: &Known) -> Table<'_> {
         Constraint::Length(9),
         Constraint::Length(12),
         Constraint::Length(12),
+        Constraint::Length(14),
         Constraint::Fill(1),
     ];
-    Table::new(rows, widths)
-        .header(header(["market", "level", "longs 30 s", "shorts 30 s", "orders   risk"]))
-        .block(Block::bordered().title(" markets "))
+    let names = ["market", "level", "longs 30 s", "shorts 30 s", "orders   risk", "open interest, 15 min"];
+    Table::new(rows, widths).header(header(names)).block(Block::bordered().title(" markets "))
+}
+
+/// What a market holds, and how that changed: `$2.5B  +18.0 %`.
+fn open_interest(held: &Held) -> String {
+    let usd = held.usd.map_or_else(String::new, |usd| usd.to_string());
+    let change = held.change_pct.map_or_else(String::new, words::moved);
+    format!("{usd:>7}  {change:>8}")
 }
 
 fn feed_style(status: FeedStatus) -> Style {
@@ -179,7 +179,23 @@ fn feed_style(status: FeedStatus) -> Style {
 mod tests {
     use std::sync::mpsc;
 
+    use cascade_domain::EventTime;
+
     use super::*;
+
+    #[test]
+    fn what_is_not_known_of_open_interest_leaves_its_place_free() {
+        let event_time_ms = EventTime::from_ms(1_791_565_601_000);
+        let held = |usd: Option<i64>, change_pct| {
+            open_interest(&Held { event_time_ms, usd: usd.map(Usd::from_dollars), change_pct })
+        };
+        assert_eq!(held(Some(2_478_000_000), Some(18.0)), "  $2.5B   +18.0 %");
+        assert_eq!(held(Some(900_000_000), Some(-3.04)), "$900.0M    -3.0 %");
+        assert_eq!(
+            (held(Some(900_000_000), None), held(None, None)),
+            ("$900.0M          ".into(), " ".repeat(17))
+        );
+    }
 
     #[tokio::test]
     async fn a_terminal_that_does_not_read_is_left_behind() {

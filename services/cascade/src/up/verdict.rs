@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use cascade_domain::{EventTime, Level, State, Symbol, Venue};
-use cascade_simulator::{Expected, ExpectedFeed, Shown, Tally, Truth};
+use cascade_domain::{EventTime, Level, State, Swing, Symbol, Venue};
+use cascade_simulator::{Expected, ExpectedFeed, ExpectedInterest, Shown, Tally, Truth};
 
-use super::view::{Known, Seen};
+use super::view::{Known, Seen, SeenInterest};
 use crate::words;
 
 /// An engine has heard a market if its state is not older than this, seconds of the clock, or a second on the wall.
@@ -17,6 +17,7 @@ const FRESH_S: f64 = 30.0;
 #[derive(Debug)]
 pub(crate) struct Course<'a> {
     pub(crate) expected: &'a [Expected],
+    pub(crate) expected_interest: &'a [ExpectedInterest],
     pub(crate) expected_feeds: &'a [ExpectedFeed],
     pub(crate) truth: &'a Truth,
     /// What a venue published while it was mute, so that nobody could hear it.
@@ -39,9 +40,17 @@ impl Course<'_> {
         let mut table = format!("\n{:<8} {:<44} {:<52} verdict\n", "market", "expected", "seen");
         for expected in self.expected {
             let seen = known.seen.get(&expected.symbol).cloned().unwrap_or_default();
-            let deaf = self.deaf(known, &expected.symbol);
+            let deaf = self.deaf(known.flows.get(&expected.symbol).map(|flow| flow.event_time_ms));
             let word = judged(holds(expected, &seen, self.started) && deaf.is_none());
             let (wanted, said) = (wanted(expected), said(expected, &seen, self.started));
+            let said = said + &deaf.unwrap_or_default();
+            writeln!(table, "{:<8} {wanted:<44} {said:<52} {word}", expected.symbol).ok();
+        }
+        for expected in self.expected_interest {
+            let seen = known.seen_interest.get(&expected.symbol).cloned().unwrap_or_default();
+            let deaf = self.deaf(known.held.get(&expected.symbol).map(|held| held.event_time_ms));
+            let word = judged(interest_holds(expected, &seen) && deaf.is_none());
+            let (wanted, said) = (interest_wanted(expected), interest_said(&seen));
             let said = said + &deaf.unwrap_or_default();
             writeln!(table, "{:<8} {wanted:<44} {said:<52} {word}", expected.symbol).ok();
         }
@@ -91,12 +100,13 @@ impl Course<'_> {
         (table, agreed)
     }
 
-    /// Why the engine's silence on a market would say nothing; `None` if it listened to the end.
-    fn deaf(&self, known: &Known, symbol: &Symbol) -> Option<String> {
-        let Some(flow) = known.flows.get(symbol) else { return Some(", never heard".to_owned()) };
+    /// Why an engine's silence on a market would say nothing, whose state is of that time; `None` if it listened to the
+    /// end.
+    fn deaf(&self, heard: Option<EventTime>) -> Option<String> {
+        let Some(heard) = heard else { return Some(", never heard".to_owned()) };
         #[expect(clippy::cast_precision_loss, reason = "seconds of a demo")]
-        let age_s = self.now.since(flow.event_time_ms) as f64 / 1e3;
-        let at = words::clock(flow.event_time_ms);
+        let age_s = self.now.since(heard) as f64 / 1e3;
+        let at = words::clock(heard);
         if age_s < 0.0 {
             Some(format!(", heard at {at}, which is to come"))
         } else if age_s > FRESH_S.max(self.speed) {
@@ -120,6 +130,33 @@ fn wanted(expected: &Expected) -> String {
         parts.push("resolved".to_owned());
     }
     parts.join(", ")
+}
+
+fn interest_wanted(expected: &ExpectedInterest) -> String {
+    match expected.direction {
+        None => "open interest: nothing".to_owned(),
+        Some(way) => {
+            format!("open interest: {}{}", way.as_str(), if expected.resolved { ", resolved" } else { "" })
+        }
+    }
+}
+
+fn interest_said(seen: &SeenInterest) -> String {
+    let said: Vec<_> =
+        seen.said.iter().map(|(way, state)| format!("{} {}", way.as_str(), state.as_str())).collect();
+    let peak = seen.peak_pct.map_or_else(String::new, |peak| format!(", peak {}", words::moved(peak)));
+    if said.is_empty() { "nothing told".to_owned() } else { said.join(", ") + &peak }
+}
+
+/// One episode of that direction and no other, and if that is expected, over.
+fn interest_holds(expected: &ExpectedInterest, seen: &SeenInterest) -> bool {
+    let opened: Vec<Swing> =
+        seen.said.iter().filter(|(_, state)| *state == State::Open).map(|(way, _)| *way).collect();
+    let is_resolved = seen.said.last().is_some_and(|(_, state)| *state == State::Resolved);
+    match expected.direction {
+        None => seen.said.is_empty(),
+        Some(way) => opened == [way] && (!expected.resolved || is_resolved),
+    }
 }
 
 /// Seconds from the scenario's second `from_s` to a time.
@@ -157,6 +194,7 @@ fn holds(expected: &Expected, seen: &Seen, started: EventTime) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::up::view::Held;
     use cascade_wire::FeedHealthReading;
 
     const START: EventTime = EventTime::from_ms(1_791_565_601_000);
@@ -222,6 +260,7 @@ mod tests {
         let withheld = BTreeMap::new();
         let course = Course {
             expected: &quiet,
+            expected_interest: &[],
             expected_feeds: &[],
             truth: &truth,
             withheld,
@@ -240,6 +279,53 @@ mod tests {
             let (table, agreed) = quiet_day(1, at_ms);
             assert!(!agreed && table.contains(said) && table.contains("DISAGREE"), "{table}");
         }
+    }
+
+    #[test]
+    fn open_interest_agrees_if_it_went_the_expected_way_once_and_is_over() {
+        use State::{Open, Resolved, Update};
+        use Swing::{Collapse, Explosion};
+        let of = |direction, resolved| ExpectedInterest { symbol: expected().symbol, direction, resolved };
+        let seen = |said: &[(Swing, State)]| SeenInterest { said: said.to_vec(), peak_pct: Some(4.4) };
+        let whole = [(Explosion, Open), (Explosion, Update), (Explosion, Resolved)];
+        let over = of(Some(Explosion), true);
+        assert!(interest_holds(&over, &seen(&whole)));
+        assert_eq!(interest_wanted(&over), "open interest: explosion, resolved");
+        let said = interest_said(&seen(&whole));
+        assert_eq!(said, "explosion open, explosion update, explosion resolved, peak +4.4 %");
+        assert!(
+            !interest_holds(&over, &seen(&whole[..2]))
+                && interest_holds(&of(Some(Explosion), false), &seen(&whole[..2]))
+        );
+        assert!(!interest_holds(&of(Some(Collapse), true), &seen(&whole)), "the other way");
+        assert!(!interest_holds(&over, &seen(&[whole, whole].concat())), "told twice");
+        assert!(!interest_holds(&over, &SeenInterest::default()));
+        let nothing = of(None, false);
+        assert!(
+            interest_holds(&nothing, &SeenInterest::default()) && !interest_holds(&nothing, &seen(&whole))
+        );
+    }
+
+    #[test]
+    fn silence_on_open_interest_agrees_only_if_that_engine_listened() {
+        let calm = [ExpectedInterest { symbol: expected().symbol, direction: None, resolved: false }];
+        let truth = Truth::default();
+        let course = Course {
+            expected: &[],
+            expected_interest: &calm,
+            expected_feeds: &[],
+            truth: &truth,
+            withheld: BTreeMap::new(),
+            started: START,
+            now: START.plus_ms(60_000),
+            speed: 1.0,
+        };
+        let (table, agreed) = course.verdict(&Known::default());
+        assert!(!agreed && table.contains("nothing told, never heard"), "{table}");
+        let held = Held { event_time_ms: START.plus_ms(59_000), usd: None, change_pct: None };
+        let known = Known { held: [(calm[0].symbol, held)].into(), ..Known::default() };
+        let (table, agreed) = course.verdict(&known);
+        assert!(agreed && table.contains("open interest: nothing"), "{table}");
     }
 
     #[test]

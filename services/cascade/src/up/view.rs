@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cascade_bus::{Bus, Message};
-use cascade_domain::{CascadeFinding, EventTime, FeedStatus, Finding, Level, State, Symbol, Usd, Venue};
+use cascade_domain::{
+    CascadeFinding, EventTime, FeedStatus, Finding, InterestChangeReading, InterestFinding, InterestReading,
+    Level, State, Swing, Symbol, Usd, Venue,
+};
 use cascade_service::{BoxError, Shutdown};
 use cascade_wire::{Channel, FeedHealthReading, decode_finding, key};
 use serde::Deserialize;
@@ -17,6 +20,10 @@ use super::say;
 const LOOK: Duration = Duration::from_millis(300);
 /// How many findings the table shows.
 const LATEST: usize = 12;
+/// How many markets it shows.
+pub(super) const MARKETS: usize = 12;
+/// The span of open interest that is shown.
+const SPAN: &str = "15m";
 
 /// What is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,12 +54,31 @@ pub(crate) struct Seen {
     pub(crate) resolved_at: Option<EventTime>,
 }
 
+/// The part of `oi:SYMBOL:current` and `oi:SYMBOL:change` that is shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Held {
+    pub(crate) event_time_ms: EventTime,
+    pub(crate) usd: Option<Usd>,
+    /// Over 15 minutes, percent of the coins.
+    pub(crate) change_pct: Option<f64>,
+}
+
+/// What was said of one market's open interest, in order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SeenInterest {
+    pub(crate) said: Vec<(Swing, State)>,
+    /// The largest change by size, percent.
+    pub(crate) peak_pct: Option<f64>,
+}
+
 /// Everything that is shown.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Known {
     pub(crate) feeds: BTreeMap<Venue, Option<FeedHealthReading>>,
     pub(crate) flows: BTreeMap<Symbol, Flow>,
+    pub(crate) held: BTreeMap<Symbol, Held>,
     pub(crate) seen: BTreeMap<Symbol, Seen>,
+    pub(crate) seen_interest: BTreeMap<Symbol, SeenInterest>,
     /// What was said of each venue's feed, in order.
     pub(crate) outages: BTreeMap<Venue, Vec<(State, FeedStatus)>>,
     pub(crate) latest: VecDeque<Finding>,
@@ -88,6 +114,9 @@ impl View {
             if let Finding::Cascade(signal) = &finding {
                 state.seen.entry(signal.symbol).or_default().hear(signal);
             }
+            if let Finding::OpenInterest(interest) = &finding {
+                state.seen_interest.entry(interest.symbol).or_default().hear(interest);
+            }
             if let Finding::Feed(feed) = &finding {
                 state.outages.entry(feed.venue).or_default().push((feed.state, feed.status));
             }
@@ -112,6 +141,27 @@ impl Seen {
     }
 }
 
+impl SeenInterest {
+    fn hear(&mut self, finding: &InterestFinding) {
+        self.said.push((finding.direction, finding.state));
+        let told = finding.change_pct.into_iter().chain(finding.ending.map(|ending| ending.peak_change_pct));
+        self.peak_pct =
+            self.peak_pct.into_iter().chain(told).max_by(|one, other| one.abs().total_cmp(&other.abs()));
+    }
+}
+
+impl Known {
+    /// The markets that are shown, most liquidated first.
+    pub(crate) fn markets(&self) -> Vec<(&Symbol, &Flow)> {
+        let mut markets: Vec<_> = self.flows.iter().collect();
+        markets.sort_by_key(|(symbol, flow)| {
+            (std::cmp::Reverse(flow.usd_30s_long + flow.usd_30s_short), **symbol)
+        });
+        markets.truncate(MARKETS);
+        markets
+    }
+}
+
 /// Listens and looks until asked to stop; with [`Screen::Lines`] prints what happens.
 pub(crate) async fn watch(bus: Bus, view: View, screen: Screen, shutdown: Shutdown) -> Result<(), BoxError> {
     tokio::select! {
@@ -121,8 +171,8 @@ pub(crate) async fn watch(bus: Bus, view: View, screen: Screen, shutdown: Shutdo
 }
 
 async fn look(bus: &Bus, view: &View, screen: Screen) -> Result<(), BoxError> {
-    let channels =
-        [Channel::Signals, Channel::Large, Channel::Ops].map(|channel| channel.as_str().to_owned());
+    let channels = [Channel::Signals, Channel::Large, Channel::OpenInterest, Channel::Ops]
+        .map(|channel| channel.as_str().to_owned());
     let mut subscriber = bus.subscriber(&channels)?;
     let mut looks = tokio::time::interval(LOOK);
     let mut lines = (screen == Screen::Lines).then(Lines::default);
@@ -165,7 +215,7 @@ pub(crate) async fn read(bus: &Bus, view: &View) -> Result<(), BoxError> {
         bus.get_many(&venues.iter().map(|venue| key::feed_health(*venue)).collect::<Vec<_>>()).await?;
     let keys = bus.scan(key::VELOCITIES).await?;
     let flows = bus.get_many(&keys).await?;
-    view.with(|state| {
+    let shown = view.with(|state| {
         for (venue, text) in venues.iter().zip(feeds) {
             state.feeds.insert(*venue, text.and_then(|text| serde_json::from_str(&text).ok()));
         }
@@ -177,6 +227,29 @@ pub(crate) async fn read(bus: &Bus, view: &View) -> Result<(), BoxError> {
                 Some((symbol, serde_json::from_str(&text?).ok()?))
             })
             .collect();
+        state.markets().into_iter().map(|(symbol, _)| *symbol).collect::<Vec<_>>()
     });
+    let held = held(bus, &shown).await?;
+    view.with(|state| state.held = held);
     Ok(())
+}
+
+/// What these markets hold.
+async fn held(bus: &Bus, symbols: &[Symbol]) -> Result<BTreeMap<Symbol, Held>, BoxError> {
+    let names =
+        symbols.iter().flat_map(|symbol| [key::open_interest(symbol), key::open_interest_change(symbol)]);
+    let texts = bus.get_many(&names.collect::<Vec<_>>()).await?;
+    let read = |(symbol, texts): (&Symbol, &[Option<String>])| {
+        let [current, change] = texts else { return None };
+        let current: InterestReading = serde_json::from_str(current.as_ref()?).ok()?;
+        let change: Option<InterestChangeReading> =
+            change.as_ref().and_then(|text| serde_json::from_str(text).ok());
+        let held = Held {
+            event_time_ms: current.event_time_ms,
+            usd: current.total.and_then(|total| total.usd),
+            change_pct: change.and_then(|change| Some(change.spans.get(SPAN)?.change_pct)),
+        };
+        Some((*symbol, held))
+    };
+    Ok(symbols.iter().zip(texts.chunks(2)).filter_map(read).collect())
 }
