@@ -9,7 +9,6 @@ mod board;
 mod config;
 mod intake;
 mod kept;
-mod lease;
 mod marks;
 mod offline;
 mod offset;
@@ -24,12 +23,12 @@ mod trails;
 mod venue;
 mod writer;
 
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cascade_bus::{Bus, BusSettings, Outbox};
-use cascade_service::{BoxError, Context, Program, Shutdown, Supervisor, watch_redis};
+use cascade_service::{BoxError, Context, Program, Share, Shutdown, Supervisor, watch_redis};
 use cascade_venues::protocol;
 
 pub use config::{Config, Ingest};
@@ -113,7 +112,7 @@ impl Tasks {
 
     /// One for each venue, which reads it while its lease is ours.
     fn readers(&mut self) {
-        let owned = Arc::new(AtomicUsize::new(0));
+        let share = Share::default();
         let mut exchanges = self.config.markets.exchanges.clone();
         // Replicas that start together shall not all ask for the same venue first.
         let first = usize::try_from(self.context.seed >> 8).unwrap_or_default() % exchanges.len().max(1);
@@ -125,10 +124,10 @@ impl Tasks {
                 instance: self.context.instance.clone(),
                 clock: Arc::clone(&self.context.clock),
                 shared: self.shared.clone(),
-                owned: Arc::clone(&owned),
+                share: share.clone(),
                 turn,
                 succession: LONGEST_SUCCESSION.min(self.context.deadline / 2),
-                stream_max_age_s: self.config.ingest.stream_max_age_s,
+                stream_max_age_s: self.config.streams.max_age_s,
             };
             let (config, shared, bus) = (Arc::clone(&self.config), self.shared.clone(), self.bus.clone());
             let (clock, drained) = (Arc::clone(&self.context.clock), Arc::clone(&self.drained));
@@ -187,7 +186,7 @@ impl Tasks {
         );
         let clock = Arc::clone(&context.clock);
         let ingest = &self.config.ingest;
-        let retention = Retention::new(ingest.bounds(), ingest.redis_memory());
+        let retention = Retention::new(self.config.streams.bounds(), ingest.redis_memory());
         let writer = Writer::new(
             bus.clone(),
             retention,
