@@ -1,5 +1,6 @@
-//! What one connection hears, on its way to the queue: only wanted symbols, trades as bars, marks once a second,
-//! everything else as it is. Its methods never wait: what does not fit the queue is dropped there, counted and told.
+//! What one connection hears, on its way to the queue: only wanted symbols, trades as bars, marks once a second, open
+//! interest each two, everything else as it is. Its methods never wait: what does not fit the queue is dropped there,
+//! counted and told.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +18,7 @@ use crate::board::Board;
 use crate::marks::Marks;
 use crate::offset::Offset;
 use crate::refusals::Refusals;
+use crate::samples::Samples;
 use crate::trails::{Sampled, Trails};
 
 /// How many refusals of one kind are logged in a minute of the clock; all are counted.
@@ -63,6 +65,7 @@ pub(crate) struct Intake {
     wanted: Wanted,
     bars: Bars,
     marks: Marks,
+    samples: Samples,
     offset: Offset,
     throttle: Throttle,
     last_received: EventTime,
@@ -92,6 +95,7 @@ impl Intake {
             wanted,
             bars: Bars::new(large),
             marks: Marks::default(),
+            samples: Samples::default(),
             offset: Offset::default(),
             throttle: Throttle::new(LOGGED_A_MINUTE, 60_000),
             last_received: EventTime::default(),
@@ -153,6 +157,11 @@ impl Intake {
         match event {
             Event::Trade(trade) => self.trade(&trade, received),
             Event::Mark(mark) => {
+                if self.protocol.marks_confirm_interest()
+                    && let Some(sample) = self.samples.confirm(&mark, received)
+                {
+                    self.push(Event::OpenInterest(sample));
+                }
                 if let Some(mark) = self.marks.take(&mark, received) {
                     self.push(Event::Mark(mark));
                 }
@@ -172,8 +181,11 @@ impl Intake {
                 }
                 self.push(Event::Liquidation(liquidation));
             }
-            // Samples of open interest are the oi-detector's to put on the bus, with its own checks.
-            Event::OpenInterest(_) => {}
+            Event::OpenInterest(part) => {
+                if let Some(sample) = self.samples.take(&part, received) {
+                    self.push(Event::OpenInterest(sample));
+                }
+            }
             other => self.push(other),
         }
     }
@@ -347,6 +359,7 @@ impl Intake {
             Note::Ended { end, retry_in, .. } => {
                 self.shared.metrics.add(Metric::Sessions, &[venue.as_str(), end.word()], 1);
                 self.marks.clear();
+                self.samples.clear();
                 let again = retry_in.filter(|wait| *wait >= WORTH_TELLING);
                 let again =
                     again.map_or(String::new(), |wait| format!("; asked again in {} s", wait.as_secs()));

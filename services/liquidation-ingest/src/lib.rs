@@ -18,6 +18,7 @@ mod readings;
 mod reference;
 mod refusals;
 mod retention;
+mod samples;
 mod ticks;
 mod trails;
 mod venue;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cascade_domain::{EventTime, Shard, Symbol, Venue};
 use cascade_pace::Clock;
 use cascade_service::config::{Document, Mistakes, Override, Sources};
-use cascade_service::{BoxError, Context, Health, Metrics, Shutdown, SystemClock};
+use cascade_service::{BoxError, Context, Health, Markets, Metrics, Shutdown, SystemClock};
 use cascade_simulator::{Faults, Scenario, Simulator};
 use cascade_testkit::{Observer, TestCluster, TestRedis, eventually};
 use cascade_wire::key;
@@ -152,6 +152,11 @@ impl<R: Server> System<R> {
         self.signals = next;
     }
 
+    /// An oi-detector; whoever asks for it stops it.
+    pub(crate) fn oi_detector(&self) -> Service {
+        oi_detector(&self.document, &self.clock, &self.redis.url(), &self.simulator)
+    }
+
     /// Another replica of liquidation-ingest, which stands by.
     pub(crate) fn spare_ingest(&self) -> Service {
         ingest(&self.document, &self.clock, &self.redis.url(), &self.simulator)
@@ -207,13 +212,27 @@ fn ingest(document: &Document, clock: &Arc<SystemClock>, url: &str, simulator: &
     let mut config = liquidation_ingest::Config::read(document, &mut mistakes);
     assert!(mistakes.is_empty(), "{mistakes}");
     config.redis_url = cascade_bus::RedisUrl::parse(url).unwrap();
-    for (venue, section) in &mut config.markets.venues {
+    lead_to(simulator, &mut config.markets);
+    service(liquidation_ingest::PROGRAM.name, clock, |context| liquidation_ingest::run(config, context))
+}
+
+fn oi_detector(document: &Document, clock: &Arc<SystemClock>, url: &str, simulator: &Simulator) -> Service {
+    let mut mistakes = Mistakes::default();
+    let mut config = oi_detector::Config::read(document, &mut mistakes);
+    assert!(mistakes.is_empty(), "{mistakes}");
+    config.redis_url = cascade_bus::RedisUrl::parse(url).unwrap();
+    lead_to(simulator, &mut config.markets);
+    service(oi_detector::PROGRAM.name, clock, |context| oi_detector::run(config, context))
+}
+
+/// Every venue is reached at its simulated exchange.
+fn lead_to(simulator: &Simulator, markets: &mut Markets) {
+    for (venue, section) in &mut markets.venues {
         let endpoints = simulator.endpoints(*venue);
         section.ws_url = endpoints.ws_url;
         section.rest_url = endpoints.rest_url;
         section.coinm_rest_url = endpoints.coinm_rest_url;
     }
-    service(liquidation_ingest::PROGRAM.name, clock, |context| liquidation_ingest::run(config, context))
 }
 
 fn signals(document: &Document, clock: &Arc<SystemClock>, url: &str) -> Service {

@@ -10,4 +10,5 @@ mod cluster;
 mod faults;
 mod feeds;
 mod harness;
+mod interest;
 mod once;

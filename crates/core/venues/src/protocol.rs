@@ -282,6 +282,11 @@ pub trait Protocol: Sync + Debug {
         true
     }
 
+    /// Whether a frame with an instrument's mark would also say if its open interest had changed.
+    fn marks_confirm_interest(&self) -> bool {
+        false
+    }
+
     /// The first requests whose answers name the instruments.
     fn instrument_requests(&self, endpoints: &Endpoints) -> Vec<RestRequest>;
 

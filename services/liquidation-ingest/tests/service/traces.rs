@@ -168,7 +168,9 @@ async fn a_frame_is_followed_to_the_script_that_stored_it_at_every_venue() {
         is_in_order_of_time([frame, decode, queue, script]);
         assert!(!text(frame, "route").is_empty() && number(frame, "bytes") > 0);
         assert!((1..=number(decode, "events")).contains(&number(frame, "events")));
-        assert!(["mark", "liquidation", "large_trade"].contains(&text(queue, "kind").as_str()));
+        assert!(
+            ["mark", "open_interest", "liquidation", "large_trade"].contains(&text(queue, "kind").as_str())
+        );
         assert!(Shard::all().any(|shard| text(script, "shard") == shard.to_string()), "{script:?}");
         let outcome = number(script, "stored") + number(script, "duplicates");
         assert!(outcome >= 1 && outcome == number(script, "events"), "{script:?}");

@@ -64,6 +64,11 @@ impl Protocol for Bybit {
         topic.contains("allLiquidation.")
     }
 
+    /// Both stand in the ticker, of which a delta holds what changed.
+    fn marks_confirm_interest(&self) -> bool {
+        true
+    }
+
     fn instrument_requests(&self, endpoints: &Endpoints) -> Vec<RestRequest> {
         let page = |category| {
             let url =
