@@ -1,7 +1,5 @@
 //! The settings of ingest: section `[ingest]`, which markets are read where, and where Redis is.
 
-use std::time::Duration;
-
 use cascade_bus::RedisUrl;
 use cascade_domain::{FeedStatus, Refusal, Usd, Venue};
 use cascade_service::config::{Document, Mistakes};
@@ -34,18 +32,11 @@ pub struct Ingest {
     pub queue_events: usize,
     /// The memory that Redis may use, 2^20 bytes: as it fills up, the streams are kept for less. 0 = its `maxmemory`.
     pub redis_memory_mb: u32,
-    /// How often the exchanges are asked for their instruments, seconds of the clock.
-    pub instruments_refresh_s: u32,
 }
 
 impl Default for Ingest {
     fn default() -> Self {
-        Self {
-            large_trade_usd: 300_000,
-            queue_events: 65_536,
-            redis_memory_mb: 0,
-            instruments_refresh_s: 3_600,
-        }
+        Self { large_trade_usd: 300_000, queue_events: 65_536, redis_memory_mb: 0 }
     }
 }
 
@@ -62,23 +53,12 @@ impl Ingest {
                 "0 for the limit of Redis itself, or at least 64 MB: the events of a few minutes need as much",
             );
         }
-        if self.instruments_refresh_s < 60 {
-            refuse(
-                "instruments_refresh_s",
-                "at least 60 seconds: the exchanges limit how often they are asked",
-            );
-        }
         refusals
     }
 
     /// The large-trade threshold as money.
     pub(crate) fn large_trade(&self) -> Usd {
         Usd::from_dollars(i64::from(self.large_trade_usd))
-    }
-
-    /// How often the exchanges are asked for their instruments.
-    pub(crate) const fn instruments_refresh(&self) -> Duration {
-        Duration::from_secs(self.instruments_refresh_s as u64)
     }
 
     /// The memory that Redis may use, bytes; `None` = what its own limit says.

@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cascade_bus::{Bus, BusSettings, Outbox};
-use cascade_service::{BoxError, Context, Program, Share, Shutdown, Supervisor, watch_redis};
+use cascade_service::{BoxError, Context, Program, Share, Shutdown, StopWhenGone, Supervisor, watch_redis};
 use cascade_venues::protocol;
 
 pub use config::{Config, Ingest};
@@ -79,7 +79,7 @@ pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
     context.health.set("feeds", Err("none connected yet".to_owned()));
     let mut tasks = Tasks {
         supervisor: Supervisor::new(&context.shutdown, context.deadline),
-        drained: Arc::new(Drained(Shutdown::new())),
+        drained: Arc::new(StopWhenGone::new(Shutdown::new())),
         leading: Arc::new(AtomicBool::new(false)),
         config: Arc::new(config),
         context,
@@ -95,7 +95,8 @@ pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
 /// The tasks of the process, as they are put together.
 struct Tasks {
     supervisor: Supervisor,
-    drained: Arc<Drained>,
+    /// Asks the writer to end when the last of those who put events into the queue is gone.
+    drained: Arc<StopWhenGone>,
     leading: Leading,
     config: Arc<Config>,
     context: Context,
@@ -143,7 +144,7 @@ impl Tasks {
                         clock: Arc::clone(&clock),
                         since,
                         seed,
-                        refresh: config.ingest.instruments_refresh(),
+                        refresh: config.markets.instruments_refresh,
                         node_fills: config.markets.node_fills(venue),
                         bus: bus.clone(),
                         shared: shared.clone(),
@@ -195,19 +196,9 @@ impl Tasks {
             self.config.markets.exchanges.clone(),
             self.shared.clone(),
         );
-        let drain = self.drained.0.clone();
+        let drain = self.drained.shutdown();
         self.spawn("writer", async move { writer.run(drain).await });
         self.supervisor.spawn("redis", watch_redis(bus, context, shutdown));
         self.supervisor
-    }
-}
-
-/// Asks the writer to end when the last of those who put events into the queue is gone.
-#[derive(Debug)]
-struct Drained(Shutdown);
-
-impl Drop for Drained {
-    fn drop(&mut self) {
-        self.0.request();
     }
 }

@@ -40,7 +40,7 @@ pub use metrics::Metrics;
 pub use output::{Outgoing, Output};
 pub use program::{Context, Program, ServiceSettings, environment, run_service, start};
 pub use seed::random_seed;
-pub use shutdown::Shutdown;
+pub use shutdown::{Shutdown, StopWhenGone};
 pub use signals::ask_on_signal;
 pub use streams::Streams;
 pub use supervisor::{BoxError, Supervisor, TaskError};

@@ -11,7 +11,7 @@ use crate::config::{Document, Mistakes};
 const FOR_SNAPSHOTS_S: u32 = 600;
 
 /// How much of each shard stream is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Streams {
     /// How long events stay, seconds.
