@@ -213,7 +213,8 @@ impl Exchange {
         let (venue, unlisted) = (self.venue, &self.unlisted);
         let here =
             |l: &Listing| l.venue == venue && (unlisted.is_empty() || !unlisted.contains(l.base().name));
-        let trades: Vec<&Trade> = step.trades.iter().filter(|trade| here(trade.listing)).collect();
+        let mut trades: Vec<&Trade> = step.all_trades().filter(|trade| here(trade.listing)).collect();
+        trades.sort_by_key(|trade| trade.at_ms);
         let happened: Vec<_> = step.liquidations.iter().filter(|o| here(o.listing)).cloned().collect();
         self.counts.trades += u64::try_from(trades.len()).unwrap_or_default();
         for order in &happened {

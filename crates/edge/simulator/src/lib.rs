@@ -11,6 +11,7 @@ mod connection;
 mod exchange;
 mod faults;
 mod hyperliquid;
+mod interest;
 mod limit;
 mod listing;
 mod numeral;
@@ -42,7 +43,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 pub use faults::Faults;
-pub use plan::{ExpectedFeed, FaultKind, PlannedFault};
+pub use plan::{ExpectedFeed, ExpectedInterest, FaultKind, PlannedFault};
 pub use scenario::{Expected, Scenario, ScenarioError};
 pub use schedule::Schedule;
 pub use truth::{Shown, Sides, Tally, Truth};

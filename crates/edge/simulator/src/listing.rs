@@ -110,6 +110,16 @@ impl Listing {
         rounded(usd / one, self.size_decimals).max(step_of(self.size_decimals))
     }
 
+    /// The coins of the base that a size is, at a quoted price.
+    pub(crate) fn coins(&self, size: f64, price: f64) -> f64 {
+        match self.unit {
+            Unit::Coin => size,
+            Unit::Thousand => size * 1000.0,
+            Unit::Coins(each) => size * each,
+            Unit::Dollars(dollars) => size * dollars / price,
+        }
+    }
+
     /// The size that so many coins of the base are, at this price of a coin.
     pub(crate) fn size_of_coins(&self, coins: f64, coin: f64) -> f64 {
         match self.unit {
@@ -246,6 +256,8 @@ mod tests {
         assert_eq!(of(Binance, "ETHUSD_PERP").usd(50.0, 2_650.0), 500.0, "contracts of 10 USD");
         assert_eq!(of(Bybit, "BTCUSD").size(5_000.0, 82_400.0), 5_000.0, "dollars");
         assert_eq!(of(Hyperliquid, "kPEPE").price(0.000_006_2), 0.0062, "the price of a thousand");
+        assert_eq!(of(Okx, "BTC-USDT-SWAP").coins(100.0, 82_400.0), 1.0, "coins of contracts");
+        assert_eq!(of(Okx, "BTC-USD-SWAP").coins(824.0, 82_400.0), 1.0, "coins of contracts of 100 USD");
     }
 
     #[test]

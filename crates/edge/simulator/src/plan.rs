@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use cascade_domain::{FeedStatus, Venue};
-use serde::Deserialize;
+use cascade_domain::{FeedStatus, Swing, Symbol, Venue};
+use serde::{Deserialize, Deserializer};
 
 use crate::synthetic;
 
@@ -38,6 +38,49 @@ pub struct ExpectedFeed {
     pub venue: Venue,
     /// The state that must be told.
     pub status: FeedStatus,
+}
+
+/// What a detector of open interest with default settings is expected to say of one market over the whole scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedInterest {
+    /// The market.
+    pub symbol: Symbol,
+    /// Which way it is told to have gone: `explosion`, `collapse`, or `none` where nothing may be told.
+    #[serde(deserialize_with = "swing_or_none")]
+    pub direction: Option<Swing>,
+    /// Whether that must also be told as over before the scenario ends.
+    #[serde(default)]
+    pub resolved: bool,
+}
+
+fn swing_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Swing>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Word {
+        Explosion,
+        Collapse,
+        None,
+    }
+    Ok(match Word::deserialize(deserializer)? {
+        Word::Explosion => Some(Swing::Explosion),
+        Word::Collapse => Some(Swing::Collapse),
+        Word::None => None,
+    })
+}
+
+impl ExpectedInterest {
+    /// What makes no sense about it, beside how open interest is to move in each phase, per cent.
+    pub(crate) fn nonsense(&self, mut moves: impl Iterator<Item = f64>) -> Option<String> {
+        let symbol = self.symbol;
+        match self.direction {
+            None => self.resolved.then(|| format!("nothing is expected of {symbol} that could be resolved")),
+            Some(Swing::Explosion) => (!moves.any(|per_cent| per_cent > 0.0))
+                .then(|| format!("an explosion of {symbol} is expected, but its open interest never rises")),
+            Some(Swing::Collapse) => (!moves.any(|per_cent| per_cent < 0.0))
+                .then(|| format!("a collapse of {symbol} is expected, but its open interest never falls")),
+        }
+    }
 }
 
 /// Many generated markets that all do the same: each order and each trade comes by itself (Poisson).

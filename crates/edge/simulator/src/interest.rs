@@ -1,0 +1,147 @@
+//! Open interest: where a scenario wants it, where it is, and the trades that carried it there.
+//!
+//! A contract is opened or closed by a trade, so what a contract holds never moves by more than was traded of it. The
+//! planned course runs ahead; forced orders and trades of their own follow it, from a dice of their own. In base coins
+//! of one side. Knows no wire format and no scenario.
+
+use std::collections::BTreeMap;
+
+use cascade_domain::{Taker, Venue};
+
+use crate::listing::{Listing, share};
+use crate::random::Dice;
+use crate::world::{Liquidation, STEP_MS, Trade};
+
+/// So much is traded for what is opened or closed: the rest of it only changes hands.
+const TRADED: (f64, f64) = (1.25, 1.9);
+/// The largest trade that carries a change, US dollars.
+const LARGEST_USD: f64 = 250_000.0;
+/// What a trade waits for, US dollars: the median and the largest, and the deviation of the logarithm.
+const LUMP_USD: (f64, f64) = (60_000.0, 120_000.0);
+const LUMP_SIGMA: f64 = 0.5;
+/// The same as a share of what the contract holds: small contracts move in small steps.
+const LUMP_SHARE: f64 = 0.0005;
+/// Between two such trades of one contract, milliseconds.
+const PAUSE_MS: i64 = 200;
+/// How much likelier than not they lean with the price.
+const LEAN: f64 = 0.1;
+
+/// How a market moves in a step: what its contracts' planned open interest is multiplied by, and where its price goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pull<'a> {
+    /// One step's factor of open interest.
+    pub(crate) factor: f64,
+    /// The venues on which it moves; all where there are none.
+    pub(crate) venues: Option<&'a [Venue]>,
+    /// What the price does over the phase: its sign counts.
+    pub(crate) drift: f64,
+}
+
+/// One base asset's market in a step: US dollars a coin with noise, and how it moves.
+pub(crate) type Quote<'a> = (f64, Option<Pull<'a>>);
+
+/// One contract's open interest.
+#[derive(Clone, Debug)]
+struct Ledger {
+    listing: &'static Listing,
+    /// Where the scenario wants it, coins.
+    planned: f64,
+    /// What is open, coins.
+    held: f64,
+    /// The next trade waits until so many dollars are missing.
+    lump_usd: f64,
+    /// Millisecond of the scenario from which there may be one.
+    free_at_ms: i64,
+}
+
+/// All contracts' open interest.
+#[derive(Clone, Debug)]
+pub(crate) struct Interest {
+    ledgers: Vec<Ledger>,
+    /// Where a contract's ledger stands.
+    places: BTreeMap<(Venue, &'static str), usize>,
+    dice: Dice,
+}
+
+impl Interest {
+    /// The contracts with what they hold at first: their share of their base's coins.
+    pub(crate) fn new(listings: &[&'static Listing], coins: impl Fn(usize) -> f64, dice: Dice) -> Self {
+        let mut interest = Self { ledgers: Vec::new(), places: BTreeMap::new(), dice };
+        for (place, listing) in listings.iter().enumerate() {
+            let held = coins(listing.base) * share(listing.venue) * listing.weight;
+            let lump_usd = lump(&mut interest.dice);
+            interest.places.insert((listing.venue, listing.instrument), place);
+            interest.ledgers.push(Ledger { listing, planned: held, held, lump_usd, free_at_ms: 0 });
+        }
+        interest
+    }
+
+    /// What is open of a contract, coins.
+    pub(crate) fn of(&self, listing: &Listing) -> f64 {
+        let place = self.places.get(&(listing.venue, listing.instrument));
+        place.and_then(|place| self.ledgers.get(*place)).map_or(0.0, |ledger| ledger.held)
+    }
+
+    /// One step, from this millisecond on, by base: forced orders close what they close, and the trades that carry the
+    /// rest are given.
+    pub(crate) fn step(&mut self, from_ms: i64, quotes: &[Quote<'_>], forced: &[Liquidation]) -> Vec<Trade> {
+        for ledger in &mut self.ledgers {
+            let Some((_, Some(pull))) = quotes.get(ledger.listing.base) else { continue };
+            if pull.venues.is_none_or(|venues| venues.contains(&ledger.listing.venue)) {
+                ledger.planned *= pull.factor;
+            }
+        }
+        for order in forced.iter().filter(|order| !order.backstop) {
+            let place = self.places.get(&(order.listing.venue, order.listing.instrument));
+            let Some(ledger) = place.and_then(|place| self.ledgers.get_mut(*place)) else { continue };
+            let closed = order.listing.coins(order.size, order.price) / traded(&mut self.dice);
+            ledger.held -= closed.min((ledger.held - ledger.planned).max(0.0));
+        }
+        let (ledgers, dice) = (self.ledgers.iter_mut(), &mut self.dice);
+        ledgers
+            .filter_map(|ledger| {
+                let (coin, pull) = quotes.get(ledger.listing.base)?;
+                ledger.carried(from_ms, (*coin, pull.map_or(0.0, |pull| pull.drift)), dice)
+            })
+            .collect()
+    }
+}
+
+impl Ledger {
+    /// The trade that carries what is missing, where that is enough for one. A price is without the spread that a taker
+    /// pays.
+    fn carried(&mut self, from_ms: i64, (coin, drift): (f64, f64), dice: &mut Dice) -> Option<Trade> {
+        let missing = (self.planned - self.held).abs();
+        let least = self.lump_usd.min(self.held * coin * LUMP_SHARE);
+        if missing * coin < least || missing <= 0.0 || from_ms < self.free_at_ms {
+            return None;
+        }
+        let taker = if dice.unit() < 0.5 + LEAN * sign(drift) { Taker::Buy } else { Taker::Sell };
+        let spread = if taker == Taker::Buy { 0.000_05 } else { -0.000_05 };
+        let (traded, listing) = (traded(dice), self.listing);
+        let price = listing.price(coin * (1.0 + spread));
+        let size = listing.size((missing * coin * traded).min(LARGEST_USD), price);
+        let moved = (listing.coins(size, price) / traded).min(missing);
+        self.held += if self.planned > self.held { moved } else { -moved };
+        let at_ms = from_ms + dice.below(STEP_MS.unsigned_abs());
+        self.free_at_ms = at_ms + PAUSE_MS;
+        self.lump_usd = lump(dice);
+        Some(Trade { listing, taker, price, size, at_ms, account: dice.next(), serial: dice.next() })
+    }
+}
+
+fn traded(dice: &mut Dice) -> f64 {
+    TRADED.0 + (TRADED.1 - TRADED.0) * dice.unit()
+}
+
+fn lump(dice: &mut Dice) -> f64 {
+    dice.lognormal(LUMP_USD.0, LUMP_SIGMA).min(LUMP_USD.1)
+}
+
+/// -1, 0 or 1.
+fn sign(value: f64) -> f64 {
+    if value == 0.0 { 0.0 } else { value.signum() }
+}
+
+#[cfg(test)]
+mod tests;
