@@ -19,7 +19,7 @@ use cascade_domain::{GapStream, Venue};
 use cascade_feed::Poll;
 use cascade_feed::rest::Client;
 use cascade_service::{BoxError, Context, Markets, Share, Shutdown, StopWhenGone, Streams, Supervisor};
-use cascade_venues::{Instruments, Listing, Protocol, Quote, Sizing, Wanted, protocol};
+use cascade_venues::{Instruments, Listing, Protocol, Quote, Route, Sizing, Wanted, protocol};
 
 use desk::Desk;
 use post::Post;
@@ -94,10 +94,8 @@ impl Asked {
             let (protocol, endpoints) = (protocol(*venue), self.markets.endpoints(*venue));
             let (all, listed) = (Wanted::default(), listing_of_bitcoin(protocol)?);
             let routes = protocol.routes(&all, &listed, &endpoints);
-            let is_streamed = routes
-                .iter()
-                .flat_map(|route| route.streams())
-                .any(|(stream, _)| stream == GapStream::OpenInterest);
+            let is_streamed =
+                routes.iter().flat_map(Route::streams).any(|(stream, _)| stream == GapStream::OpenInterest);
             let has_questions = !protocol.samplings(&all, &listed, &endpoints).is_empty();
             has_questions.then_some((*venue, is_streamed))
         };

@@ -110,11 +110,6 @@ impl Standing {
         }
     }
 
-    /// Whether answers come.
-    pub(crate) fn is_live(&self) -> bool {
-        self.status == FeedStatus::Live
-    }
-
     /// The last round, seconds of the clock.
     #[expect(clippy::cast_precision_loss, reason = "a gauge")]
     pub(crate) fn round_s(&self) -> Option<f64> {
@@ -182,7 +177,7 @@ mod tests {
         for _ in 0..10 {
             standing.failed(at(2), Failure::Failed, "BTC-USDT-SWAP is not usable", None);
         }
-        assert!(standing.is_live());
+        assert_eq!(standing.status, FeedStatus::Live);
         standing.answered(at(2));
         assert_eq!(told(&standing), (FeedStatus::Live, 1, ""));
     }
@@ -197,7 +192,7 @@ mod tests {
         assert_eq!(reading.reason, "too many requests");
         standing.answered(at(62));
         assert_eq!(standing.reading("me", at(62)).away_until_ms, None);
-        assert!(standing.is_live());
+        assert_eq!(standing.status, FeedStatus::Live);
     }
 
     #[test]
@@ -205,7 +200,7 @@ mod tests {
         let mut standing = Standing::new(at(0), None);
         standing.answered(at(5));
         standing.judge(at(35));
-        assert!(standing.is_live());
+        assert_eq!(standing.status, FeedStatus::Live);
         standing.judge(at(36));
         assert_eq!(told(&standing), (FeedStatus::Stale, 36, "no usable answer"));
     }
