@@ -14,7 +14,7 @@ use crate::tail::TailArgs;
 
 const EXAMPLES: &str = "Examples:
   cascade up --demo                     a liquidation cascade on simulated exchanges, three minutes
-  cascade up --demo oi-explosion --speed 60 --once   open interest on the move, judged
+  cascade up --demo oi-explosion        open interest on the move, 48 minutes (--speed 60: one)
   cascade up                            the live exchanges, until Ctrl-C
   cascade up --symbols BTCUSDT,DOGEUSDT --exchanges binance,bybit
   cascade tail cascade:critical --json  what is published, as JSON lines

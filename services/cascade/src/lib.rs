@@ -108,11 +108,11 @@ fn status(args: &StatusArgs) -> u8 {
 
 fn record(args: &RecordArgs) -> u8 {
     let (document, service, mut mistakes) = load(&args.sources(environment()));
-    let config = record::settings(&document, &mut mistakes);
+    let settings = record::Settings::read(&document, &mut mistakes);
     checked(&mistakes, args.common.check_config, || {
         install_log(&service, &document);
         let deadline = std::time::Duration::from_secs(service.shutdown_deadline_s);
-        block_on(record::run(args, config, deadline))
+        block_on(record::run(args, settings, deadline))
     })
 }
 

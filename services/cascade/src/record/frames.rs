@@ -40,6 +40,8 @@ pub(crate) struct Reader {
     pub(crate) wanted: Wanted,
     /// How often the exchange is asked for its instruments, in the clock's time.
     pub(crate) refresh: Duration,
+    /// How much of what the exchange takes of REST requests may be used to ask for open interest.
+    pub(crate) share: f64,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) seed: u64,
     pub(crate) queue: Queue,
@@ -59,6 +61,7 @@ impl Reader {
             client: client.clone(),
             clock: Arc::clone(&self.clock),
             refresh: self.refresh,
+            share: self.share,
         };
         let mut told = Questions { reader: &self, is_failing: false };
         let asking = async {
@@ -235,13 +238,20 @@ impl Sampled for Questions<'_> {
         decoded.clear();
     }
 
-    fn refused(&mut self, _: EventTime, _: &DecodeError) {
-        Tally::add(&self.reader.queue.tally().not_understood, 1);
+    /// A sample that is not of now is understood; whoever reads the recording sees the times.
+    fn refused(&mut self, _: EventTime, error: &DecodeError) {
+        if !matches!(error, DecodeError::Stale { .. } | DecodeError::Ahead { .. }) {
+            Tally::add(&self.reader.queue.tally().not_understood, 1);
+        }
     }
 
     fn note(&mut self, at: EventTime, note: PollNote<'_>) {
-        let PollNote::Failed { error, .. } = note else { return };
-        let (text, recv_ns) = (format!("open interest: {error}"), at.ms().saturating_mul(1_000_000));
+        let text = match note {
+            PollNote::Failed { error, .. } => format!("open interest: {error}"),
+            PollNote::Waits { .. } => "open interest: not asked for while the limits are used up".to_owned(),
+            PollNote::Listed { .. } | PollNote::Round { .. } => return,
+        };
+        let recv_ns = at.ms().saturating_mul(1_000_000);
         if std::mem::replace(&mut self.is_failing, true) {
             self.reader.queue.offer(remark(self.reader.venue, REST, recv_ns, &text));
         } else {
@@ -333,6 +343,7 @@ mod tests {
             endpoints: Endpoints { rest_url: url.clone(), ws_url: url, coinm_rest_url: None },
             wanted: Wanted::default(),
             refresh: Duration::from_hours(1),
+            share: 0.5,
             clock: Arc::new(SystemClock::new()),
             seed: 1,
             queue,

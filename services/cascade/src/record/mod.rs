@@ -157,19 +157,29 @@ impl RecordArgs {
 }
 
 /// What is read of the configuration.
-pub(crate) fn settings(document: &Document, mistakes: &mut Mistakes) -> liquidation_ingest::Config {
-    liquidation_ingest::Config::read(document, mistakes)
+#[derive(Debug)]
+pub(crate) struct Settings {
+    ingest: liquidation_ingest::Config,
+    interest: oi_detector::Config,
+}
+
+impl Settings {
+    /// Reads the sections, adding what is wrong with them to the mistakes.
+    pub(crate) fn read(document: &Document, mistakes: &mut Mistakes) -> Self {
+        let ingest = liquidation_ingest::Config::read(document, mistakes);
+        Self { ingest, interest: oi_detector::Config::read(document, mistakes) }
+    }
 }
 
 /// Records until it is stopped. Returns the exit code: 0; 1 if Redis does not answer at the start or a file can't be
 /// written; 2 for flags that do not go together.
-pub(crate) async fn run(args: &RecordArgs, config: liquidation_ingest::Config, deadline: Duration) -> u8 {
+pub(crate) async fn run(args: &RecordArgs, settings: Settings, deadline: Duration) -> u8 {
     if let Some(reason) = args.useless() {
         say(reason);
         return REFUSED;
     }
     let tally = Arc::new(Tally::default());
-    let ended = record(args, config, deadline, &tally).await;
+    let ended = record(args, settings, deadline, &tally).await;
     clear_progress();
     if tally.files.load(Ordering::Relaxed) > 0 {
         say(&summary(&tally, &args.out.display()));
@@ -185,7 +195,7 @@ pub(crate) async fn run(args: &RecordArgs, config: liquidation_ingest::Config, d
 
 async fn record(
     args: &RecordArgs,
-    config: liquidation_ingest::Config,
+    settings: Settings,
     deadline: Duration,
     tally: &Arc<Tally>,
 ) -> Result<(), BoxError> {
@@ -196,7 +206,7 @@ async fn record(
     let stop = supervisor.shutdown();
     supervisor.spawn("signals", ask_on_signal(shutdown.clone(), stop.clone())?);
 
-    let recording = Recording { args, config, clock: &clock, queue: &queue };
+    let recording = Recording { args, settings, clock: &clock, queue: &queue };
     let (header, told) = match args.kind {
         Kind::Frames => recording.frames(&mut supervisor)?,
         Kind::Events => recording.events(&mut supervisor).await?,
@@ -230,7 +240,7 @@ async fn record(
 /// What the readers need.
 struct Recording<'a> {
     args: &'a RecordArgs,
-    config: liquidation_ingest::Config,
+    settings: Settings,
     clock: &'a Arc<dyn Clock>,
     queue: &'a Queue,
 }
@@ -238,18 +248,20 @@ struct Recording<'a> {
 impl Recording<'_> {
     /// Starts a reader for each exchange; gives what the files say of themselves, and what the person is told.
     fn frames(self, supervisor: &mut Supervisor) -> Result<(Source, String), BoxError> {
-        let exchanges = self.config.markets.exchanges.clone();
+        let markets = &self.settings.ingest.markets;
+        let exchanges = markets.exchanges.clone();
         let seed = random_seed()?;
         let mut symbols = None;
         for (venue, seed) in exchanges.iter().zip((seed..).step_by(SEEDS_APART)) {
-            let wanted = self.config.markets.wanted(*venue);
+            let wanted = markets.wanted(*venue);
             symbols.clone_from(&names(&wanted));
-            let section = self.config.markets.venues.get(venue).map(VenueSettings::endpoints);
+            let section = markets.venues.get(venue).map(VenueSettings::endpoints);
             let reader = Reader {
                 venue: *venue,
                 endpoints: section.ok_or("a venue without a section")?,
                 wanted,
-                refresh: self.config.markets.instruments_refresh,
+                refresh: markets.instruments_refresh,
+                share: self.settings.interest.polling.weight_share,
                 clock: Arc::clone(self.clock),
                 seed,
                 queue: self.queue.clone(),
@@ -262,7 +274,7 @@ impl Recording<'_> {
 
     /// Starts the reader of the streams.
     async fn events(self, supervisor: &mut Supervisor) -> Result<(Source, String), BoxError> {
-        let url = &self.config.redis_url;
+        let url = &self.settings.ingest.redis_url;
         let seed = random_seed()?;
         let instance = format!("record-{seed:016x}");
         let bus = Bus::open(url.as_str(), BusSettings { instance, seed, ..BusSettings::default() })?;

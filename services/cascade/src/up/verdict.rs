@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use cascade_domain::{EventTime, Level, State, Swing, Symbol, Venue};
+use cascade_domain::{EventTime, Level, State, Swing, Venue};
 use cascade_simulator::{Expected, ExpectedFeed, ExpectedInterest, Shown, Tally, Truth};
 
 use super::view::{Known, Seen, SeenInterest};

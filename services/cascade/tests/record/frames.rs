@@ -128,12 +128,20 @@ async fn a_recording_in_many_files_lacks_nothing_and_each_can_be_decoded_by_itse
     let files = files(dir.path());
     assert!(files.len() >= 2, "{files:?}");
     agrees_with_the_truth(&read_all(&files), &market, &[Venue::Okx, Venue::Bybit]);
-    let (mut alone, mut numbers) = (BTreeSet::new(), BTreeSet::new());
+    let (mut alone, mut numbers, mut samples) = (BTreeSet::new(), BTreeSet::new(), 0);
     for file in &files {
         let lines = read(file).0;
         numbers.insert(lines[0]["file"].as_u64().unwrap());
         alone.extend(liquidations(&lines, Venue::Okx).into_keys());
+        // What every file needs stands at its head; a sample stands where it came.
+        let answers = |part| texts(&lines, Venue::Okx, Some(part)).len();
+        assert!(answers("/instruments") > 0);
+        samples += answers("/open-interest");
     }
+    let asked = |line: &&Value| line["url"].as_str().is_some_and(|url| url.contains("/open-interest"));
+    let lines = read_all(&files);
+    let times: BTreeSet<_> = lines.iter().filter(asked).map(|line| line["recv_ns"].as_i64()).collect();
+    assert!(samples > 0 && times.len() == samples, "{samples} samples of {} times", times.len());
     assert_eq!(numbers, (1..=files.len() as u64).collect());
     assert_eq!(alone.len() as u64, market.simulator.truth().venues[&Venue::Okx].published.orders);
 }
@@ -165,6 +173,27 @@ async fn a_recorder_that_is_killed_leaves_what_can_be_read_and_the_next_one_says
     next.says(&["killed, readable up to there: frames-", "bybit linear-0: live"]).await;
     next.interrupted().await;
     assert_eq!(files(dir.path()).len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exchange_that_does_not_answer_for_open_interest_is_a_note_and_its_frames_go_on() {
+    let market = Market::open(Scenario::parse(BURST).unwrap(), 1.0).await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::start(dir.path(), &["frames", "--exchanges", "okx"], market.variables());
+    recorder.says(&["okx public-0: live"]).await;
+    market.simulator.start();
+    let answers = async |part: &str| {
+        let of = |lines: &[Value]| texts(lines, Venue::Okx, Some(part)).len();
+        files(dir.path()).iter().map(|file| of(&read(file).0)).sum::<usize>()
+    };
+    assert!(eventually(DEADLINE, async || answers("/open-interest").await > 0).await);
+    market.simulator.faults().answer_rest(Venue::Okx, Some((500, None)));
+    recorder.says(&["okx: open interest: "]).await;
+    recorder.interrupted().await;
+    let lines = read_all(&files(dir.path()));
+    let note = |line: &Value| line["conn"] == "rest" && line["note"].as_str().is_some_and(|n| n.contains("500"));
+    let failed = lines.iter().position(note).unwrap();
+    assert!(texts(&lines[failed..], Venue::Okx, None).len() > 1, "frames after {}", lines[failed]);
 }
 
 #[tokio::test]

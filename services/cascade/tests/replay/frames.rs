@@ -5,7 +5,7 @@ use cascade_simulator::Scenario;
 use cascade_testkit::eventually;
 
 use crate::market::Market;
-use crate::recorder::{DEADLINE, Recorder, files, read_all};
+use crate::recorder::{DEADLINE, Recorder, files, read, read_all};
 use crate::replayed::{Replayed, hash, replay, replay_of};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,15 +43,53 @@ fn shows_the_cascade(replayed: &Replayed, market: &Market) {
     let published: u64 = truth.venues.values().map(|venue| venue.published.orders).sum();
     let okx = truth.venues[&cascade_domain::Venue::Okx].published.orders;
     assert_eq!(summary["by_kind"]["liquidation"], published - okx);
-    for kind in ["tick", "trade_bar", "mark", "gap", "feed_health"] {
+    for kind in ["tick", "trade_bar", "mark", "open_interest", "gap", "feed_health"] {
         assert!(summary["by_kind"][kind].as_u64().is_some_and(|count| count > 0), "{kind}: {summary}");
     }
-    assert_eq!((&summary["bad_lines"], &summary["refused_frames"]), (&0.into(), &0.into()));
+    assert_eq!(summary["bad_lines"], 0);
+    // The exchanges' clock runs faster than the recorder's here, so what they answer when they are asked is ahead of it.
+    let mut refused = replayed.said.lines().filter(|line| line.contains(", line "));
+    assert!(refused.all(|line| line.contains(" rest: ") && line.contains("yet to come")), "{}", replayed.said);
     for symbol in ["BTCUSDT", "ETHUSDT", "SOLUSDT"] {
         let opened = findings.iter().filter(|f| f["symbol"] == symbol && f["state"] == "open").count();
         let high = findings.iter().any(|f| f["symbol"] == symbol && f["level"] == "CRITICAL");
         assert!(opened == 1 && high, "{symbol}: {}", replayed.said);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_asked_for_open_interest_is_heard_once() {
+    let market = Market::open(Scenario::named("busy-day").unwrap(), 1.0).await;
+    let dir = tempfile::tempdir().unwrap();
+    // Binance streams none.
+    let arguments = ["frames", "--exchanges", "binance"];
+    let mut recorder = Recorder::start(dir.path(), &arguments, market.variables());
+    recorder.says(&["binance market-0: live"]).await;
+    market.simulator.start();
+    let samples = |lines: &[serde_json::Value]| -> Vec<(String, serde_json::Value)> {
+        let asked = lines.iter().filter(|line| line["conn"] == "rest");
+        let asked = asked.filter(|line| line["url"].as_str().is_some_and(|url| url.contains("/openInterest?")));
+        let told = |line: &serde_json::Value| serde_json::from_str(line["frame"].as_str().unwrap()).unwrap();
+        asked.map(|line| (line["url"].as_str().unwrap().to_owned(), told(line))).collect()
+    };
+    let enough = async || files(dir.path()).iter().any(|file| samples(&read(file).0).len() > 12);
+    assert!(eventually(DEADLINE, enough).await, "too few answers");
+    recorder.interrupted().await;
+
+    let files = files(dir.path());
+    let recorded = samples(&read_all(&files));
+    let mut distinct: Vec<_> =
+        recorded.iter().map(|(url, told)| (url, told["symbol"].as_str(), told["time"].as_i64())).collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let replayed = replay(&[files[0].to_str().unwrap(), "--json-summary"]);
+    let summary = replayed.summary();
+    assert_eq!(summary["by_kind"]["open_interest"], distinct.len(), "{}", replayed.said);
+    assert_eq!((&summary["bad_lines"], &summary["refused_frames"]), (&0.into(), &0.into()));
+    assert!(distinct.iter().any(|(url, ..)| url.contains("/dapi/")), "COIN-M was asked too");
+    let file = files[0].to_str().unwrap();
+    let none = replay(&[file, "--json-summary", "--set", "ingest.symbols=DOGEUSDT"]).summary();
+    assert!(none["by_kind"]["open_interest"].is_null(), "what is not wanted is not heard: {none}");
 }
 
 #[test]
