@@ -6,14 +6,42 @@ use std::collections::BTreeMap;
 use cascade_domain::{FeedStatus, Swing, Symbol, Venue};
 use serde::{Deserialize, Deserializer};
 
+use crate::broken::PollFault;
 use crate::synthetic;
 
 /// What breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
     /// The venue stays connected and sends nothing; what happens meanwhile is lost.
     Mute,
+    /// REST questions about open interest are answered with 429, and with 30 s of `Retry-After`.
+    PollLimited,
+    /// They are answered with 418, and with 120 s of `Retry-After`.
+    PollBanned,
+    /// They are answered with 500.
+    PollFailing,
+    /// Half of the answer's body comes.
+    PollTruncated,
+    /// What was answered first is answered again and again.
+    PollStale,
+    /// Another contract's answer comes.
+    PollSwapped,
+}
+
+impl FaultKind {
+    /// How the venue answers who asks for open interest; none where that is not what breaks.
+    pub(crate) const fn of_polls(self) -> Option<PollFault> {
+        match self {
+            Self::Mute => None,
+            Self::PollLimited => Some(PollFault::Status(429, Some(30))),
+            Self::PollBanned => Some(PollFault::Status(418, Some(120))),
+            Self::PollFailing => Some(PollFault::Status(500, None)),
+            Self::PollTruncated => Some(PollFault::Truncated),
+            Self::PollStale => Some(PollFault::Stale),
+            Self::PollSwapped => Some(PollFault::Swapped),
+        }
+    }
 }
 
 /// A venue that is broken for a while.
@@ -110,6 +138,9 @@ pub(crate) struct Swarm {
 impl PlannedFault {
     pub(crate) fn nonsense(&self, duration_s: u64) -> Option<String> {
         let (venue, from, until) = (self.venue, self.from_s, self.until_s);
+        if self.kind.of_polls().is_some() && !matches!(venue, Venue::Binance | Venue::Okx) {
+            return Some(format!("nobody asks {venue} for open interest, so that no answer can break"));
+        }
         if from >= until {
             return Some(format!("the fault of {venue} from {from} s is over at {until} s"));
         }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use cascade_domain::{Level, Side, Venue};
 
 use crate::listing::listed;
+use crate::plan::FaultKind;
 use crate::sampling::Sampler;
 use crate::scenario::Scenario;
 use crate::world::{Liquidation, STEP_MS, World, duration_ms, milliseconds};
@@ -45,7 +46,9 @@ fn watch_all(scenario: &Scenario, seed: u64) -> BTreeMap<&'static str, Seen> {
             let happened: Vec<_> = here.cloned().collect();
             let muted = scenario.faults().iter().any(|fault| {
                 let silence = milliseconds(fault.from_s)..milliseconds(fault.until_s);
-                fault.venue == *venue && silence.contains(&(step.end_ms - STEP_MS))
+                fault.kind == FaultKind::Mute
+                    && fault.venue == *venue
+                    && silence.contains(&(step.end_ms - STEP_MS))
             });
             for publication in sampler.step(&happened, step.end_ms) {
                 if muted {
