@@ -58,6 +58,56 @@ async fn watch(observer: &mut Observer, url: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn open_interest_that_explodes_is_told_while_it_does_and_the_table_agrees() {
+    let redis = TestRedis::start().await.unwrap();
+    let url = redis.url();
+    let mut observer = Observer::connect(&url, &["cascade:oi", "cascade:oi:json"]).await.unwrap();
+    let arguments = ["oi-explosion", "--speed", "60"];
+    let ((printed, agreed), ()) = tokio::join!(demo(&arguments, &url), watch_interest(&mut observer, &url));
+    assert!(agreed && !printed.contains(" is suspect"), "{printed}");
+    assert_eq!(printed.matches(" agree\n").count(), 3 + 3 + 4, "{printed}");
+    for told in [
+        " OI EXPLOSION BTCUSDT +",
+        " venues (binance +",
+        ": new longs\n",
+        " OI COLLAPSE ETHUSDT -",
+        ": longs closing or liquidated\n",
+        " OI RESOLVED BTCUSDT explosion: peak +",
+        " OI RESOLVED ETHUSDT collapse: peak -",
+    ] {
+        assert!(printed.contains(told), "{told:?} is missing in:\n{printed}");
+    }
+    assert!(!printed.contains(" SOLUSDT +"), "{printed}");
+}
+
+/// What somebody sees who looks while open interest explodes.
+async fn watch_interest(observer: &mut Observer, url: &str) {
+    for channel in ["cascade:oi", "cascade:oi:json"] {
+        let told = |m: &Observed| {
+            let (v, direction) = (&m.value, "explosion");
+            m.channel == channel
+                && v["symbol"] == "BTCUSDT"
+                && v["direction"] == direction
+                && v["demo"] == true
+        };
+        observer.wait_for(2 * DEADLINE, |seen: &[Observed]| seen.iter().any(told)).await.unwrap();
+    }
+    let tail = ["tail", "cascade:oi", "--redis-url", url];
+    let mut tail = TestProcess::start(PROGRAM, &tail, &[]).unwrap();
+    let current = observer.reading("oi:BTCUSDT:current").await.unwrap().unwrap();
+    assert!(current["usd"].as_f64().unwrap() > 5e9, "{current}");
+    let change = observer.reading("oi:BTCUSDT:change").await.unwrap().unwrap();
+    assert!(change["spans"]["15m"]["change_pct"].as_f64().unwrap() > 2.0, "{change}");
+    let status = TestProcess::output(PROGRAM, &["status", "--redis-url", url], &[]).await.unwrap();
+    let status = String::from_utf8(status.stdout).unwrap();
+    for begins in ["oi-detector ", "binance  live ", "okx      live "] {
+        assert!(status.lines().any(|line| line.starts_with(begins)), "{begins} is missing in:\n{status}");
+    }
+    let line = tail.line().await.unwrap().unwrap();
+    assert!(line.starts_with("DEMO ") && line.contains(" OI "), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_hour_of_a_busy_day_stays_below_alert() {
     let redis = TestRedis::start().await.unwrap();
     let (printed, agreed) = demo(&["busy-day", "--speed", "60"], &redis.url()).await;

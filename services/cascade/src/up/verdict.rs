@@ -195,6 +195,7 @@ fn holds(expected: &Expected, seen: &Seen, started: EventTime) -> bool {
 mod tests {
     use super::*;
     use crate::up::view::Held;
+    use cascade_domain::Symbol;
     use cascade_wire::FeedHealthReading;
 
     const START: EventTime = EventTime::from_ms(1_791_565_601_000);

@@ -191,7 +191,8 @@ async fn an_exchange_that_does_not_answer_for_open_interest_is_a_note_and_its_fr
     recorder.says(&["okx: open interest: "]).await;
     recorder.interrupted().await;
     let lines = read_all(&files(dir.path()));
-    let note = |line: &Value| line["conn"] == "rest" && line["note"].as_str().is_some_and(|n| n.contains("500"));
+    let note =
+        |line: &Value| line["conn"] == "rest" && line["note"].as_str().is_some_and(|n| n.contains("500"));
     let failed = lines.iter().position(note).unwrap();
     assert!(texts(&lines[failed..], Venue::Okx, None).len() > 1, "frames after {}", lines[failed]);
 }

@@ -49,7 +49,11 @@ fn shows_the_cascade(replayed: &Replayed, market: &Market) {
     assert_eq!(summary["bad_lines"], 0);
     // The exchanges' clock runs faster than the recorder's here, so what they answer when they are asked is ahead of it.
     let mut refused = replayed.said.lines().filter(|line| line.contains(", line "));
-    assert!(refused.all(|line| line.contains(" rest: ") && line.contains("yet to come")), "{}", replayed.said);
+    assert!(
+        refused.all(|line| line.contains(" rest: ") && line.contains("yet to come")),
+        "{}",
+        replayed.said
+    );
     for symbol in ["BTCUSDT", "ETHUSDT", "SOLUSDT"] {
         let opened = findings.iter().filter(|f| f["symbol"] == symbol && f["state"] == "open").count();
         let high = findings.iter().any(|f| f["symbol"] == symbol && f["level"] == "CRITICAL");
@@ -68,7 +72,8 @@ async fn what_was_asked_for_open_interest_is_heard_once() {
     market.simulator.start();
     let samples = |lines: &[serde_json::Value]| -> Vec<(String, serde_json::Value)> {
         let asked = lines.iter().filter(|line| line["conn"] == "rest");
-        let asked = asked.filter(|line| line["url"].as_str().is_some_and(|url| url.contains("/openInterest?")));
+        let asked =
+            asked.filter(|line| line["url"].as_str().is_some_and(|url| url.contains("/openInterest?")));
         let told = |line: &serde_json::Value| serde_json::from_str(line["frame"].as_str().unwrap()).unwrap();
         asked.map(|line| (line["url"].as_str().unwrap().to_owned(), told(line))).collect()
     };
