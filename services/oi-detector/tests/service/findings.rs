@@ -35,12 +35,10 @@ pub(crate) async fn told(bus: &Bus) -> Vec<InterestFinding> {
     let entries = bus.entries(&key::alerts(market::shard()), StreamId::ZERO, 10_000).await.unwrap();
     let findings = entries.iter().map(|entry| decode_finding(entry.one.as_deref().unwrap()).unwrap());
     findings
-        .map(|finding| match finding {
-            Finding::OpenInterest(finding) => {
-                assert!(finding.detected_at_ms.is_some(), "{finding:?}");
-                InterestFinding { detected_at_ms: None, ..*finding }
-            }
-            other => panic!("{other:?}"),
+        .map(|finding| {
+            let finding = of_interest(finding);
+            assert!(finding.detected_at_ms.is_some(), "{finding:?}");
+            InterestFinding { detected_at_ms: None, ..finding }
         })
         .collect()
 }
@@ -64,11 +62,11 @@ pub(crate) fn said(events: impl IntoIterator<Item = Event>) -> Vec<InterestFindi
         replay.take(Some(place), &event, &mut findings).unwrap();
     }
     findings.extend(replay.finish());
-    findings
-        .into_iter()
-        .map(|finding| match finding {
-            Finding::OpenInterest(finding) => *finding,
-            other => panic!("{other:?}"),
-        })
-        .collect()
+    findings.into_iter().map(of_interest).collect()
+}
+
+fn of_interest(finding: Finding) -> InterestFinding {
+    let kind = finding.kind();
+    let Finding::OpenInterest(finding) = finding else { unreachable!("{kind}") };
+    *finding
 }

@@ -27,6 +27,7 @@ pub(crate) fn shard() -> Shard {
 }
 
 /// Coins on one venue: 6 % more within ten minutes, then the same for good.
+#[expect(clippy::cast_precision_loss, reason = "seconds")]
 fn coins(second: i64) -> f64 {
     let part = (second.clamp(RISES, HIGH) - RISES) as f64 / (HIGH - RISES) as f64;
     10_000.0 * (1.0 + 0.06 * part)

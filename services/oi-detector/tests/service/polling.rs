@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cascade_domain::{Shard, Symbol, Venue};
 use cascade_simulator::Simulator;
@@ -92,7 +92,7 @@ async fn samples_of_both_venues_land_in_the_shards_of_their_symbols_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn replicas_share_the_venues_and_a_killed_one_is_followed_within_10_s() {
+async fn replicas_share_the_venues_and_one_that_is_killed_is_followed_when_its_leases_have_run_out() {
     let (redis, simulator) =
         (TestRedis::start().await.unwrap(), exchanges(Arc::new(TestClock::new(1.0))).await);
     let observer = Observer::connect(&redis.url(), &[]).await.unwrap();
@@ -107,32 +107,32 @@ async fn replicas_share_the_venues_and_a_killed_one_is_followed_within_10_s() {
     assert!(eventually(DEADLINE, second_lives).await);
     assert_eq!(askers(&observer).await.len(), ASKED.len());
     assert!(all_asked(&observer, |_| true).await == alone, "who asks a venue keeps it");
-    let before = samples(&observer, Venue::Binance).await["BTCUSDT"];
+    let count = async || samples(&observer, Venue::Binance).await.values().sum::<usize>();
+    assert!(eventually(DEADLINE, async || count().await > 9).await, "every instrument at least once");
 
     first.signal("KILL").await.unwrap();
-    let killed = std::time::Instant::now();
-    let taken_over = async || samples(&observer, Venue::Binance).await["BTCUSDT"] > before + 1;
+    let killed = Instant::now();
     all_asked(&observer, |askers| askers.is_disjoint(&alone)).await;
-    // Six seconds until the lease has run out, and then what a busy machine adds to a question.
+    // Six seconds until the lease has run out, and then what a question and its showing take; more on a busy machine.
     assert!(killed.elapsed() < Duration::from_secs(20), "{:?}", killed.elapsed());
-    assert!(eventually(DEADLINE, taken_over).await);
+    println!("taken over {:?} after the kill", killed.elapsed());
+    let before = count().await;
+    assert!(eventually(DEADLINE, async || count().await > before + 9).await);
     assert!(stored(&observer, "gap").await.is_empty(), "so short a hole is none");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn replicas_that_start_together_ask_one_venue_each_or_one_asks_both_but_never_both_ask_one() {
-    let (redis, simulator) =
-        (TestRedis::start().await.unwrap(), exchanges(Arc::new(TestClock::new(1.0))).await);
+async fn replicas_that_start_together_ask_one_venue_each() {
+    let redis = TestRedis::start().await.unwrap();
+    let clock = Arc::new(TestClock::new(1.0));
+    let simulator = exchanges(clock.clone()).await;
     let observer = Observer::connect(&redis.url(), &[]).await.unwrap();
-    let (_one, _two) = tokio::join!(replica(&redis, &simulator), replica(&redis, &simulator));
+    let start = |name| Service::named(name, &redis, clock.clone(), variables(&simulator));
+    let (one, two) = (start("one:1"), start("two:2"));
     let askers = all_asked(&observer, |_| true).await;
-    let mut keys = BTreeSet::new();
-    for venue in ASKED {
-        let lease: Option<String> = observer.command("GET", &[&key::poll_lease(venue)]).await.unwrap();
-        assert!(lease.is_some_and(|owner| askers.contains(&owner)), "{venue}: {askers:?}");
-    }
-    for (_, sample) in stored(&observer, "open_interest").await {
-        let key = format!("{}{}{}", sample["venue"], sample["instrument"], sample["event_time_ms"]);
-        assert!(keys.insert(key), "twice: {sample}");
-    }
+    assert_eq!(askers.len(), ASKED.len(), "{askers:?}");
+    one.stop().await;
+    // It gave its lease back: nobody waits for it to run out.
+    all_asked(&observer, |askers| *askers == BTreeSet::from(["two:2".to_owned()])).await;
+    two.stop().await;
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use cascade_bus::Bus;
 use cascade_domain::{Id, State, Swing};
 use cascade_testkit::{Observer, TestProcess, TestRedis, eventually};
-use cascade_wire::{EngineKeys, decode_event, key};
+use cascade_wire::{EngineKeys, key};
 
 use crate::findings::{said, told, until, write};
 use crate::market::{self, HIGH, OVER};

@@ -64,6 +64,16 @@ impl Service {
     pub(crate) fn start(
         redis: &TestRedis,
         clock: Arc<dyn Clock>,
+        environment: Vec<(String, String)>,
+    ) -> Self {
+        Self::named("in-test:1", redis, clock, environment)
+    }
+
+    /// The same as this replica.
+    pub(crate) fn named(
+        instance: &str,
+        redis: &TestRedis,
+        clock: Arc<dyn Clock>,
         mut environment: Vec<(String, String)>,
     ) -> Self {
         environment.push(("CASCADE_REDIS__URL".to_owned(), redis.url()));
@@ -76,7 +86,7 @@ impl Service {
         let context = Context {
             name,
             version: "0",
-            instance: "in-test:1".to_owned(),
+            instance: instance.to_owned(),
             clock,
             seed: 1,
             health: health.clone(),

@@ -60,7 +60,7 @@ fn one(venue: Venue, url: &str, body: &str) -> OpenInterest {
 fn refused(venue: Venue, url: &str, body: &str) -> DecodeError {
     let (read, samples, _) = answer(venue, url, body);
     assert!(samples.is_empty(), "{body}: {samples:?}");
-    read.expect_err(body)
+    read.unwrap_err()
 }
 
 const BTC: &str = "http://u:1/fapi/v1/openInterest?symbol=BTCUSDT";
