@@ -5,10 +5,9 @@ use std::sync::Arc;
 use cascade_domain::{
     Event, EventTime, FeedHealth, Feeds, Finding, Gap, GapStream, ScoreReading, Shard, Symbol, Tick, Velocity,
 };
-use cascade_engine::{Engine, Refused};
+use cascade_engine::{Engine, Refused, admit};
 use serde::{Deserialize, Serialize};
 
-use crate::admit;
 use crate::config::Config;
 use crate::facts::Facts;
 use crate::flow::{LONGEST_MS as FLOW_MS, Window};

@@ -3,7 +3,6 @@
 //! A pure function of its shard's stream. It knows time only from events and ticks, money only in whole micro-dollars,
 //! and nothing of Redis, of exchanges' formats, or of who is told.
 
-mod admit;
 mod config;
 mod engine;
 mod episode;

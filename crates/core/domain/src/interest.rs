@@ -161,8 +161,16 @@ pub struct InterestReading {
     /// Over all venues with a fresh sample.
     #[serde(default, skip_serializing_if = "Option::is_none", flatten)]
     pub total: Option<Holding>,
-    /// Each venue with a fresh sample.
+    /// Each venue with a fresh sample, and those with suspect ones.
     pub venues: BTreeMap<Venue, VenueInterest>,
+    /// How many samples were suspect, and so not used, since the market is known.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub suspect_samples: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// One venue in `oi:SYMBOL:current`.
@@ -173,6 +181,9 @@ pub struct VenueInterest {
     pub total: Holding,
     /// Each of them.
     pub instruments: BTreeMap<Instrument, InstrumentInterest>,
+    /// One of them is suspect: what it holds may be long past, and does not count in the market's total once it is stale.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspect: bool,
 }
 
 /// One instrument in `oi:SYMBOL:current`.
@@ -181,8 +192,11 @@ pub struct InstrumentInterest {
     /// What it holds.
     #[serde(flatten)]
     pub holding: Holding,
-    /// When its last sample was known.
+    /// When its last sample that was not suspect was known.
     pub known_at_ms: EventTime,
+    /// Its samples since then imply more change than what was traded allows, and are not used.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspect: bool,
 }
 
 /// `oi:SYMBOL:change`: how it changed over each span.

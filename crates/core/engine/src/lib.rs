@@ -3,6 +3,7 @@
 //! An engine is a pure function of its shard's stream: it hears events in order, and time only as data. It knows no
 //! clock, no Redis, no thresholds but those it was built with.
 
+pub mod admit;
 mod board;
 mod peak;
 mod replay;
@@ -10,7 +11,7 @@ mod series;
 mod statistics;
 mod timeline;
 
-pub use board::Board;
+pub use board::{Board, Chosen};
 pub use peak::Peak;
 pub use replay::{EntryId, Passed, Place, Replay};
 pub use series::Series;

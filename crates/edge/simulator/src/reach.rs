@@ -198,3 +198,16 @@ fn the_cascade_has_the_shape_of_a_real_one() {
     let millions = orders.iter().filter(|o| o.usd >= 1e6).count();
     assert!((3..200).contains(&millions), "{millions} orders of a million or more");
 }
+
+#[test]
+fn open_interest_on_the_move_is_no_cascade() {
+    for seed in 0..3 {
+        for (base, seen) in watch("oi-explosion", seed) {
+            let most = (1..=2880).map(|second| seen.level(base, second)).max();
+            assert_eq!(most, Some(Level::None), "seed {seed}: {base}");
+            // Far from what calls a long move an alert.
+            let moves = seen.marks.windows(901).map(|w| (w[900] / w[0] - 1.0).abs());
+            assert!(moves.fold(0.0, f64::max) < 0.027, "seed {seed}: {base}");
+        }
+    }
+}

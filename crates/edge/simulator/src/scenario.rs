@@ -346,6 +346,46 @@ mod tests {
     }
 
     #[test]
+    fn open_interest_that_makes_no_sense_is_refused_with_its_reason() {
+        let good = include_str!("../scenarios/oi-explosion.toml");
+        let refused = |from: &str, to: &str| {
+            assert!(good.contains(from), "{from}");
+            Scenario::parse(&good.replacen(from, to, 1)).unwrap_err().to_string()
+        };
+        let btc = "[[expected_interest]]\nsymbol = \"BTCUSDT\"\n";
+        for (from, to, reason) in [
+            ("open_interest_usd = 6e9", "open_interest_usd = 0", "open_interest_usd is 0, not 1e6 to 1e12"),
+            ("open_interest_usd = 6e9", "open_interest_usd = nan", "open_interest_usd is NaN"),
+            (
+                "open_interest_pct = 5.0",
+                "open_interest_pct = 5.0\nopen_interest_venues = []",
+                "names no venue, or one twice",
+            ),
+            (
+                "open_interest_pct = 5.0",
+                "open_interest_pct = 5.0\nopen_interest_venues = [\"okx\", \"okx\"]",
+                "names no venue, or one twice",
+            ),
+            (btc, "[[expected_interest]]\nsymbol = \"DOGEUSDT\"\n", "has no course"),
+            (btc, "[[expected_interest]]\nsymbol = \"SOLUSDT\"\n", "SOLUSDT is expected to do two things"),
+            (
+                "direction = \"none\"",
+                "direction = \"none\"\nresolved = true",
+                "nothing is expected of SOLUSDT",
+            ),
+            ("direction = \"none\"", "direction = \"sideways\"", "unknown variant `sideways`"),
+            ("direction = \"none\"", "", "missing field `direction`"),
+            ("direction = \"none\"", "direction = \"none\"\nonset = 1", "unknown field `onset`"),
+        ] {
+            let told = refused(from, to);
+            assert!(told.contains(reason), "{told} lacks {reason}");
+        }
+        let risen = good.replace("open_interest_pct = -", "open_interest_pct = ");
+        let told = Scenario::parse(&risen).unwrap_err().to_string();
+        assert!(told.contains("a collapse of ETHUSDT is expected, but"), "{told}");
+    }
+
+    #[test]
     fn a_fault_a_feed_or_a_swarm_that_makes_no_sense_is_refused_with_its_reason() {
         let with = |tail: &str| {
             let good = include_str!("../scenarios/busy-day.toml");

@@ -1,0 +1,181 @@
+//! A whole number sampled at whole steps of event time, a hole where it was not known: 8 bytes a point, in a ring that
+//! never grows beyond what the longest span needs.
+//!
+//! How much of each span is known is counted as it rolls, so that asking costs nothing. Knows not what the numbers are.
+
+use std::collections::VecDeque;
+use std::ops::RangeInclusive;
+
+use cascade_domain::EventTime;
+
+use crate::packed::{Reader, Writer};
+use crate::span::Pace;
+
+/// What is never a value: values are not negative.
+const HOLE: i64 = i64::MIN;
+/// No grid has more spans.
+const SPANS: usize = 3;
+
+/// Points at whole steps, oldest first.
+#[derive(Clone, Debug)]
+pub(crate) struct Grid {
+    pace: &'static Pace,
+    /// Number of the newest point: its time divided by the step.
+    newest: Option<i64>,
+    points: VecDeque<i64>,
+    /// How many of the points of each span are known.
+    known: [usize; SPANS],
+}
+
+impl Grid {
+    pub(crate) const fn new(pace: &'static Pace) -> Self {
+        Self { pace, newest: None, points: VecDeque::new(), known: [0; SPANS] }
+    }
+
+    /// One more than the longest span has steps, for both its ends, and one for the step that is not yet passed.
+    fn capacity(&self) -> usize {
+        self.pace.spans.last().map_or(0, |longest| longest + 2)
+    }
+
+    /// The steps whose moment lies before `now` and that have no point yet, oldest first. A grid without points begins
+    /// with the last of them; after a long pause only as many as are held are due.
+    fn due(&self, now: EventTime) -> RangeInclusive<i64> {
+        let last = now.ms().saturating_sub(1).div_euclid(self.pace.step_ms);
+        let reach = i64::try_from(self.capacity()).unwrap_or(i64::MAX);
+        let from =
+            self.newest.map_or(last, |newest| newest.saturating_add(1).max(last.saturating_sub(reach)));
+        from..=last
+    }
+
+    /// Samples every step whose moment lies before `now`.
+    #[inline]
+    pub(crate) fn advance(&mut self, now: EventTime, value: impl Fn(EventTime) -> Option<i64>) {
+        for step in self.due(now) {
+            let moment = EventTime::from_ms(step.saturating_mul(self.pace.step_ms));
+            self.record(step, value(moment).filter(|value| *value >= 0));
+        }
+    }
+
+    /// A step that does not follow the newest one starts the grid over.
+    fn record(&mut self, step: i64, value: Option<i64>) {
+        if self.newest.is_some_and(|newest| newest.checked_add(1) != Some(step)) {
+            self.clear();
+        }
+        self.newest = Some(step);
+        let capacity = self.capacity();
+        if self.points.len() == capacity {
+            self.points.pop_front();
+        }
+        self.points.reserve_exact(capacity - self.points.len());
+        self.points.push_back(value.unwrap_or(HOLE));
+        let length = self.points.len();
+        for (known, steps) in self.known.iter_mut().zip(self.pace.spans) {
+            let gone = length.checked_sub(1 + steps).and_then(|gone| self.points.get(gone));
+            *known += usize::from(value.is_some());
+            *known = known.saturating_sub(usize::from(gone.is_some_and(|gone| *gone != HOLE)));
+        }
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.newest = None;
+        self.points.clear();
+        self.known = [0; SPANS];
+    }
+
+    /// Makes holes of the points after `from`, up to and including `to`.
+    pub(crate) fn void(&mut self, from: EventTime, to: EventTime) {
+        let Some(newest) = self.newest else { return };
+        let held = i64::try_from(self.points.len()).unwrap_or(i64::MAX);
+        let oldest = newest.saturating_sub(held).saturating_add(1);
+        let first = from.ms().div_euclid(self.pace.step_ms).saturating_add(1).max(oldest);
+        let last = to.ms().div_euclid(self.pace.step_ms).min(newest);
+        for step in first..=last {
+            let place = usize::try_from(step.saturating_sub(oldest)).ok();
+            if let Some(point) = place.and_then(|place| self.points.get_mut(place)) {
+                *point = HOLE;
+            }
+        }
+        self.count();
+    }
+
+    /// Counts anew what is known.
+    fn count(&mut self) {
+        for (known, steps) in self.known.iter_mut().zip(self.pace.spans) {
+            *known = self.points.iter().rev().take(*steps).filter(|point| **point != HOLE).count();
+        }
+    }
+
+    /// The value at `now` less the `span`-th span, in whole steps; `None` if it was not known at that moment.
+    pub(crate) fn before(&self, now: EventTime, span: usize) -> Option<i64> {
+        let steps = *self.pace.spans.get(span)?;
+        let step = now.ms().div_euclid(self.pace.step_ms).checked_sub(i64::try_from(steps).ok()?)?;
+        let back = usize::try_from(self.newest?.checked_sub(step)?).ok()?;
+        let place = self.points.len().checked_sub(back.checked_add(1)?)?;
+        self.points.get(place).copied().filter(|point| *point != HOLE)
+    }
+
+    /// Whether at least `coverage` (0..=1) of the `span`-th span's points are known.
+    #[expect(clippy::cast_precision_loss, reason = "spans have thousands of steps, not quadrillions")]
+    pub(crate) fn is_covered(&self, span: usize, coverage: f64) -> bool {
+        let steps = self.pace.spans.get(span).copied().unwrap_or(usize::MAX);
+        self.known.get(span).is_some_and(|known| *known as f64 >= coverage * steps as f64)
+    }
+
+    /// Bytes that the points take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.points.capacity() * size_of::<i64>()
+    }
+
+    /// Writes it down: the newest step, the number of points, then each as its difference from the last known one; holes
+    /// as runs.
+    pub(crate) fn pack(&self, to: &mut Writer) {
+        to.count(self.points.len());
+        if self.points.is_empty() {
+            return;
+        }
+        to.signed(self.newest.unwrap_or(0));
+        let (mut last, mut holes) = (0, 0);
+        for point in &self.points {
+            if *point == HOLE {
+                holes += 1;
+                continue;
+            }
+            to.holes(std::mem::take(&mut holes));
+            to.difference(*point, last);
+            last = *point;
+        }
+        to.holes(holes);
+    }
+
+    /// Reads back what [`Grid::pack`] wrote; `None` of anything else.
+    pub(crate) fn unpack(pace: &'static Pace, from: &mut Reader) -> Option<Self> {
+        let mut grid = Self::new(pace);
+        let length = from.count(grid.capacity())?;
+        if length == 0 {
+            return Some(grid);
+        }
+        let newest = from.signed()?;
+        let latest = EventTime::LATEST.ms() / pace.step_ms;
+        grid.newest = Some(newest).filter(|newest| (-1..=latest).contains(newest));
+        grid.newest?;
+        grid.points.reserve_exact(grid.capacity());
+        let mut last = 0;
+        while grid.points.len() < length {
+            match from.point(last)? {
+                Ok(point) => {
+                    last = point;
+                    grid.points.push_back(point);
+                }
+                Err(run) => {
+                    if run > length - grid.points.len() {
+                        return None;
+                    }
+                    grid.points.extend(std::iter::repeat_n(HOLE, run));
+                }
+            }
+        }
+        grid.count();
+        Some(grid)
+    }
+}
