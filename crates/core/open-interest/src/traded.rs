@@ -15,7 +15,7 @@ const HELD: i64 = 180;
 const SLOTS: usize = 180;
 const SECOND_MS: i64 = 1_000;
 /// A bar further ahead of what is known is of no clock that can be believed.
-const AHEAD_MS: i64 = 60_000;
+const AHEAD_MS: i64 = 5_000;
 
 /// Coins traded by second.
 #[derive(Clone, Debug, Default)]

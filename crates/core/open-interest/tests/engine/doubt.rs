@@ -208,6 +208,21 @@ fn bars_in_any_order_allow_the_same() {
 }
 
 #[test]
+fn a_bar_of_the_future_is_of_no_clock_and_ends_no_waiting() {
+    let mut traded = Traded::new(100.0);
+    traded.run_to(100);
+    traded.stream.bar(cascade_domain::TradeBar {
+        known_at_ms: Some(crate::stream::at(99_000)),
+        ..bar(150_000, Binance, "BTCUSDT", 1.0)
+    });
+    traded.stream.hold(&[(Binance, 1_002_500.0)]);
+    traded.run_to(101);
+    assert_eq!(traded.believed(), (1_000_000.0, false), "it still waits");
+    traded.run_to(102);
+    assert_eq!(traded.believed(), (1_002_500.0, false));
+}
+
+#[test]
 fn the_trades_of_another_instrument_allow_nothing() {
     let mut traded = Traded::new(0.0);
     traded.run_to(90);

@@ -43,7 +43,7 @@ fn a_symbol_that_is_silent_for_an_hour_is_forgotten_unless_it_has_an_episode() {
     // The episode is closed a window after its figures ran out, and then the symbol goes too.
     stream.hear(&Event::Tick(tick(5_412_000, &FEEDS))).unwrap();
     assert_eq!(stream.last().state, State::Closed);
-    assert_eq!(known(&stream), [String::new(); 0]);
+    assert!(known(&stream).is_empty());
 }
 
 #[test]
@@ -81,8 +81,8 @@ fn a_day_of_300_symbols_on_four_venues_takes_less_than_25_megabytes() {
         *level *= 1.0 + step * 1e-3;
         (*level * 1_000.0).round() / 1_000.0
     };
-    let mut coins = vec![[2_345_678.9; 4]; HEARD];
-    let mut price = vec![1.234_5; HEARD];
+    let mut coins = [[2_345_678.9; 4]; HEARD];
+    let mut price = [1.234_5; HEARD];
     for second in (0..=86_400_i64).filter(|second| second % 20 == 0 || *second > 85_400) {
         for (number, name) in names.iter().enumerate() {
             for venue in Venue::ALL {
@@ -100,10 +100,10 @@ fn a_day_of_300_symbols_on_four_venues_takes_less_than_25_megabytes() {
     let bytes = stream.engine.bytes() / HEARD * SYMBOLS;
     let snapshot = rmp_serde::to_vec(stream.engine.state()).unwrap().len() / HEARD * SYMBOLS;
     println!(
-        "300 symbols on four venues: {:.1} MB of memory, {:.1} MB of snapshots, {:.0} kB a shard",
-        bytes as f64 / 1e6,
-        snapshot as f64 / 1e6,
-        snapshot as f64 / 64e3
+        "300 symbols on four venues: {} kB of memory, {} kB of snapshots, {} kB a shard",
+        bytes / 1_000,
+        snapshot / 1_000,
+        snapshot / 64_000
     );
     assert!(bytes < 25_000_000, "{bytes} bytes of memory");
     assert!(snapshot < 12_000_000, "{snapshot} bytes of snapshots");

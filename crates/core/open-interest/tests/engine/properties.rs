@@ -309,3 +309,26 @@ proptest! {
         }
     }
 }
+
+/// The streams of the properties have what the properties are about.
+#[test]
+fn such_streams_have_episodes_and_suspects() {
+    let mut dice = 7_u64;
+    let mut roll = |sides: u64| {
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (dice >> 33) % sides
+    };
+    let mut stream = Stream::with("BTCUSDT", config());
+    let steps: Vec<Step> = (0..6_000)
+        .map(|_| {
+            let step = i64::try_from(roll(4_000)).unwrap();
+            (step, 0, u8::try_from(roll(20)).unwrap(), roll(1 << 31))
+        })
+        .collect();
+    for event in &events(&steps) {
+        stream.hear(event).ok();
+    }
+    let suspects: u64 = NAMES.map(symbol).iter().map(|symbol| stream.engine.suspect_samples(symbol)).sum();
+    assert!(stream.findings().len() > 10, "{} findings", stream.findings().len());
+    assert!(suspects > 10, "{suspects} suspects");
+}

@@ -197,11 +197,13 @@ impl Stream {
     }
 
     pub(crate) fn findings(&self) -> Vec<&InterestFinding> {
-        let interest = |finding| match finding {
-            &Finding::OpenInterest(ref finding) => Some(&**finding),
-            Finding::Cascade(_) | Finding::LargeLiquidation(_) | Finding::Feed(_) => None,
-        };
-        self.said.iter().filter_map(interest).collect()
+        self.said
+            .iter()
+            .filter_map(|finding| match finding {
+                Finding::OpenInterest(finding) => Some(&**finding),
+                Finding::Cascade(_) | Finding::LargeLiquidation(_) | Finding::Feed(_) => None,
+            })
+            .collect()
     }
 
     pub(crate) fn last(&self) -> &InterestFinding {

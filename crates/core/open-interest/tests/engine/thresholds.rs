@@ -98,8 +98,7 @@ fn where_both_signs_fire_more_venues_decide_and_then_the_sum() {
         then("BTCUSDT", Config::default(), &up(1_040_000.0)).story(),
         [(State::Open, Swing::Collapse)]
     );
-    let mut config = Config::default();
-    config.min_venues = 1;
+    let config = Config { min_venues: 1, ..Config::default() };
     let three = [(Binance, 1_500_000.0), (Bybit, 950_000.0), (Okx, 950_000.0)];
     assert_eq!(then("BTCUSDT", config, &three).story(), [(State::Open, Swing::Collapse)], "two against one");
 }
