@@ -31,18 +31,18 @@ fn build(now: i64, (_, late, kind, dice): Step) -> Event {
     let ms = now - late;
     let (venue, name) = (pick(&Venue::ALL, dice), pick(&NAMES, dice / 5));
     match kind {
-        0..=5 => Event::Tick(tick(now, &FEEDS)),
-        6 => {
+        6 if dice.is_multiple_of(5) => {
             let of = gap(pick(&GapStream::ALL, dice / 4), venue, ms - 1_000 * i64::from(kind), ms);
             let reason = if dice.is_multiple_of(7) { "trimmed" } else { "closed" };
             Event::Gap(Gap { reason: reason.into(), ..of })
         }
-        7 => Event::FeedHealth(FeedHealth {
+        7 if dice.is_multiple_of(3) => Event::FeedHealth(FeedHealth {
             venue,
             status: pick(&[FeedStatus::Live, FeedStatus::Dead], dice / 11),
             since_ms: at(ms),
             reason: String::new(),
         }),
+        0..=7 => Event::Tick(tick(now, &FEEDS)),
         8..=10 => Event::Mark(Mark {
             funding_rate: dice.is_multiple_of(2).then_some(1e-4),
             funding_interval_h: Some(8.0),
@@ -78,7 +78,8 @@ fn events(steps: &[Step]) -> Vec<Event> {
 
 /// A configuration under which a few hundred events make episodes.
 fn config() -> Config {
-    let mut config = Config { window_s: 60, ..Config::default() };
+    let mut config = Config { window_s: 60, min_venues: 1, ..Config::default() };
+    (config.samples.open_interest_s, config.samples.coverage) = (300, 0.3);
     config.others.minimum_usd = 0.0;
     config
 }
