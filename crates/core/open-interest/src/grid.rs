@@ -187,3 +187,58 @@ const fn ten(tens: u32) -> i64 {
 const fn last(pace: &Pace, now: EventTime) -> i64 {
     now.ms().saturating_sub(1).div_euclid(pace.step_ms)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::span::FINE;
+
+    fn at(seconds: i64) -> EventTime {
+        EventTime::from_ms(1_790_035_200_000 + seconds * 1_000)
+    }
+
+    fn packed(grid: &Grid) -> Vec<u8> {
+        let mut writer = Writer::default();
+        grid.pack(&mut writer);
+        writer.bytes
+    }
+
+    #[test]
+    fn what_is_packed_is_read_back_at_the_ends_of_the_numbers_too() {
+        let rows: [&[Option<i64>]; 5] = [
+            &[],
+            &[None, None],
+            &[Some(0), Some(i64::MAX), Some(0), None, Some(i64::MAX - 1)],
+            &[Some(3_000_000_000_000), None, None, Some(7_000_000_000_000)],
+            &[None, Some(1), Some(0), None],
+        ];
+        for points in rows {
+            let mut grid = Grid::starting(&FINE, at(0));
+            for (point, seconds) in points.iter().zip((1..).step_by(5)) {
+                grid.advance(at(seconds), |_| *point);
+            }
+            let bytes = packed(&grid);
+            let mut reader = Reader::new(&bytes);
+            let read = Grid::unpack(&FINE, &mut reader).unwrap();
+            assert!(reader.is_empty());
+            assert_eq!((read.newest, &read.points, read.known), (grid.newest, &grid.points, grid.known));
+            for cut in 0..bytes.len() {
+                assert!(Grid::unpack(&FINE, &mut Reader::new(&bytes[..cut])).is_none(), "{points:?} {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_grid_holds_what_its_longest_span_needs_and_no_more() {
+        let mut grid = Grid::starting(&FINE, at(0));
+        for second in 0..3_000 {
+            grid.advance(at(second), |moment| Some(moment.ms()));
+            assert!(grid.points.len() <= 182);
+        }
+        assert_eq!(grid.bytes(), 182 * 8);
+        assert_eq!(grid.before(at(2_999), 2), Some(at(2_995 - 900).ms()));
+        // After a pause of any length only what is held is sampled.
+        grid.advance(at(1_000_000_000), |_| None);
+        assert_eq!((grid.points.len(), grid.known), (182, [0; 3]));
+    }
+}
