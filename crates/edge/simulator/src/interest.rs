@@ -1,8 +1,9 @@
 //! Open interest: where a scenario wants it, where it is, and the trades that carried it there.
 //!
 //! A contract is opened or closed by a trade, so what a contract holds never moves by more than was traded of it. The
-//! planned course runs ahead; forced orders and trades of their own follow it, from a dice of their own. In base coins
-//! of one side. Knows no wire format and no scenario.
+//! planned course runs ahead; forced orders and trades of their own follow it, from a dice of their own. Amounts are of
+//! one side, in base coins; where the venue tells contracts of dollars alone they are in dollars, which do not move with
+//! the price. Knows no wire format and no scenario.
 
 use std::collections::BTreeMap;
 
@@ -44,9 +45,9 @@ pub(crate) type Quote<'a> = (f64, Option<Pull<'a>>);
 #[derive(Clone, Debug)]
 struct Ledger {
     listing: &'static Listing,
-    /// Where the scenario wants it, coins.
+    /// Where the scenario wants it.
     planned: f64,
-    /// What is open, coins.
+    /// What is open.
     held: f64,
     /// The next trade waits until so many dollars are missing.
     lump_usd: f64,
@@ -64,11 +65,17 @@ pub(crate) struct Interest {
 }
 
 impl Interest {
-    /// The contracts with what they hold at first: their share of their base's coins.
-    pub(crate) fn new(listings: &[&'static Listing], coins: impl Fn(usize) -> f64, dice: Dice) -> Self {
+    /// The contracts with what they hold at first: their share of what their base holds, which is given in dollars and
+    /// with the price of a coin.
+    pub(crate) fn new(
+        listings: &[&'static Listing],
+        holds: impl Fn(usize) -> (f64, f64),
+        dice: Dice,
+    ) -> Self {
         let mut interest = Self { ledgers: Vec::new(), places: BTreeMap::new(), dice };
         for (place, listing) in listings.iter().enumerate() {
-            let held = coins(listing.base) * share(listing.venue) * listing.weight;
+            let (usd, coin) = holds(listing.base);
+            let held = usd * share(listing.venue) * listing.weight / one(listing, coin);
             let lump_usd = lump(&mut interest.dice);
             interest.places.insert((listing.venue, listing.instrument), place);
             interest.ledgers.push(Ledger { listing, planned: held, held, lump_usd, free_at_ms: 0 });
@@ -76,10 +83,11 @@ impl Interest {
         interest
     }
 
-    /// What is open of a contract, coins.
-    pub(crate) fn of(&self, listing: &Listing) -> f64 {
+    /// What is open of a contract, coins, at a price of a coin.
+    pub(crate) fn of(&self, listing: &Listing, coin: f64) -> f64 {
         let place = self.places.get(&(listing.venue, listing.instrument));
-        place.and_then(|place| self.ledgers.get(*place)).map_or(0.0, |ledger| ledger.held)
+        let held = place.and_then(|place| self.ledgers.get(*place)).map_or(0.0, |ledger| ledger.held);
+        held * one(listing, coin) / coin
     }
 
     /// One step, from this millisecond on, by base: forced orders close what they close, and the trades that carry the
@@ -94,7 +102,7 @@ impl Interest {
         for order in forced.iter().filter(|order| !order.backstop) {
             let place = self.places.get(&(order.listing.venue, order.listing.instrument));
             let Some(ledger) = place.and_then(|place| self.ledgers.get_mut(*place)) else { continue };
-            let closed = order.listing.coins(order.size, order.price) / traded(&mut self.dice);
+            let closed = amount(order.listing, order.size, order.price) / traded(&mut self.dice);
             ledger.held -= closed.min((ledger.held - ledger.planned).max(0.0));
         }
         let (ledgers, dice) = (self.ledgers.iter_mut(), &mut self.dice);
@@ -111,23 +119,33 @@ impl Ledger {
     /// The trade that carries what is missing, where that is enough for one. A price is without the spread that a taker
     /// pays.
     fn carried(&mut self, from_ms: i64, (coin, drift): (f64, f64), dice: &mut Dice) -> Option<Trade> {
-        let missing = (self.planned - self.held).abs();
-        let least = self.lump_usd.min(self.held * coin * LUMP_SHARE);
-        if missing * coin < least || missing <= 0.0 || from_ms < self.free_at_ms {
+        let (missing, one) = ((self.planned - self.held).abs(), one(self.listing, coin));
+        let least = self.lump_usd.min(self.held * one * LUMP_SHARE);
+        if missing * one < least || missing <= 0.0 || from_ms < self.free_at_ms {
             return None;
         }
         let taker = if dice.unit() < 0.5 + LEAN * sign(drift) { Taker::Buy } else { Taker::Sell };
         let spread = if taker == Taker::Buy { 0.000_05 } else { -0.000_05 };
         let (traded, listing) = (traded(dice), self.listing);
         let price = listing.price(coin * (1.0 + spread));
-        let size = listing.size((missing * coin * traded).min(LARGEST_USD), price);
-        let moved = (listing.coins(size, price) / traded).min(missing);
+        let size = listing.size((missing * one * traded).min(LARGEST_USD), price);
+        let moved = (amount(listing, size, price) / traded).min(missing);
         self.held += if self.planned > self.held { moved } else { -moved };
         let at_ms = from_ms + dice.below(STEP_MS.unsigned_abs());
         self.free_at_ms = at_ms + PAUSE_MS;
         self.lump_usd = lump(dice);
         Some(Trade { listing, taker, price, size, at_ms, account: dice.next(), serial: dice.next() })
     }
+}
+
+/// US dollars of one of what a ledger counts, at a price of a coin.
+fn one(listing: &Listing, coin: f64) -> f64 {
+    if listing.is_counted_in_dollars() { 1.0 } else { coin }
+}
+
+/// What a ledger counts of a size, at a quoted price.
+fn amount(listing: &Listing, size: f64, price: f64) -> f64 {
+    if listing.is_counted_in_dollars() { listing.usd(size, price) } else { listing.coins(size, price) }
 }
 
 fn traded(dice: &mut Dice) -> f64 {

@@ -175,16 +175,16 @@ impl World {
         };
         let markets: Vec<Market> = catalogue.bases().map(market).collect();
         let held = |base: &Base| course_of(scenario, base.name).and_then(|course| course.open_interest_usd);
-        let coins: Vec<f64> = catalogue
+        let holds: Vec<(f64, f64)> = catalogue
             .bases()
             .zip(&markets)
-            .map(|(base, market)| held(base).unwrap_or(base.open_interest_usd) / market.trend)
+            .map(|(base, market)| (held(base).unwrap_or(base.open_interest_usd), market.trend))
             .collect();
         let listings: Vec<&'static Listing> = catalogue.listings().collect();
-        let coins = |base: usize| coins.get(base).copied().unwrap_or_default();
+        let holds = |base: usize| holds.get(base).copied().unwrap_or((0.0, 1.0));
         Self {
             elapsed_ms: 0,
-            interest: Interest::new(&listings, coins, Dice::of(seed, 5)),
+            interest: Interest::new(&listings, holds, Dice::of(seed, 5)),
             listings,
             markets,
             schedule: VecDeque::new(),
@@ -244,7 +244,7 @@ impl World {
 
     /// One side's open interest of the contract, coins.
     pub(crate) fn open_interest(&self, listing: &Listing) -> f64 {
-        self.interest.of(listing)
+        self.interest.of(listing, self.coin(listing))
     }
 
     fn forced(&mut self, end_ms: i64) -> Vec<Liquidation> {
