@@ -98,9 +98,10 @@ mod tests {
         let shard = Shard::all().next().unwrap();
         let mut cascade = CascadeEngine::new(Arc::default(), shard, String::new());
         cascade.take(&tick(3), &mut Vec::new()).unwrap();
+        let interest = OpenInterestEngine::new(Arc::default(), shard, String::new());
         let mut both = engines();
         both.resume(shard, (3, 0), Snapshot::Cascade(Box::new(cascade.state().clone())));
-        both.resume(shard, (1, 0), Snapshot::OpenInterest(Box::default()));
+        both.resume(shard, (1, 0), Snapshot::OpenInterest(Box::new(interest.state().clone())));
         let mut taken = |entry, second| {
             both.take(Some(Place { shard, entry: Some((entry, 0)) }), &tick(second), &mut Vec::new())
         };
