@@ -82,9 +82,9 @@ async fn what_was_asked_for_open_interest_is_heard_once() {
     recorder.interrupted().await;
 
     let files = files(dir.path());
-    let recorded = samples(&read_all(&files));
+    let asked = samples(&read_all(&files));
     let mut distinct: Vec<_> =
-        recorded.iter().map(|(url, told)| (url, told["symbol"].as_str(), told["time"].as_i64())).collect();
+        asked.iter().map(|(url, told)| (url, told["symbol"].as_str(), told["time"].as_i64())).collect();
     distinct.sort_unstable();
     distinct.dedup();
     let replayed = replay(&[files[0].to_str().unwrap(), "--json-summary"]);

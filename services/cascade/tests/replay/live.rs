@@ -34,13 +34,17 @@ fn as_replayed(seen: &[Observed]) -> Vec<String> {
 
 /// The lines that a replay of the recording in `dir` prints, and how many snapshots it resumed.
 fn replayed(dir: &tempfile::TempDir) -> (Vec<String>, u64) {
+    let (lines, summary) = replayed_with(dir, &[]);
+    (lines, summary["snapshots"].as_u64().unwrap())
+}
+
+/// The lines that a replay of the recording in `dir` prints with these arguments, and its summary.
+fn replayed_with(dir: &tempfile::TempDir, arguments: &[&str]) -> (Vec<String>, Value) {
     let files = files(dir.path());
-    let mut arguments: Vec<&str> = files.iter().map(|file| file.to_str().unwrap()).collect();
-    arguments.push("--json-summary");
-    let replayed = replay(&arguments);
+    let files: Vec<&str> = files.iter().map(|file| file.to_str().unwrap()).collect();
+    let replayed = replay(&[&files[..], &["--json-summary"], arguments].concat());
     assert_eq!(replayed.code, Some(0), "{}", replayed.said);
-    let snapshots = replayed.summary()["snapshots"].as_u64().unwrap();
-    (replayed.out.lines().map(str::to_owned).collect(), snapshots)
+    (replayed.out.lines().map(str::to_owned).collect(), replayed.summary())
 }
 
 /// A demo that was recorded from its beginning, and again from its middle on.
@@ -129,7 +133,7 @@ async fn a_replay_of_the_recorded_streams_is_what_went_out_live() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replay_tells_of_open_interest_what_went_out_live_from_cold_and_from_both_engines_snapshots() {
     let middle = |told: &Value| told["symbol"] == "BTCUSDT" && told["direction"] == "explosion";
-    let Demo { live, whole, rest, printed } = recorded("oi-explosion", "60", middle).await;
+    let Demo { live, whole, rest, printed } = recorded("oi-explosion", "24", middle).await;
     let (found, snapshots) = replayed(&whole);
     assert_eq!(snapshots, 0);
     assert_eq!(found, live);
@@ -141,6 +145,13 @@ async fn a_replay_tells_of_open_interest_what_went_out_live_from_cold_and_from_b
             "{told:#?}"
         );
     }
+
+    let summary = replayed_with(&whole, &[]).1;
+    assert_eq!(summary["open_interest"]["explosion"]["open"], 1, "{summary}");
+    let (seed, summary) = replayed_with(&whole, &["--set", "open_interest.preset=seed"]);
+    let others: Vec<_> = live.iter().filter(|line| !line.contains("\"finding\":\"open_interest\"")).collect();
+    assert_eq!(seed.iter().collect::<Vec<_>>(), others, "its threshold is 15 %");
+    assert_eq!(summary["open_interest"], serde_json::json!({}));
 
     let (found, snapshots) = replayed(&rest);
     let lines = read_all(&files(rest.path()));
