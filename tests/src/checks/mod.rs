@@ -7,12 +7,14 @@ mod backfill;
 mod config;
 mod frames;
 mod instruments;
+mod samples;
 mod wire;
 
 pub use backfill::backfill;
 pub use config::config;
 pub use frames::{binance, bybit, hyperliquid, node_fills, okx};
 pub use instruments::instruments;
+pub use samples::samples;
 pub use wire::{wire_event, wire_finding};
 
 /// `Err` says what is wrong.
@@ -31,6 +33,7 @@ pub const ALL: &[(&str, Check)] = &[
     ("instruments", instruments),
     ("node_fills", node_fills),
     ("okx", okx),
+    ("samples", samples),
     ("wire_event", wire_event),
     ("wire_finding", wire_finding),
 ];

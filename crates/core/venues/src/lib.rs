@@ -21,7 +21,7 @@ mod okx;
 
 pub use hyperliquid::node::{decode_node_line, is_node_line, node_route};
 pub use instruments::{Instruments, Listing, Quote, Sizing};
-pub use limits::{Limits, Quota};
+pub use limits::{Limits, Quota, Weight};
 pub use protocol::{
     Ack, DecodeError, Decoded, Endpoints, Keepalive, Meaning, Method, Missed, Ping, Protocol, RestRequest,
     Route, Sampling, Subscription, Wanted, Watch,

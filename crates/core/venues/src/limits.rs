@@ -17,6 +17,17 @@ impl Quota {
     }
 }
 
+/// What a venue counts of all our requests together, and tells with every answer: the programs on one address share it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weight {
+    /// The header that tells how much is used of the span at hand.
+    pub header: &'static str,
+    /// How much there is.
+    pub most: u32,
+    /// For how long; a span begins when a multiple of it since the Unix epoch is over.
+    pub within: Duration,
+}
+
 /// What a venue takes from one address, less a margin: others may share the address, and requests do not arrive as
 /// evenly as they are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,4 +42,6 @@ pub struct Limits {
     pub requests: Option<Quota>,
     /// REST requests of all kinds.
     pub rest: Quota,
+    /// What it counts of REST requests itself, where it tells.
+    pub weight: Option<Weight>,
 }

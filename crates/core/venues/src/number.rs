@@ -65,6 +65,15 @@ impl<'a> Number<'a> {
         }
     }
 
+    /// So many times as much.
+    ///
+    /// # Errors
+    /// More than 28 digits hold.
+    pub(crate) fn times(&self, factor: Decimal) -> Result<Self, DecodeError> {
+        let decimal = self.decimal.checked_mul(factor).ok_or_else(|| self.bad())?;
+        Ok(Self { decimal, double: nearest(decimal), ..*self })
+    }
+
     /// The refusal of this number.
     fn bad(&self) -> DecodeError {
         bad(self.field, self.text)

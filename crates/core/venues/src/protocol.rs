@@ -35,7 +35,7 @@ impl Wanted {
 }
 
 /// How a REST request is made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Method {
     /// GET.
     Get,
@@ -44,7 +44,7 @@ pub enum Method {
 }
 
 /// A REST request whose answer the protocol reads.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RestRequest {
     /// GET or POST.
     pub method: Method,
@@ -210,6 +210,30 @@ pub enum DecodeError {
     /// An instrument that is no dollar-quoted perpetual (a dated future, an option, spot, another quote).
     #[error("{0} is not a dollar-quoted perpetual")]
     NotPerpetual(String),
+    /// An answer about another instrument than was asked for.
+    #[error("asked for {asked}, it answers for {told}")]
+    WrongAnswer {
+        /// What was asked for.
+        asked: String,
+        /// What the answer is about.
+        told: String,
+    },
+    /// A sample of so long before it was received that it says nothing of now.
+    #[error("told at {received}, it is of {at}: too old")]
+    Stale {
+        /// When it was taken, by the venue's clock.
+        at: EventTime,
+        /// When it was received, by ours.
+        received: EventTime,
+    },
+    /// A sample of after it was received.
+    #[error("told at {received}, it is of {at}, which is yet to come")]
+    Ahead {
+        /// When it was taken, by the venue's clock.
+        at: EventTime,
+        /// When it was received, by ours.
+        received: EventTime,
+    },
     /// A name that is no market's.
     #[error("{0}")]
     BadName(#[from] cascade_domain::NameError),
@@ -235,6 +259,9 @@ impl DecodeError {
             Self::NotPerpetual(_) => "not_perpetual",
             Self::BadName(_) => "bad_name",
             Self::BadTime { .. } => "bad_time",
+            Self::WrongAnswer { .. } => "wrong_answer",
+            Self::Stale { .. } => "stale",
+            Self::Ahead { .. } => "ahead",
         }
     }
 }

@@ -224,6 +224,14 @@ pub(crate) fn body_text(body: &[u8]) -> Result<&str, DecodeError> {
     std::str::from_utf8(body).map_err(|error| DecodeError::Malformed(error.to_string()))
 }
 
+/// A text for the query of an address. What is percent-encoded already stays as it is (cursors come so); what is not
+/// safe there is escaped.
+pub(crate) fn escaped(text: &str) -> String {
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"%-._~".contains(&byte);
+    let spelled = |byte| if safe(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    text.bytes().map(spelled).collect()
+}
+
 /// The rows of an answer that can be read; single bad ones are passed over.
 pub(crate) fn readable_rows<'a, T: Deserialize<'a>>(rows: &[&'a RawValue]) -> impl Iterator<Item = T> {
     rows.iter().filter_map(|row| serde_json::from_str(row.get()).ok())

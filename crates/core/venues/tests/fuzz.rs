@@ -4,7 +4,8 @@
 
 use cascade_domain::{Event, EventTime, Usd, Venue};
 use cascade_venues::{
-    Decoded, Instruments, Listing, Quote, Sizing, decode_node_line, is_node_line, protocol,
+    Decoded, Instruments, Listing, Method, Quote, RestRequest, Sizing, decode_node_line, is_node_line,
+    protocol,
 };
 use proptest::prelude::*;
 
@@ -85,6 +86,25 @@ const NODE_LINES: &[&str] = &[
     r#"{"user":"0x4c64","coin":"kPEPE","px":"0.012","sz":"28","side":"A","time":1791565601063,"dir":"Close Long","crossed":true,"tid":1,"liquidation":{"markPx":"68.2","method":"market"}}"#,
 ];
 
+/// Answers about open interest, with the question.
+const SAMPLES: &[(Venue, &str, &str)] = &[
+    (
+        Venue::Binance,
+        "http://u/fapi/v1/openInterest?symbol=BTCUSDT",
+        r#"{"openInterest":"10659.509","symbol":"BTCUSDT","time":1589437530011}"#,
+    ),
+    (
+        Venue::Binance,
+        "http://c/dapi/v1/openInterest?symbol=BTCUSD_PERP",
+        r#"{"symbol":"BTCUSD_PERP","pair":"BTCUSD","openInterest":"15004","contractType":"PERPETUAL","time":1591261042378}"#,
+    ),
+    (
+        Venue::Okx,
+        "http://u/api/v5/public/open-interest?instType=SWAP",
+        r#"{"code":"0","data":[{"instId":"BTC-USDT-SWAP","instType":"SWAP","oi":"2976000","oiCcy":"29760.5","oiUsd":"2452000000.25","ts":"1791565600771"}],"msg":""}"#,
+    ),
+];
+
 /// Texts that venues never send and that have broken parsers before.
 const ODD: &[&str] = &[
     "",
@@ -155,6 +175,24 @@ fn survives_as_node_line(line: &str) -> Result<(), TestCaseError> {
     for event in &out.events {
         prop_assert!(event.kind() == "liquidation", "{event:?}");
         usable(event)?;
+    }
+    Ok(())
+}
+
+/// The same of an answer to every question.
+fn survives_as_sample(body: &[u8]) -> Result<(), TestCaseError> {
+    let mut out = Decoded::default();
+    for (venue, url, _) in SAMPLES {
+        let request = RestRequest { method: Method::Get, url: (*url).to_owned() };
+        let read = protocol(*venue).read_sample(&request, body, &table(*venue), &mut out);
+        prop_assert!(read.is_ok() || out.events.is_empty(), "{read:?} {:?}", out.events);
+        for refusal in out.refused.iter().chain(read.as_ref().err()) {
+            prop_assert!(refusal.to_string().len() < 600, "{refusal}");
+        }
+        for event in &out.events {
+            prop_assert!(event.kind() == "open_interest", "{event:?}");
+            usable(event)?;
+        }
     }
     Ok(())
 }
@@ -249,6 +287,38 @@ proptest! {
     }
 
     #[test]
+    fn arbitrary_bytes_as_a_sample_never_panic(body in any::<Vec<u8>>()) {
+        survives_as_sample(&body)?;
+    }
+
+    #[test]
+    fn a_sample_with_odd_values_never_panics(
+        which in 0..SAMPLES.len(),
+        changes in prop::collection::vec((0..20_usize, 0..ODD.len()), 1..4),
+    ) {
+        let mut body = SAMPLES[which].2.to_owned();
+        for (at, odd) in changes {
+            body = replaced(&body, at, ODD[odd]);
+        }
+        survives_as_sample(body.as_bytes())?;
+    }
+
+    #[test]
+    fn a_sample_with_broken_bytes_never_panics(
+        which in 0..SAMPLES.len(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut bytes = SAMPLES[which].2.as_bytes().to_vec();
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        bytes.truncate(cut.index(bytes.len() * 2));
+        survives_as_sample(&bytes)?;
+    }
+
+    #[test]
     fn a_nodes_line_with_odd_values_never_panics(
         which in 0..NODE_LINES.len(),
         changes in prop::collection::vec((0..60_usize, 0..ODD.len()), 1..4),
@@ -299,6 +369,11 @@ fn the_frames_that_are_mutated_are_good_ones() {
     for (venue, frame) in FRAMES {
         let meaning = protocol(*venue).decode(frame, &table(*venue), &mut out);
         assert!(meaning.is_ok() && out.refused.is_empty(), "{frame}: {meaning:?} {:?}", out.refused);
+    }
+    for (venue, url, body) in SAMPLES {
+        let request = RestRequest { method: Method::Get, url: (*url).to_owned() };
+        let read = protocol(*venue).read_sample(&request, body.as_bytes(), &table(*venue), &mut out);
+        assert_eq!((read, out.events.len(), out.refused.len()), (Ok(()), 1, 0), "{body}");
     }
     for line in NODE_LINES {
         let meaning = decode_node_line(line, &Instruments::new(), &mut out);

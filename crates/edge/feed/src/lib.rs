@@ -32,6 +32,7 @@ mod status;
 mod swap;
 mod timing;
 mod tls;
+mod turns;
 
 pub use backfill::Backfilled;
 pub use end::{End, Ended};
@@ -40,7 +41,7 @@ pub use gaps::Gaps;
 pub use gate::Gate;
 pub use hours::{Position, PositionError};
 pub use keep::{backoff, keep};
-pub use poll::{Poll, PollNote, Sampled, poll};
+pub use poll::{MOST_AHEAD, Poll, PollNote, STALE_AFTER, Sampled, poll};
 pub use read::{read_frame, tell_events};
 pub use session::{Session, SessionLimits, session};
 pub use sink::{Frame, Note, Sink};

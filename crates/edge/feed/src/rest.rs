@@ -1,16 +1,20 @@
 //! The venues' REST answers: which instruments there are. Knows how to ask, page and wait, within what each venue
 //! takes; what an answer means is the protocol's affair.
 
+mod error;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cascade_domain::{EventTime, Venue};
-use cascade_pace::{Backoff, BackoffError, Clock};
-use cascade_venues::{DecodeError, Endpoints, Instruments, Method, Protocol, RestRequest};
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
+use cascade_pace::{Backoff, Clock};
+use cascade_venues::{Endpoints, Instruments, Method, Protocol, RestRequest};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use tokio::time::{sleep, timeout};
+
+pub use error::RestError;
 
 use crate::gate::Gate;
 use crate::{away, install_tls, status, timing};
@@ -21,112 +25,18 @@ pub const MOST_PAGES: usize = 50;
 pub const MOST_BYTES: usize = 32 << 20;
 /// How often one page is asked for before we give up.
 pub const MOST_TRIES: u32 = 6;
-/// How long one answer may take, in the clock's time, but at least a second on the wall.
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// The longest answer to a question that is asked again and again, in bytes, unpacked: several are under way at once.
+pub const MOST_SAMPLE_BYTES: usize = 4 << 20;
+/// What one answer may take.
+const PATIENT: Bounds = Bounds { within: Duration::from_secs(30), most_bytes: MOST_BYTES };
+/// The same where the question is soon asked again.
+const BRISK: Bounds = Bounds { within: Duration::from_secs(10), most_bytes: MOST_SAMPLE_BYTES };
 /// The longest wait that we sit out (of the clock); a longer one is handed to the caller.
 const LONGEST_WAIT: Duration = Duration::from_mins(10);
 /// The longest wait between two tries, if nobody asks for more.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 /// The longest wait that we sit out if we are to blame (HTTP 429): whoever looks at the feed shall see it soon.
 const LONGEST_LIMITED: Duration = Duration::from_mins(1);
-
-/// Why the instruments could not be had.
-#[derive(Debug, thiserror::Error)]
-pub enum RestError {
-    /// We were asked to stop.
-    #[error("asked to stop")]
-    Shutdown,
-    /// The venue does not serve us (HTTP 401, 403, 451). Trying again soon does not help.
-    #[error("{reason}")]
-    Refused {
-        /// Whose answer.
-        venue: Venue,
-        /// The HTTP status.
-        status: u16,
-        /// What that means, with the venue's name and the way out.
-        reason: String,
-        /// When it may be asked again: how long such an answer usually stands.
-        retry_after: Duration,
-    },
-    /// The venue wants to be left alone for longer than it makes sense to wait here (HTTP 429, 418).
-    #[error("{venue} answers HTTP {status}: too many requests; it may be asked again in {} s", .retry_after.as_secs())]
-    Limited {
-        /// Whose answer.
-        venue: Venue,
-        /// The HTTP status.
-        status: u16,
-        /// How long it wants to be left alone.
-        retry_after: Duration,
-    },
-    /// No usable answer, as often as we tried.
-    #[error("{venue} does not answer: {reason} ({url})")]
-    Unreachable {
-        /// Whose address.
-        venue: Venue,
-        /// What was asked for.
-        url: String,
-        /// The last reason.
-        reason: String,
-        /// How long it wants to be left alone, if it said so.
-        retry_after: Option<Duration>,
-    },
-    /// A status that asking again does not change.
-    #[error("{venue} answers HTTP {status} to {url}")]
-    Status {
-        /// Whose answer.
-        venue: Venue,
-        /// What was asked for.
-        url: String,
-        /// The HTTP status.
-        status: u16,
-    },
-    /// An answer above [`MOST_BYTES`].
-    #[error("the answer of {venue} to {url} is longer than {MOST_BYTES} bytes")]
-    TooLarge {
-        /// Whose answer.
-        venue: Venue,
-        /// What was asked for.
-        url: String,
-    },
-    /// More than [`MOST_PAGES`] pages.
-    #[error("{venue} answers on more than {MOST_PAGES} pages")]
-    TooManyPages {
-        /// Whose answers.
-        venue: Venue,
-    },
-    /// The answer is not what the protocol knows.
-    #[error("the answer of {venue} to {url} is not understood: {error}")]
-    NotUnderstood {
-        /// Whose answer.
-        venue: Venue,
-        /// What was asked for.
-        url: String,
-        /// Why.
-        error: DecodeError,
-    },
-    /// No HTTP client can be built on this machine.
-    #[error("no HTTP client: {0}")]
-    NoClient(String),
-    /// The waits between tries make no sense.
-    #[error(transparent)]
-    Backoff(#[from] BackoffError),
-}
-
-impl RestError {
-    /// Whether the same request may succeed if it is made again after a while.
-    pub const fn may_pass(&self) -> bool {
-        matches!(self, Self::Limited { .. } | Self::Unreachable { .. })
-    }
-
-    /// How long the venue is to be left alone, in the clock's time; zero where it is up to whoever asks.
-    pub fn away(&self) -> Duration {
-        match self {
-            Self::Refused { retry_after, .. } | Self::Limited { retry_after, .. } => *retry_after,
-            Self::Unreachable { retry_after, .. } => retry_after.unwrap_or_default(),
-            _ => Duration::ZERO,
-        }
-    }
-}
 
 /// Hears every answer as it came: what was asked, when the answer was there (nanoseconds of the clock since the Unix
 /// epoch), and the body, unpacked. It returns at once.
@@ -149,12 +59,49 @@ impl fmt::Debug for Client {
     }
 }
 
+/// What an answer may take.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    /// How long, in the clock's time, but at least a second on the wall.
+    within: Duration,
+    /// Bytes, unpacked.
+    most_bytes: usize,
+}
+
+/// One try of a request.
+#[derive(Clone, Copy, Debug)]
+struct Try<'a> {
+    venue: Venue,
+    request: &'a RestRequest,
+    bounds: Bounds,
+    /// Who is told what the answer says of the venue's limits.
+    gate: Option<&'a Gate>,
+}
+
 /// What a try came to, short of an answer.
 enum Failed {
-    /// Worth another try, after this long if the venue says so.
-    Again { status: Option<u16>, reason: String, retry_after: Option<Duration> },
+    /// Worth another try, after being away for so long; `retry_after` = what the venue says itself.
+    Again { status: Option<u16>, reason: String, retry_after: Option<Duration>, away: Duration },
     /// Not worth another try.
     Lasting(RestError),
+}
+
+impl Failed {
+    /// The error of whoever does not try again.
+    fn into_error(self, venue: Venue, request: &RestRequest) -> RestError {
+        match self {
+            Self::Lasting(error) => error,
+            Self::Again { status, reason, retry_after, away } => {
+                let url = request.url.clone();
+                match status.filter(|status| status::asks_for_patience(*status)) {
+                    Some(status) => RestError::Limited { venue, status, retry_after: away },
+                    None => {
+                        RestError::Unreachable { venue, url, reason, retry_after: retry_after.map(|_| away) }
+                    }
+                }
+            }
+        }
+    }
 }
 
 impl Client {
@@ -229,47 +176,72 @@ impl Client {
         protocol: &dyn Protocol,
         request: &RestRequest,
     ) -> Result<Vec<u8>, RestError> {
-        let (venue, gate) = (protocol.venue(), self.gate(protocol));
+        let venue = protocol.venue();
         let mut backoff =
             Backoff::try_new(Duration::from_millis(500), LONGEST_BACKOFF, Duration::MAX, self.seed)?;
         loop {
-            let pass = gate.admit(&*self.clock, (venue, "rest")).await;
-            let answer = self.ask(venue, request).await;
-            drop(pass);
-            let (status, reason, retry_after) = match answer {
-                Ok(body) => {
-                    gate.served();
-                    if let Some(tap) = &self.tap {
-                        tap(request, self.clock.now_ns(), &body);
-                    }
-                    return Ok(body);
+            let (status, reason, retry_after, away) = match self.admitted(protocol, request, PATIENT).await {
+                Ok(body) => return Ok(body),
+                Err(Failed::Lasting(error)) => return Err(error),
+                Err(Failed::Again { status, reason, retry_after, away }) => {
+                    (status, reason, retry_after, away)
                 }
-                Err(Failed::Lasting(error)) => {
-                    if let RestError::Refused { status, retry_after, .. } = &error {
-                        gate.away_after_status(*status, Some(*retry_after), &*self.clock);
-                    }
-                    return Err(error);
-                }
-                Err(Failed::Again { status, reason, retry_after }) => (status, reason, retry_after),
             };
-            let away = status
-                .map_or(Duration::ZERO, |status| gate.away_after_status(status, retry_after, &*self.clock));
             let pause = backoff.after(Duration::ZERO);
             let wait = away + pause;
             let limited = status.filter(|status| status::asks_for_patience(*status));
             let longest = if limited.is_some() { LONGEST_LIMITED + LONGEST_BACKOFF } else { LONGEST_WAIT };
             if wait > longest || backoff.failures() >= MOST_TRIES {
-                let url = request.url.clone();
-                return Err(match limited {
-                    Some(status) => RestError::Limited { venue, status, retry_after: away.max(pause) },
-                    None => {
-                        RestError::Unreachable { venue, url, reason, retry_after: retry_after.map(|_| away) }
-                    }
-                });
+                let away = if limited.is_some() { away.max(pause) } else { away };
+                return Err(Failed::Again { status, reason, retry_after, away }.into_error(venue, request));
             }
             tracing::debug!(venue = venue.as_str(), url = request.url, reason, "asking again");
             sleep(self.clock.wall(wait)).await;
         }
+    }
+
+    /// One try of a question that has its next turn soon anyway, within the venue's limits. Who is turned down keeps
+    /// everybody else away as well, for as long as the table says; [`RestError::away`] tells it.
+    pub(crate) async fn try_once(
+        &self,
+        protocol: &dyn Protocol,
+        request: &RestRequest,
+    ) -> Result<Vec<u8>, RestError> {
+        let answer = self.admitted(protocol, request, BRISK).await;
+        answer.map_err(|failed| failed.into_error(protocol.venue(), request))
+    }
+
+    /// Until when a venue is left alone, in nanoseconds of the clock; that may be over.
+    pub(crate) fn closed_until_ns(&self, protocol: &dyn Protocol) -> i64 {
+        self.gate(protocol).closed_until_ns()
+    }
+
+    /// One try, as soon as the venue takes it.
+    async fn admitted(
+        &self,
+        protocol: &dyn Protocol,
+        request: &RestRequest,
+        bounds: Bounds,
+    ) -> Result<Vec<u8>, Failed> {
+        let (venue, gate) = (protocol.venue(), self.gate(protocol));
+        let _pass = gate.admit(&*self.clock, (venue, "rest")).await;
+        let mut answer = self.ask(Try { venue, request, bounds, gate: Some(&gate) }).await;
+        match &mut answer {
+            Ok(body) => {
+                gate.served(&*self.clock);
+                if let Some(tap) = &self.tap {
+                    tap(request, self.clock.now_ns(), body);
+                }
+            }
+            Err(Failed::Lasting(RestError::Refused { status, retry_after, .. })) => {
+                gate.away_after_status(*status, Some(*retry_after), &*self.clock);
+            }
+            Err(Failed::Again { status: Some(status), retry_after, away, .. }) => {
+                *away = gate.away_after_status(*status, *retry_after, &*self.clock);
+            }
+            Err(_) => {}
+        }
+        answer
     }
 
     /// The clock's time.
@@ -280,26 +252,14 @@ impl Client {
     /// What the venue takes of REST requests, counted.
     fn gate(&self, protocol: &dyn Protocol) -> Arc<Gate> {
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        let gate = || Arc::new(Gate::for_requests(protocol.limits().rest));
+        let gate = || Arc::new(Gate::for_requests(&protocol.limits()));
         Arc::clone(gates.entry(protocol.venue()).or_insert_with(gate))
     }
 
     /// One try of one request, for whoever has no time to wait; gives the body.
     pub(crate) async fn once(&self, venue: Venue, request: &RestRequest) -> Result<Vec<u8>, RestError> {
-        self.ask(venue, request).await.map_err(|failed| match failed {
-            Failed::Lasting(error) => error,
-            Failed::Again { status, reason, retry_after } => {
-                let url = request.url.clone();
-                match status.filter(|status| status::asks_for_patience(*status)) {
-                    Some(status) => RestError::Limited {
-                        venue,
-                        status,
-                        retry_after: away::after_status(status, retry_after, 0),
-                    },
-                    None => RestError::Unreachable { venue, url, reason, retry_after },
-                }
-            }
-        })
+        let answer = self.ask(Try { venue, request, bounds: PATIENT, gate: None }).await;
+        answer.map_err(|failed| failed.into_error(venue, request))
     }
 
     /// When the host at `url` says that it is (`Date`, whole seconds since the epoch), whatever else it answers.
@@ -317,14 +277,14 @@ impl Client {
     }
 
     /// One try.
-    async fn ask(&self, venue: Venue, request: &RestRequest) -> Result<Vec<u8>, Failed> {
-        match timeout(timing::patience(&*self.clock, ANSWER_WITHIN), self.answer(venue, request)).await {
+    async fn ask(&self, asked: Try<'_>) -> Result<Vec<u8>, Failed> {
+        match timeout(timing::patience(&*self.clock, asked.bounds.within), self.answer(asked)).await {
             Ok(answer) => answer,
             Err(_) => Err(again("no answer within the time for it")),
         }
     }
 
-    async fn answer(&self, venue: Venue, request: &RestRequest) -> Result<Vec<u8>, Failed> {
+    async fn answer(&self, Try { venue, request, bounds, gate }: Try<'_>) -> Result<Vec<u8>, Failed> {
         let url = request.url.clone();
         let asked = match &request.method {
             Method::Get => self.http.get(&url),
@@ -333,6 +293,12 @@ impl Client {
             }
         };
         let mut response = asked.send().await.map_err(|error| again(root_cause(&error)))?;
+        if let Some(gate) = gate
+            && let Some(header) = gate.weight_header()
+            && let Some(used) = whole(response.headers(), header)
+        {
+            gate.weighed(venue, used, &*self.clock);
+        }
         let status = response.status().as_u16();
         let header = response.headers().get(RETRY_AFTER).map(HeaderValue::as_bytes);
         let retry_after = status::retry_after(header);
@@ -345,6 +311,7 @@ impl Client {
                 status: Some(status),
                 reason: format!("HTTP {status}"),
                 retry_after,
+                away: away::after_status(status, retry_after, 0),
             });
         }
         if !response.status().is_success() {
@@ -352,8 +319,8 @@ impl Client {
         }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| again(root_cause(&error)))? {
-            if body.len() + chunk.len() > MOST_BYTES {
-                return Err(Failed::Lasting(RestError::TooLarge { venue, url }));
+            if body.len() + chunk.len() > bounds.most_bytes {
+                return Err(Failed::Lasting(RestError::TooLarge { venue, url, most: bounds.most_bytes }));
             }
             body.extend_from_slice(&chunk);
         }
@@ -362,7 +329,12 @@ impl Client {
 }
 
 fn again(reason: impl Into<String>) -> Failed {
-    Failed::Again { status: None, reason: reason.into(), retry_after: None }
+    Failed::Again { status: None, reason: reason.into(), retry_after: None, away: Duration::ZERO }
+}
+
+/// A header that is a whole number.
+fn whole(headers: &HeaderMap, name: &str) -> Option<u64> {
+    headers.get(name)?.to_str().ok()?.trim().parse().ok()
 }
 
 /// The innermost reason of a failure: `connection refused` rather than `error sending request`.

@@ -2,9 +2,10 @@
 //!
 //! One market-wide `!forceOrder@arr` carries the liquidations of both; it is asked for once, since both hosts carry the
 //! merged content and a second subscription would count everything twice. COIN-M trades and marks live on another
-//! host (`dstream`) and are not read. There is no stream of open interest.
+//! host (`dstream`) and are not read. There is no stream of open interest: it is asked for by instrument.
 
 mod decode;
+mod sample;
 mod wire;
 
 use std::time::Duration;
@@ -19,7 +20,7 @@ use crate::plan::{self, Layout, Share};
 use crate::wire::{body_text, read, readable_rows, told};
 use crate::{
     Ack, DecodeError, Decoded, Endpoints, Limits, Meaning, Method, Protocol, Quota, RestRequest, Route,
-    Subscription, Wanted,
+    Sampling, Subscription, Wanted, Weight,
 };
 
 /// Streams on one connection (the documentation says 1024; older ones, and some hosts, 200).
@@ -39,13 +40,15 @@ const FRAMES_PER_SECOND: u32 = 5;
 const RENEW_AFTER: Duration = Duration::from_hours(23);
 /// How much earlier.
 const RENEW_SPREAD: Duration = Duration::from_mins(3);
-/// The venue takes 300 new connections in five minutes, and REST of a weight of 2400 a minute (ours weigh 1).
+/// The venue takes 300 new connections in five minutes, and REST of a weight of 2400 a minute, of USD-M and COIN-M
+/// together (ours weigh 1).
 const LIMITS: Limits = Limits {
     connections: 250,
     connects: Quota::new(250, Duration::from_mins(5)),
     subscriptions: usize::MAX,
     requests: None,
-    rest: Quota::new(300, Duration::from_mins(1)),
+    rest: Quota::new(200, Duration::from_secs(6)),
+    weight: Some(Weight { header: "x-mbx-used-weight-1m", most: 2400, within: Duration::from_mins(1) }),
 };
 
 /// The protocol.
@@ -121,6 +124,21 @@ impl Protocol for Binance {
             subscriptions: LIMITS.subscriptions,
         };
         layout.of(standing, &shares)
+    }
+
+    fn samplings(&self, wanted: &Wanted, instruments: &Instruments, endpoints: &Endpoints) -> Vec<Sampling> {
+        sample::samplings(wanted, instruments, endpoints)
+    }
+
+    fn read_sample(
+        &self,
+        request: &RestRequest,
+        body: &[u8],
+        instruments: &Instruments,
+        out: &mut Decoded,
+    ) -> Result<(), DecodeError> {
+        out.clear();
+        sample::read_sample(request, body, instruments, out)
     }
 
     fn decode(

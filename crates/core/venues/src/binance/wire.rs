@@ -114,6 +114,22 @@ pub(super) struct MarkPrice<'a> {
     pub(super) next_funding: Option<Integer>,
 }
 
+/// The open interest of one instrument: base coins on USD-M, contracts on COIN-M. A refusal has `code` and `msg` alone.
+/// <https://developers.binance.com/docs/derivatives/usds-margined-futures/market-data/rest-api/Open-Interest>,
+/// <https://developers.binance.com/docs/derivatives/coin-margined-futures/market-data/rest-api/Open-Interest>
+#[derive(Debug, Deserialize)]
+pub(super) struct OpenInterest<'a> {
+    #[serde(borrow, rename = "openInterest")]
+    pub(super) count: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(super) symbol: Option<Text<'a>>,
+    pub(super) time: Option<Integer>,
+    #[serde(borrow)]
+    pub(super) code: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(super) msg: Option<Text<'a>>,
+}
+
 /// `exchangeInfo` of USD-M and COIN-M.
 /// <https://developers.binance.com/docs/derivatives/usds-margined-futures/market-data/rest-api/Exchange-Information>
 #[derive(Debug, Deserialize)]

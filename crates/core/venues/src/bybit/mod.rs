@@ -14,7 +14,7 @@ use self::wire::{Answer, Page, Row};
 use crate::instruments::{Instruments, Listing, Quote, Sizing};
 use crate::number::cut;
 use crate::plan::{self, Layout, Share};
-use crate::wire::{body_text, read, readable_rows, told};
+use crate::wire::{body_text, escaped, read, readable_rows, told};
 use crate::{
     Ack, DecodeError, Decoded, Endpoints, Keepalive, Limits, Meaning, Method, Ping, Protocol, Quota,
     RestRequest, Route, Subscription, Wanted,
@@ -37,6 +37,7 @@ const LIMITS: Limits = Limits {
     subscriptions: usize::MAX,
     requests: None,
     rest: Quota::new(200, Duration::from_secs(5)),
+    weight: None,
 };
 
 /// The protocol.
@@ -149,13 +150,6 @@ fn read_page(body: &[u8], into: &mut Instruments) -> Result<Option<String>, Deco
     let page: Page<'_> = read(result.get())?;
     readable_rows(&page.list).filter_map(|row| listing(&row)).for_each(|listing| into.insert(listing));
     Ok(told(page.next_page_cursor.as_ref()).map(|cursor| escaped(&cut(cursor, 2000))))
-}
-
-/// A cursor for an address. The venue spells it percent-encoded already; what still is not safe there is escaped.
-fn escaped(cursor: &str) -> String {
-    let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"%-._~".contains(&byte);
-    let spelled = |byte| if safe(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
-    cursor.bytes().map(spelled).collect()
 }
 
 /// A row as a listing; `None` = no trading dollar-quoted perpetual.

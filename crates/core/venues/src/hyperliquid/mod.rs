@@ -31,6 +31,7 @@ const LIMITS: Limits = Limits {
     subscriptions: 960,
     requests: None,
     rest: Quota::new(30, Duration::from_mins(1)),
+    weight: None,
 };
 /// Subscriptions on one connection: four connections at most, of those that an address may hold.
 const PER_CONNECTION: usize = 250;

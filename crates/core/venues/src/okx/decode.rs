@@ -181,14 +181,16 @@ fn mark(name: &str, row: &Mark<'_>, prints: &Prints<'_>, out: &mut Decoded) -> R
     Ok(())
 }
 
-fn open_interest(
+/// Coins are what a sample is compared by: one that tells dollars alone would not be one of the same series.
+pub(super) fn open_interest(
     row: &OpenInterest<'_>,
     prints: &mut Prints<'_>,
     out: &mut Decoded,
 ) -> Result<(), DecodeError> {
     let market = prints.market(&row.inst_id)?;
-    let coins =
-        size_if_told("oiCcy", row.oi_ccy.as_ref())?.map(|coins| unit_coins(&market, &coins)).transpose()?;
+    let coins = size_if_told("oiCcy", row.oi_ccy.as_ref())?
+        .ok_or_else(|| DecodeError::Malformed("open interest without `oiCcy`".to_owned()))?;
+    let coins = Some(unit_coins(&market, &coins)?);
     let usd = size_if_told("oiUsd", row.oi_usd.as_ref())?.map(|usd| dollars(&usd)).transpose()?;
     let at = row.ts.time("ts")?;
     prints.published = Some(at);

@@ -6,6 +6,7 @@
 
 mod backfill;
 mod decode;
+mod sample;
 mod wire;
 
 use std::time::Duration;
@@ -20,7 +21,7 @@ use crate::plan::{self, Layout, Share};
 use crate::wire::{body_text, read, readable_rows, told};
 use crate::{
     Ack, DecodeError, Decoded, Endpoints, Keepalive, Limits, Meaning, Method, Missed, Ping, Protocol, Quota,
-    RestRequest, Route, Subscription, Wanted,
+    RestRequest, Route, Sampling, Subscription, Wanted,
 };
 
 /// Bytes of all arguments on one connection; the venue takes 64 KB.
@@ -37,6 +38,7 @@ const LIMITS: Limits = Limits {
     subscriptions: usize::MAX,
     requests: Some(Quota::new(440, Duration::from_hours(1))),
     rest: Quota::new(10, Duration::from_secs(1)),
+    weight: None,
 };
 /// The market-wide channel.
 const LIQUIDATIONS: &str = "liquidation-orders";
@@ -122,6 +124,21 @@ impl Protocol for Okx {
     ) -> Result<Option<RestRequest>, DecodeError> {
         out.clear();
         backfill::read(request, body, missed, out)
+    }
+
+    fn samplings(&self, wanted: &Wanted, instruments: &Instruments, endpoints: &Endpoints) -> Vec<Sampling> {
+        sample::samplings(wanted, instruments, endpoints)
+    }
+
+    fn read_sample(
+        &self,
+        request: &RestRequest,
+        body: &[u8],
+        instruments: &Instruments,
+        out: &mut Decoded,
+    ) -> Result<(), DecodeError> {
+        out.clear();
+        sample::read_sample(request, body, instruments, out)
     }
 
     fn decode(

@@ -140,6 +140,51 @@ fn inverse_open_interest_counts_dollars_and_values_coins() {
     assert_eq!((open[0].coins, open[0].usd.map(cascade_domain::Usd::dollars)), (Some(4855.25), Some(4e8)));
 }
 
+/// The samples of a ticker's delta with these fields.
+fn samples(symbol: &str, fields: &str) -> Vec<(Option<f64>, Option<f64>)> {
+    let frame = format!(
+        r#"{{"topic":"tickers.{symbol}","type":"delta","ts":1791565601482,"data":{{"symbol":"{symbol}","markPrice":"82396.90",{fields}}}}}"#
+    );
+    let (mark, open) = marks(Venue::Bybit, &frame, &Instruments::new());
+    assert_eq!(mark.len(), 1, "the mark is told all the same");
+    open.into_iter().map(|open| (open.coins, open.usd.map(cascade_domain::Usd::dollars))).collect()
+}
+
+#[test]
+fn a_linear_delta_without_the_coins_is_no_sample() {
+    for value_alone in [
+        r#""openInterestValue":"4934800000""#,
+        r#""singleOpenInterestValue":"2467400000""#,
+        r#""openInterestValue":"4934800000","singleOpenInterestValue":"2467400000""#,
+        r#""openInterest":"","openInterestValue":"4934800000""#,
+    ] {
+        assert_eq!(samples("BTCUSDT", value_alone), [], "{value_alone}");
+    }
+}
+
+#[test]
+fn a_linear_delta_counts_one_side_whichever_it_tells() {
+    let coins = [(Some(29945.866), None)];
+    assert_eq!(samples("BTCUSDT", r#""singleOpenInterest":"29945.866""#), coins);
+    assert_eq!(samples("BTCUSDT", r#""openInterest":"59891.732""#), coins, "half of both sides");
+    let both = r#""openInterest":"59891.732","singleOpenInterest":"29945.866""#;
+    assert_eq!(samples("BTCUSDT", both), coins);
+    let mixed = r#""singleOpenInterest":"29945.866","openInterestValue":"4934800000""#;
+    assert_eq!(samples("BTCUSDT", mixed), [(Some(29945.866), Some(2_467_400_000.0))], "each by itself");
+    assert_eq!(samples("1000PEPEUSDT", r#""openInterest":"3""#), [(Some(1500.0), None)]);
+}
+
+#[test]
+fn an_inverse_delta_needs_the_coins_which_are_its_value() {
+    assert_eq!(samples("BTCUSD", r#""openInterest":"800000000""#), []);
+    assert_eq!(samples("BTCUSD", r#""singleOpenInterest":"400000000""#), []);
+    let coins = [(Some(4855.25), None)];
+    assert_eq!(samples("BTCUSD", r#""openInterestValue":"9710.5""#), coins, "half of both sides");
+    assert_eq!(samples("BTCUSD", r#""singleOpenInterestValue":"4855.25""#), coins);
+    let mixed = r#""openInterest":"800000000","singleOpenInterestValue":"4855.25""#;
+    assert_eq!(samples("BTCUSD", mixed), [(Some(4855.25), Some(4e8))]);
+}
+
 #[test]
 fn answers_are_told_from_topics() {
     let meaning = |frame| meaning(Venue::Bybit, frame);

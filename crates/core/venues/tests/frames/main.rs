@@ -9,6 +9,7 @@ mod instruments;
 mod node;
 mod okx;
 mod routes;
+mod samples;
 
 use cascade_domain::{Event, Liquidation, Mark, OpenInterest, Trade, Venue};
 use cascade_venues::{DecodeError, Decoded, Instruments, Meaning, protocol};

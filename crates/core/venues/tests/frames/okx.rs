@@ -128,6 +128,22 @@ fn open_interest_is_read_in_coins_and_dollars() {
 }
 
 #[test]
+fn open_interest_without_coins_is_no_sample() {
+    let row = |coins: &str| {
+        format!(
+            r#"{{"instId":"BTC-USDT-SWAP","instType":"SWAP","oi":"2976000",{coins}"oiUsd":"2452000000.25","ts":"1791565600771"}}"#
+        )
+    };
+    for coins in ["", r#""oiCcy":"","#, r#""oiCcy":null,"#] {
+        let refused = refusal(Venue::Okx, &push("open-interest", &row(coins)), &table());
+        assert_eq!(refused.to_string(), "not a frame of this venue: open interest without `oiCcy`");
+    }
+    let coins_alone = row(r#""oiCcy":"29760.5","#).replace("oiUsd", "other");
+    let (_, open) = marks(Venue::Okx, &push("open-interest", &coins_alone), &table());
+    assert_eq!((open[0].coins, open[0].usd), (Some(29760.5), None));
+}
+
+#[test]
 fn answers_pings_and_notices_are_told_from_pushes() {
     let meaning = |frame: &str| meaning(Venue::Okx, frame).unwrap();
     let topic = |name: &str| Ack::Topic(name.to_owned());

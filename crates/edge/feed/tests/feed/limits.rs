@@ -26,6 +26,7 @@ fn limits(connections: usize, a_minute: usize) -> Limits {
         subscriptions: usize::MAX,
         requests: None,
         rest: quota(1000),
+        weight: None,
     }
 }
 

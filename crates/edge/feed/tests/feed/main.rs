@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod backfill;
+mod desk;
 mod ear;
 mod exchange;
 mod follow;
@@ -9,6 +10,7 @@ mod frames;
 mod grow;
 mod keep;
 mod limits;
+mod poll;
 mod probe;
 mod renew;
 mod rest;
@@ -16,3 +18,4 @@ mod session;
 mod shutdown;
 mod venues;
 mod web;
+mod weight;
