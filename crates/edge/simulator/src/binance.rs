@@ -10,8 +10,12 @@ use serde_json::{Value, json};
 
 use crate::listing::Listing;
 use crate::numeral::{fixed, rounded, step};
-use crate::wire::{Frame, Moment, Outbox, Request, Route, Session, Wire};
+use crate::wire::{Answer, Frame, InterestAsk, Moment, Outbox, Request, Route, Session, Wire};
 use crate::world::Liquidation;
+
+mod polled;
+
+use polled::Polled;
 
 /// Streams of one connection.
 const MOST_STREAMS: usize = 200;
@@ -23,6 +27,7 @@ const FUNDING_MS: i64 = 8 * 3_600_000;
 pub(crate) struct Binance {
     /// By contract: how many aggregated trades there were; their ids are contiguous.
     trades: BTreeMap<&'static str, u64>,
+    polled: Polled,
 }
 
 impl Wire for Binance {
@@ -30,7 +35,12 @@ impl Wire for Binance {
         vec![Frame::text(answer(session, request).to_string())]
     }
 
+    fn open_interest(&self, ask: &InterestAsk<'_>) -> Option<Answer> {
+        Some(self.polled.answer(ask))
+    }
+
     fn tell(&mut self, moment: &Moment<'_>, out: &mut Outbox<'_>) {
+        self.polled.refresh(moment);
         self.tell_trades(moment, out);
         for publication in moment.publications {
             for order in &publication.orders {

@@ -7,10 +7,24 @@ use std::time::Duration;
 
 use cascade_domain::{EventTime, Venue};
 
-use crate::wire::Told;
+use crate::wire::{Answer, Told};
 
 /// An HTTP status, and the seconds of `Retry-After`.
 pub(crate) type HttpAnswer = (u16, Option<u32>);
+
+/// How a venue answers who asks for open interest over REST, instead of well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PollFault {
+    /// With this HTTP status, and with these seconds of `Retry-After`.
+    Status(u16, Option<u32>),
+    /// With the first half of the body.
+    Truncated,
+    /// With what it answered to the same question the first time: its figures and its times stand still.
+    Stale,
+    /// With what would be the answer for the contract that is listed after the one asked for. Where all are asked for, with
+    /// the first alone.
+    Swapped,
+}
 
 /// Faults that stand, and the frames that they hold back.
 #[derive(Debug, Default)]
@@ -37,6 +51,9 @@ pub(crate) struct Broken {
     pub(crate) connection_age: Option<Duration>,
     pub(crate) answers_connect: Option<HttpAnswer>,
     pub(crate) answers_rest: Option<HttpAnswer>,
+    pub(crate) polls: Option<PollFault>,
+    /// The first answer to each question, while they are stale.
+    pub(crate) first_answers: BTreeMap<String, Answer>,
     /// Delayed frames by the time at which they leave and the order in which they came.
     held: BTreeMap<(EventTime, u64), Told>,
     delayed: u64,

@@ -9,13 +9,15 @@ use cascade_domain::{EventTime, Venue};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::broken::Broken;
+use crate::broken::{Broken, PollFault};
 use crate::connection::{Connection, Opened};
-use crate::limit::{HYPERLIQUID_CONNECTIONS, Limit};
+use crate::limit::{Beyond, Endpoint, HYPERLIQUID_CONNECTIONS, Limit, Weights};
 use crate::listing::{Catalogue, Listing};
 use crate::sampling::Sampler;
 use crate::truth::{Tally, Truth};
-use crate::wire::{Frame, Moment, Outbox, Request, Route, Session, Subscribers, Told, Wire};
+use crate::wire::{
+    Answer, Frame, InterestAsk, Moment, Outbox, Request, Route, Session, Subscribers, Told, Wire,
+};
 use crate::world::{Step, Trade, World};
 use crate::{binance, bybit, hyperliquid, okx};
 
@@ -54,7 +56,8 @@ pub(crate) struct Exchange {
     /// Whether `subscribers` no longer says what the sessions say.
     stale: bool,
     connects: Limit,
-    rest: [Limit; 2],
+    rest: [Limit; 3],
+    weights: Weights,
     recent: VecDeque<(EventTime, Told)>,
     pub(crate) stalled: watch::Sender<bool>,
     pub(crate) counts: Counts,
@@ -79,7 +82,8 @@ impl Exchange {
             subscribers: Subscribers::new(),
             stale: false,
             connects: Limit::connects(venue),
-            rest: [false, true].map(|liquidations| Limit::rest(venue, liquidations)),
+            rest: Endpoint::ALL.map(|endpoint| Limit::rest(venue, endpoint)),
+            weights: Weights::default(),
             recent: VecDeque::new(),
             stalled: watch::channel(false).0,
             counts: Counts::default(),
@@ -106,11 +110,59 @@ impl Exchange {
         }
     }
 
-    /// Whether one more REST request is answered.
-    pub(crate) fn admits_rest(&mut self, liquidations: bool, now: EventTime) -> bool {
-        let admitted = self.rest[usize::from(liquidations)].admit(now);
-        self.counts.refused_for_rate += u64::from(!admitted);
+    /// Counts one more REST request, and says whether it is within the venue's limits.
+    pub(crate) fn admits_rest(&mut self, endpoint: Endpoint, now: EventTime) -> Result<(), Beyond> {
+        let admitted = match self.venue {
+            Venue::Binance => self.weights.weigh(now),
+            _ if self.rest[endpoint as usize].admit(now) => Ok(()),
+            _ => Err(Beyond::Limited(0)),
+        };
+        self.counts.refused_for_rate += u64::from(admitted.is_err());
         admitted
+    }
+
+    /// The weight of this minute's REST requests, where the venue tells it.
+    pub(crate) fn used_weight(&self) -> Option<u32> {
+        (self.venue == Venue::Binance).then(|| self.weights.used())
+    }
+
+    /// Answers a REST question about open interest, well or as a fault would have it; none where the venue has no such
+    /// endpoint.
+    pub(crate) fn open_interest(
+        &mut self,
+        coin_margined: bool,
+        query: &BTreeMap<String, String>,
+    ) -> Option<Answer> {
+        let query = match self.broken.polls {
+            Some(PollFault::Swapped) => self.of_another(coin_margined, query),
+            _ => query.clone(),
+        };
+        let ask = InterestAsk { coin_margined, query: &query, listings: &self.listings };
+        let (status, mut body) = self.wire.open_interest(&ask)?;
+        match self.broken.polls {
+            Some(PollFault::Truncated) => body.truncate(body.floor_char_boundary(body.len() / 2)),
+            Some(PollFault::Stale) => {
+                let question = format!("{coin_margined} {query:?}");
+                return Some(self.broken.first_answers.entry(question).or_insert((status, body)).clone());
+            }
+            Some(PollFault::Swapped | PollFault::Status(..)) | None => {}
+        }
+        Some((status, body))
+    }
+
+    /// The same question about the contract that is listed after the one it is about.
+    fn of_another(&self, coin_margined: bool, query: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let okx = self.venue == Venue::Okx;
+        let key = if okx { "instId" } else { "symbol" };
+        let alike = self.listings.iter().filter(|l| okx || l.is_inverse() == coin_margined);
+        let names: Vec<&str> = alike.map(|listing| listing.instrument).collect();
+        let asked = query.get(key).and_then(|name| names.iter().position(|other| other == name));
+        let next = asked.map_or(0, |place| (place + 1) % names.len().max(1));
+        let mut query = query.clone();
+        if let Some(name) = names.get(next) {
+            query.insert(key.to_owned(), (*name).to_owned());
+        }
+        query
     }
 
     /// Answers a REST question about liquidations of the past.
@@ -213,7 +265,8 @@ impl Exchange {
         let (venue, unlisted) = (self.venue, &self.unlisted);
         let here =
             |l: &Listing| l.venue == venue && (unlisted.is_empty() || !unlisted.contains(l.base().name));
-        let trades: Vec<&Trade> = step.trades.iter().filter(|trade| here(trade.listing)).collect();
+        let mut trades: Vec<&Trade> = step.all_trades().filter(|trade| here(trade.listing)).collect();
+        trades.sort_by_key(|trade| trade.at_ms);
         let happened: Vec<_> = step.liquidations.iter().filter(|o| here(o.listing)).cloned().collect();
         self.counts.trades += u64::try_from(trades.len()).unwrap_or_default();
         for order in &happened {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cascade_domain::Venue;
 
+use crate::broken::PollFault;
 use crate::connection::Connection;
 use crate::server::Floor;
 use crate::wire::Frame;
@@ -182,6 +183,14 @@ impl Faults {
     /// Answers every REST request with this HTTP status, and with these seconds of `Retry-After`, while there is one.
     pub fn answer_rest(&self, venue: Venue, answer: Option<(u16, Option<u32>)>) {
         self.floor.exchange(venue).broken.answers_rest = answer;
+    }
+
+    /// Answers every REST question about open interest so, while there is such a fault. Binance and OKX alone have such an
+    /// endpoint; other REST requests are answered as ever.
+    pub fn break_polls(&self, venue: Venue, fault: Option<PollFault>) {
+        let mut exchange = self.floor.exchange(venue);
+        exchange.broken.polls = fault;
+        exchange.broken.first_answers.clear();
     }
 
     /// Answers every new connection with HTTP 503 while it is on: [`Faults::answer_connect`] in short.

@@ -11,6 +11,7 @@ mod connection;
 mod exchange;
 mod faults;
 mod hyperliquid;
+mod interest;
 mod limit;
 mod listing;
 mod numeral;
@@ -41,15 +42,16 @@ use cascade_pace::Clock;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+pub use broken::PollFault;
 pub use faults::Faults;
-pub use plan::{ExpectedFeed, FaultKind, PlannedFault};
+pub use plan::{ExpectedFeed, ExpectedInterest, FaultKind, PlannedFault};
 pub use scenario::{Expected, Scenario, ScenarioError};
 pub use schedule::Schedule;
 pub use truth::{Shown, Sides, Tally, Truth};
 pub use volley::Volley;
 
 use server::Floor;
-use world::{STEP_MS, World, duration_ms, milliseconds};
+use world::{STEP_MS, Step, World, duration_ms, milliseconds};
 
 /// Why the simulator can't go on.
 #[derive(Debug, thiserror::Error)]
@@ -97,7 +99,7 @@ impl Simulator {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(SimulatorError::Bind)?;
         let addr = listener.local_addr().map_err(SimulatorError::Bind)?;
         let floor = Arc::new(Floor::new(scenario.catalogue(), clock));
-        Ok(Self {
+        let simulator = Self {
             scenario,
             seed,
             addr,
@@ -105,7 +107,11 @@ impl Simulator {
             floor,
             started: watch::channel(None).0,
             truth: Mutex::default(),
-        })
+        };
+        // Whoever asks at once is answered too.
+        let (quiet, now) = (World::quiet(&simulator.scenario, seed), simulator.floor.clock.now());
+        simulator.tell(&quiet, &Step::default(), now);
+        Ok(simulator)
     }
 
     /// Where it listens.
@@ -235,8 +241,9 @@ impl Simulator {
         for fault in self.scenario.faults() {
             let on = at_ms == milliseconds(fault.from_s);
             if on || at_ms == milliseconds(fault.until_s) {
-                match fault.kind {
-                    FaultKind::Mute => self.faults().mute(fault.venue, on),
+                match fault.kind.of_polls() {
+                    Some(polls) => self.faults().break_polls(fault.venue, on.then_some(polls)),
+                    None => self.faults().mute(fault.venue, on),
                 }
             }
         }
@@ -253,7 +260,7 @@ impl Simulator {
         }
     }
 
-    fn tell(&self, world: &World, step: &world::Step, origin: EventTime) {
+    fn tell(&self, world: &World, step: &Step, origin: EventTime) {
         let mut truth = self.truth_now();
         for venue in Venue::ALL {
             self.floor.exchange(venue).step((world, step), origin, &mut truth);

@@ -89,6 +89,11 @@ impl Listing {
         matches!(self.unit, Unit::Dollars(_))
     }
 
+    /// Whether its venue tells no coins of what is open of it, but contracts of so many dollars: Binance COIN-M.
+    pub(crate) fn is_counted_in_dollars(&self) -> bool {
+        self.venue == Venue::Binance && self.is_inverse()
+    }
+
     /// Price of what the contract quotes, from the price of a coin; rounded to the contract's step.
     pub(crate) fn price(&self, coin: f64) -> f64 {
         let quoted = if self.unit == Unit::Thousand { coin * 1000.0 } else { coin };
@@ -108,6 +113,16 @@ impl Listing {
     pub(crate) fn size(&self, usd: f64, price: f64) -> f64 {
         let one = self.usd(1.0, price);
         rounded(usd / one, self.size_decimals).max(step_of(self.size_decimals))
+    }
+
+    /// The coins of the base that a size is, at a quoted price.
+    pub(crate) fn coins(&self, size: f64, price: f64) -> f64 {
+        match self.unit {
+            Unit::Coin => size,
+            Unit::Thousand => size * 1000.0,
+            Unit::Coins(each) => size * each,
+            Unit::Dollars(dollars) => size * dollars / price,
+        }
     }
 
     /// The size that so many coins of the base are, at this price of a coin.
@@ -246,6 +261,8 @@ mod tests {
         assert_eq!(of(Binance, "ETHUSD_PERP").usd(50.0, 2_650.0), 500.0, "contracts of 10 USD");
         assert_eq!(of(Bybit, "BTCUSD").size(5_000.0, 82_400.0), 5_000.0, "dollars");
         assert_eq!(of(Hyperliquid, "kPEPE").price(0.000_006_2), 0.0062, "the price of a thousand");
+        assert_eq!(of(Okx, "BTC-USDT-SWAP").coins(100.0, 82_400.0), 1.0, "coins of contracts");
+        assert_eq!(of(Okx, "BTC-USD-SWAP").coins(824.0, 82_400.0), 1.0, "coins of contracts of 100 USD");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::listing::{Listing, Unit};
 use crate::numeral::{fixed, step, trimmed};
-use crate::wire::{Frame, Moment, Outbox, Request, Session, Wire};
+use crate::wire::{Answer, Frame, InterestAsk, Moment, Outbox, Request, Session, Wire};
 
 mod record;
 
@@ -24,6 +24,8 @@ const FUNDING_MS: i64 = 8 * 3_600_000;
 pub(crate) struct Okx {
     /// By topic: the last frame of the channels that begin with one.
     last: BTreeMap<String, String>,
+    /// By contract: the row of open interest that its channel told last.
+    interest: BTreeMap<&'static str, String>,
     trades: u64,
     record: Record,
 }
@@ -96,7 +98,9 @@ impl Wire for Okx {
                 self.keep(out, topic("index-tickers", &index), index_ticker(listing, moment));
             }
             if moment.every(3000) || !self.last.contains_key(&topic("open-interest", id)) {
-                self.keep(out, topic("open-interest", id), open_interest(listing, moment));
+                let row = open_interest(listing, moment);
+                self.keep(out, topic("open-interest", id), open_interest_frame(id, &row));
+                self.interest.insert(id, row);
             }
             if moment.every(30_000) || !self.last.contains_key(&topic("funding-rate", id)) {
                 self.keep(out, topic("funding-rate", id), funding_rate(listing, moment));
@@ -107,9 +111,38 @@ impl Wire for Okx {
     fn recall(&self, query: &BTreeMap<String, String>, listings: &[&'static Listing]) -> Option<Value> {
         Some(self.record.answer(query, listings))
     }
+
+    fn open_interest(&self, ask: &InterestAsk<'_>) -> Option<Answer> {
+        Some(self.interest_answer(ask))
+    }
 }
 
 impl Okx {
+    /// `GET /api/v5/public/open-interest`: what the channel told last, of all contracts or of those asked for.
+    fn interest_answer(&self, ask: &InterestAsk<'_>) -> Answer {
+        let of = |key: &str| ask.query.get(key).map(String::as_str).filter(|value| !value.is_empty());
+        let answer = |code: &str, msg: &str, rows: &str| {
+            (200, format!(r#"{{"code":"{code}","data":[{rows}],"msg":"{msg}"}}"#))
+        };
+        match of("instType") {
+            Some("SWAP") => {}
+            Some("FUTURES" | "OPTION") => return answer("0", "", ""),
+            Some(_) => return answer("51000", "Parameter instType error", ""),
+            None => return answer("50014", "Parameter instType can not be empty.", ""),
+        }
+        let family = of("instFamily").or_else(|| of("uly"));
+        let asked = |l: &&&Listing| {
+            of("instId").is_none_or(|id| l.instrument == id)
+                && family.is_none_or(|family| index_name(l) == family)
+        };
+        let found = ask.listings.iter().filter(asked).filter_map(|l| self.interest.get(l.instrument));
+        let rows: Vec<&str> = found.map(String::as_str).collect();
+        if rows.is_empty() && of("instId").is_some() {
+            return answer("51001", "Instrument ID doesn't exist.", "");
+        }
+        answer("0", "", &rows.join(","))
+    }
+
     fn keep(&mut self, out: &mut Outbox<'_>, topic: String, frame: String) {
         out.push(&topic, || frame.clone());
         self.last.insert(topic, frame);
@@ -197,14 +230,19 @@ fn index_ticker(listing: &Listing, moment: &Moment<'_>) -> String {
     )
 }
 
+/// What is open of a contract, as the channel and the REST answer tell it alike.
 fn open_interest(listing: &Listing, moment: &Moment<'_>) -> String {
     let (id, now, coin) = (listing.instrument, moment.now(), moment.world.coin(listing));
     let coins = moment.world.open_interest(listing);
     let contracts = trimmed(listing.size_of_coins(coins, coin), 2);
     let (coins, usd) = (trimmed(coins, 4), trimmed(coins * coin, 4));
     format!(
-        r#"{{"arg":{{"channel":"open-interest","instId":"{id}"}},"data":[{{"instId":"{id}","instType":"SWAP","oi":"{contracts}","oiCcy":"{coins}","oiUsd":"{usd}","ts":"{now}"}}]}}"#
+        r#"{{"instId":"{id}","instType":"SWAP","oi":"{contracts}","oiCcy":"{coins}","oiUsd":"{usd}","ts":"{now}"}}"#
     )
+}
+
+fn open_interest_frame(id: &str, row: &str) -> String {
+    format!(r#"{{"arg":{{"channel":"open-interest","instId":"{id}"}},"data":[{row}]}}"#)
 }
 
 fn funding_rate(listing: &Listing, moment: &Moment<'_>) -> String {

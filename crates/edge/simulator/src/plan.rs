@@ -3,17 +3,45 @@
 
 use std::collections::BTreeMap;
 
-use cascade_domain::{FeedStatus, Venue};
-use serde::Deserialize;
+use cascade_domain::{FeedStatus, Swing, Symbol, Venue};
+use serde::{Deserialize, Deserializer};
 
+use crate::broken::PollFault;
 use crate::synthetic;
 
 /// What breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
     /// The venue stays connected and sends nothing; what happens meanwhile is lost.
     Mute,
+    /// REST questions about open interest are answered with 429, and with 30 s of `Retry-After`.
+    PollLimited,
+    /// They are answered with 418, and with 120 s of `Retry-After`.
+    PollBanned,
+    /// They are answered with 500.
+    PollFailing,
+    /// Half of the answer's body comes.
+    PollTruncated,
+    /// What was answered first is answered again and again.
+    PollStale,
+    /// Another contract's answer comes.
+    PollSwapped,
+}
+
+impl FaultKind {
+    /// How the venue answers who asks for open interest; none where that is not what breaks.
+    pub(crate) const fn of_polls(self) -> Option<PollFault> {
+        match self {
+            Self::Mute => None,
+            Self::PollLimited => Some(PollFault::Status(429, Some(30))),
+            Self::PollBanned => Some(PollFault::Status(418, Some(120))),
+            Self::PollFailing => Some(PollFault::Status(500, None)),
+            Self::PollTruncated => Some(PollFault::Truncated),
+            Self::PollStale => Some(PollFault::Stale),
+            Self::PollSwapped => Some(PollFault::Swapped),
+        }
+    }
 }
 
 /// A venue that is broken for a while.
@@ -38,6 +66,49 @@ pub struct ExpectedFeed {
     pub venue: Venue,
     /// The state that must be told.
     pub status: FeedStatus,
+}
+
+/// What a detector of open interest with default settings is expected to say of one market over the whole scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedInterest {
+    /// The market.
+    pub symbol: Symbol,
+    /// Which way it is told to have gone: `explosion`, `collapse`, or `none` where nothing may be told.
+    #[serde(deserialize_with = "swing_or_none")]
+    pub direction: Option<Swing>,
+    /// Whether that must also be told as over before the scenario ends.
+    #[serde(default)]
+    pub resolved: bool,
+}
+
+fn swing_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Swing>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Word {
+        Explosion,
+        Collapse,
+        None,
+    }
+    Ok(match Word::deserialize(deserializer)? {
+        Word::Explosion => Some(Swing::Explosion),
+        Word::Collapse => Some(Swing::Collapse),
+        Word::None => None,
+    })
+}
+
+impl ExpectedInterest {
+    /// What makes no sense about it, beside how open interest is to move in each phase, per cent.
+    pub(crate) fn nonsense(&self, mut moves: impl Iterator<Item = f64>) -> Option<String> {
+        let symbol = self.symbol;
+        match self.direction {
+            None => self.resolved.then(|| format!("nothing is expected of {symbol} that could be resolved")),
+            Some(Swing::Explosion) => (!moves.any(|per_cent| per_cent > 0.0))
+                .then(|| format!("an explosion of {symbol} is expected, but its open interest never rises")),
+            Some(Swing::Collapse) => (!moves.any(|per_cent| per_cent < 0.0))
+                .then(|| format!("a collapse of {symbol} is expected, but its open interest never falls")),
+        }
+    }
 }
 
 /// Many generated markets that all do the same: each order and each trade comes by itself (Poisson).
@@ -67,6 +138,9 @@ pub(crate) struct Swarm {
 impl PlannedFault {
     pub(crate) fn nonsense(&self, duration_s: u64) -> Option<String> {
         let (venue, from, until) = (self.venue, self.from_s, self.until_s);
+        if self.kind.of_polls().is_some() && !matches!(venue, Venue::Binance | Venue::Okx) {
+            return Some(format!("nobody asks {venue} for open interest, so that no answer can break"));
+        }
         if from >= until {
             return Some(format!("the fault of {venue} from {from} s is over at {until} s"));
         }

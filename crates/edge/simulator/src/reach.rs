@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use cascade_domain::{Level, Side, Venue};
 
 use crate::listing::listed;
+use crate::plan::FaultKind;
 use crate::sampling::Sampler;
 use crate::scenario::Scenario;
 use crate::world::{Liquidation, STEP_MS, World, duration_ms, milliseconds};
@@ -45,7 +46,9 @@ fn watch_all(scenario: &Scenario, seed: u64) -> BTreeMap<&'static str, Seen> {
             let happened: Vec<_> = here.cloned().collect();
             let muted = scenario.faults().iter().any(|fault| {
                 let silence = milliseconds(fault.from_s)..milliseconds(fault.until_s);
-                fault.venue == *venue && silence.contains(&(step.end_ms - STEP_MS))
+                fault.kind == FaultKind::Mute
+                    && fault.venue == *venue
+                    && silence.contains(&(step.end_ms - STEP_MS))
             });
             for publication in sampler.step(&happened, step.end_ms) {
                 if muted {
@@ -194,4 +197,17 @@ fn the_cascade_has_the_shape_of_a_real_one() {
     assert!((180..400).contains(&at_peak), "{at_peak} orders in a second of the peak");
     let millions = orders.iter().filter(|o| o.usd >= 1e6).count();
     assert!((3..200).contains(&millions), "{millions} orders of a million or more");
+}
+
+#[test]
+fn open_interest_on_the_move_is_no_cascade() {
+    for seed in 0..3 {
+        for (base, seen) in watch("oi-explosion", seed) {
+            let most = (1..=2880).map(|second| seen.level(base, second)).max();
+            assert_eq!(most, Some(Level::None), "seed {seed}: {base}");
+            // Far from what calls a long move an alert.
+            let moves = seen.marks.windows(901).map(|w| (w[900] / w[0] - 1.0).abs());
+            assert!(moves.fold(0.0, f64::max) < 0.027, "seed {seed}: {base}");
+        }
+    }
 }

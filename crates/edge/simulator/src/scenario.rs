@@ -4,11 +4,11 @@
 
 use std::collections::BTreeSet;
 
-use cascade_domain::{Level, Symbol};
+use cascade_domain::{Level, Symbol, Venue};
 use serde::Deserialize;
 
 use crate::listing::{BASES, Catalogue};
-use crate::plan::{ExpectedFeed, PlannedFault, Swarm};
+use crate::plan::{ExpectedFeed, ExpectedInterest, FaultKind, PlannedFault, Swarm};
 
 /// Why a text is not a scenario.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +66,8 @@ pub(crate) struct Phase {
     /// How far open interest moves over the phase, per cent.
     #[serde(default)]
     pub(crate) open_interest_pct: f64,
+    /// The venues on which open interest moves; all where it is absent.
+    pub(crate) open_interest_venues: Option<Vec<Venue>>,
     /// Ordinary trades against those of a quiet day.
     #[serde(default = "one")]
     pub(crate) trade_rate: f64,
@@ -88,6 +90,8 @@ pub(crate) struct Course {
     pub(crate) price: f64,
     /// Funding per 8 hours, a fraction.
     pub(crate) funding_8h: f64,
+    /// Open interest of all venues at second 0, US dollars; the base's own where it is absent.
+    pub(crate) open_interest_usd: Option<f64>,
     /// The stretches, in order.
     #[serde(rename = "phase")]
     pub(crate) phases: Vec<Phase>,
@@ -103,6 +107,8 @@ pub struct Scenario {
     courses: Vec<Course>,
     #[serde(default)]
     expected: Vec<Expected>,
+    #[serde(default)]
+    expected_interest: Vec<ExpectedInterest>,
     #[serde(default, rename = "fault")]
     faults: Vec<PlannedFault>,
     #[serde(default, rename = "expected_feed")]
@@ -118,7 +124,7 @@ const MOST_ORDERS: u32 = 1_000_000;
 
 impl Scenario {
     /// The names of the scenarios that are built in.
-    pub const NAMES: &[&str] = &["cascade", "busy-day", "dead-feed", "storm"];
+    pub const NAMES: &[&str] = &["cascade", "busy-day", "dead-feed", "oi-explosion", "storm"];
 
     /// A built-in scenario.
     pub fn named(name: &str) -> Option<Self> {
@@ -126,6 +132,7 @@ impl Scenario {
             "cascade" => include_str!("../scenarios/cascade.toml"),
             "busy-day" => include_str!("../scenarios/busy-day.toml"),
             "dead-feed" => include_str!("../scenarios/dead-feed.toml"),
+            "oi-explosion" => include_str!("../scenarios/oi-explosion.toml"),
             "storm" => include_str!("../scenarios/storm.toml"),
             _ => return None,
         };
@@ -157,6 +164,11 @@ impl Scenario {
     /// What a detector with default settings is expected to say.
     pub fn expected(&self) -> &[Expected] {
         &self.expected
+    }
+
+    /// What a detector of open interest with default settings is expected to say.
+    pub fn expected_interest(&self) -> &[ExpectedInterest] {
+        &self.expected_interest
     }
 
     /// The venues' feeds that a detector with default settings is expected to miss, and to have back before the end.
@@ -203,11 +215,29 @@ impl Scenario {
         let expected = || self.expected.iter().find_map(|expected| self.nonsense_expected(expected, &seen));
         let faults = || self.faults.iter().find_map(|fault| fault.nonsense(self.duration_s));
         let swarm = || self.swarm.as_ref()?.nonsense(self.duration_s).map(|why| format!("swarm: {why}"));
-        expected().or_else(faults).or_else(|| self.nonsense_feeds()).or_else(swarm)
+        let feeds = || self.nonsense_feeds();
+        expected().or_else(|| self.nonsense_interest()).or_else(faults).or_else(feeds).or_else(swarm)
+    }
+
+    fn nonsense_interest(&self) -> Option<String> {
+        let mut seen = BTreeSet::new();
+        self.expected_interest.iter().find_map(|expected| {
+            let symbol = expected.symbol;
+            if !seen.insert(symbol) {
+                return Some(format!("open interest of {symbol} is expected to do two things"));
+            }
+            let Some(course) = self.courses.iter().find(|course| course.symbol == symbol) else {
+                return Some(format!(
+                    "open interest of {symbol} is expected to do something, but has no course"
+                ));
+            };
+            expected.nonsense(course.phases.iter().map(|phase| phase.open_interest_pct))
+        })
     }
 
     fn nonsense_feeds(&self) -> Option<String> {
-        let broken: BTreeSet<_> = self.faults.iter().map(|fault| fault.venue).collect();
+        let mute = self.faults.iter().filter(|fault| fault.kind == FaultKind::Mute);
+        let broken: BTreeSet<_> = mute.map(|fault| fault.venue).collect();
         let sound = self.expected_feeds.iter().find(|feed| !broken.contains(&feed.venue))?;
         Some(format!(
             "the feed of {} is expected to be {}, but nothing breaks it",
@@ -225,6 +255,9 @@ impl Scenario {
         }
         if !(-0.1..=0.1).contains(&course.funding_8h) {
             return Some(format!("funding_8h is {}, not between -0.1 and 0.1", course.funding_8h));
+        }
+        if let Some(usd) = course.open_interest_usd.filter(|usd| !(1e6..=1e12).contains(usd)) {
+            return Some(format!("open_interest_usd is {usd}, not 1e6 to 1e12"));
         }
         let mut begins = 0;
         for phase in &course.phases {
@@ -267,6 +300,12 @@ impl Phase {
         if self.orders > MOST_ORDERS {
             return Some(format!("orders is {}, more than {MOST_ORDERS}", self.orders));
         }
+        if let Some(venues) = &self.open_interest_venues {
+            let each: BTreeSet<_> = venues.iter().collect();
+            if venues.is_empty() || each.len() < venues.len() {
+                return Some("open_interest_venues names no venue, or one twice".to_owned());
+            }
+        }
         let (key, value, low, high) =
             checks.into_iter().find(|(_, v, low, high)| !within(*v, *low, *high))?;
         Some(format!("{key} is {value}, not {low} to {high}"))
@@ -274,61 +313,4 @@ impl Phase {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_name_is_a_scenario_that_bears_it() {
-        for name in Scenario::NAMES {
-            assert_eq!(Scenario::named(name).unwrap().name(), *name);
-        }
-        assert!(Scenario::named("nothing-like-it").is_none());
-    }
-
-    #[test]
-    fn nonsense_is_refused_with_its_reason() {
-        let good = include_str!("../scenarios/busy-day.toml");
-        let refused = |from: &str, to: &str| {
-            assert!(good.contains(from), "{from}");
-            Scenario::parse(&good.replacen(from, to, 1)).unwrap_err().to_string()
-        };
-        for (from, to, reason) in [
-            ("duration_s = 3600", "duration_s = 0", "duration_s is 0"),
-            ("until_s = 3600", "until_s = 3599", "its phases end at 3599 s"),
-            ("long_share = 0.5", "long_share = 1.5", "long_share is 1.5, not 0 to 1"),
-            ("median_usd = 3000", "median_usd = nan", "median_usd is NaN"),
-            ("symbol = \"BTCUSDT\"", "symbol = \"NOPEUSDT\"", "no simulated venue lists it"),
-            ("name = ", "nom = ", "unknown field `nom`"),
-            ("below = \"ALERT\"", "onset_s = 1", "neither at_least nor below"),
-        ] {
-            let told = refused(from, to);
-            assert!(told.contains(reason), "{told} lacks {reason}");
-        }
-    }
-
-    #[test]
-    fn a_fault_a_feed_or_a_swarm_that_makes_no_sense_is_refused_with_its_reason() {
-        let with = |tail: &str| {
-            let good = include_str!("../scenarios/busy-day.toml");
-            Scenario::parse(&format!("{good}\n{tail}")).map(|_| ()).map_err(|error| error.to_string())
-        };
-        let fault = |times: &str| format!("[[fault]]\nvenue = \"okx\"\nkind = \"mute\"\n{times}\n");
-        assert_eq!(with(&fault("from_s = 1\nuntil_s = 2")), Ok(()));
-        let swarm = "[swarm]\nbases = 300\nfrom_s = 5\nuntil_s = 600\norders_per_s = { bybit = 5 }\ntrades_per_s = {}\nquiet_share = 0\nmedian_usd = 100\nsigma = 0.8\nlong_share = 0.5\n";
-        assert_eq!(with(swarm), Ok(()));
-        let feed = "[[expected_feed]]\nvenue = \"okx\"\nstatus = \"dead\"\n";
-        for (tail, reason) in [
-            (fault("from_s = 2\nuntil_s = 2"), "from 2 s is over at 2 s"),
-            (fault("from_s = 2\nuntil_s = 3601"), "after the end"),
-            (fault("from_s = 1\nuntil_s = 2").replace("mute", "burn"), "unknown variant `burn`"),
-            (feed.to_owned(), "nothing breaks it"),
-            (swarm.replace("300", "501"), "bases is 501, not 1 to 500"),
-            (swarm.replace("bybit = 5", "bybit = nan"), "a rate of NaN"),
-            (swarm.replace("until_s = 600", "until_s = 5"), "no time of it"),
-            (swarm.replace("sigma = 0.8", "sigma = 9"), "sigma is 9, not 0 to 4"),
-        ] {
-            let told = with(&tail).unwrap_err();
-            assert!(told.contains(reason), "{told} lacks {reason}");
-        }
-    }
-}
+mod tests;

@@ -193,6 +193,19 @@ impl Outbox<'_> {
     }
 }
 
+/// A REST question about open interest.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InterestAsk<'a> {
+    /// Asked of Binance's coin-margined side.
+    pub(crate) coin_margined: bool,
+    pub(crate) query: &'a BTreeMap<String, String>,
+    /// What the venue lists.
+    pub(crate) listings: &'a [&'static Listing],
+}
+
+/// An HTTP status and a body of JSON.
+pub(crate) type Answer = (u16, String);
+
 /// A venue's wire format: what it answers and what it tells.
 pub(crate) trait Wire: std::fmt::Debug + Send {
     /// Answers a text of a client; subscriptions change `session.topics`.
@@ -203,6 +216,11 @@ pub(crate) trait Wire: std::fmt::Debug + Send {
 
     /// Answers a REST question about liquidations of the past; none where the venue has no such endpoint.
     fn recall(&self, _query: &BTreeMap<String, String>, _listings: &[&'static Listing]) -> Option<Value> {
+        None
+    }
+
+    /// Answers a REST question about open interest; none where the venue has no such endpoint.
+    fn open_interest(&self, _ask: &InterestAsk<'_>) -> Option<Answer> {
         None
     }
 }

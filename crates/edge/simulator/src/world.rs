@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use cascade_domain::{Side, Symbol, Taker, Venue};
 
+use crate::interest::{Interest, Pull, Quote};
 use crate::listing::{BASES, Base, Listing, share};
 use crate::numeral::floating;
 use crate::plan::Swarm;
@@ -82,6 +83,15 @@ pub(crate) struct Step {
     pub(crate) trades: Vec<Trade>,
     /// In order of time. Each is among the trades too, but for those that a vault took over.
     pub(crate) liquidations: Vec<Liquidation>,
+    /// The trades by which positions are opened and closed as the scenario wants: beside `trades`, by contract.
+    pub(crate) carriers: Vec<Trade>,
+}
+
+impl Step {
+    /// Every trade on the book, those that carry open interest too.
+    pub(crate) fn all_trades(&self) -> impl Iterator<Item = &Trade> {
+        self.trades.iter().chain(&self.carriers)
+    }
 }
 
 /// A forced order that is to come.
@@ -102,8 +112,6 @@ struct Market {
     trend: f64,
     /// Deviation from the trend, a fraction; returns to zero by itself.
     noise: f64,
-    /// Open interest of all venues, coins.
-    open_interest: f64,
     /// Per 8 hours, a fraction.
     funding: f64,
     /// The stretches to come, the current one first, with the millisecond at which each began.
@@ -121,6 +129,7 @@ pub(crate) struct World {
     begun: bool,
     /// What the generated markets do.
     swarm: Option<Swarm>,
+    interest: Interest,
     prices: Dice,
     traffic: Dice,
     crowd: Dice,
@@ -160,19 +169,27 @@ impl World {
             Market {
                 trend: price,
                 noise: 0.0,
-                open_interest: base.open_interest_usd / price,
                 funding: course.map_or(0.0001, |course| course.funding_8h),
                 phases: VecDeque::new(),
             }
         };
-        let swarm = scenario.swarm().cloned();
+        let markets: Vec<Market> = catalogue.bases().map(market).collect();
+        let held = |base: &Base| course_of(scenario, base.name).and_then(|course| course.open_interest_usd);
+        let holds: Vec<(f64, f64)> = catalogue
+            .bases()
+            .zip(&markets)
+            .map(|(base, market)| (held(base).unwrap_or(base.open_interest_usd), market.trend))
+            .collect();
+        let listings: Vec<&'static Listing> = catalogue.listings().collect();
+        let holds = |base: usize| holds.get(base).copied().unwrap_or((0.0, 1.0));
         Self {
             elapsed_ms: 0,
-            listings: catalogue.listings().collect(),
-            markets: catalogue.bases().map(market).collect(),
+            interest: Interest::new(&listings, holds, Dice::of(seed, 5)),
+            listings,
+            markets,
             schedule: VecDeque::new(),
             begun: false,
-            swarm,
+            swarm: scenario.swarm().cloned(),
             prices: Dice::of(seed, 2),
             traffic: Dice::of(seed, 3),
             crowd: Dice::of(seed, 4),
@@ -198,8 +215,10 @@ impl World {
             serial: order.victim ^ 0x5a5a,
         }));
         trades.sort_by_key(|trade| trade.at_ms);
+        let quotes: Vec<Quote<'_>> = self.markets.iter().map(Market::quote).collect();
+        let carriers = self.interest.step(self.elapsed_ms, &quotes, &liquidations);
         self.elapsed_ms = end_ms;
-        Step { end_ms, trades, liquidations }
+        Step { end_ms, trades, liquidations, carriers }
     }
 
     /// US dollars a coin of the listing's base.
@@ -225,7 +244,7 @@ impl World {
 
     /// One side's open interest of the contract, coins.
     pub(crate) fn open_interest(&self, listing: &Listing) -> f64 {
-        self.markets[listing.base].open_interest * share(listing.venue) * listing.weight
+        self.interest.of(listing, self.coin(listing))
     }
 
     fn forced(&mut self, end_ms: i64) -> Vec<Liquidation> {
@@ -327,11 +346,25 @@ impl Market {
         }
         self.noise = self.noise * 0.97 + dice.normal() * 0.000_03;
         if let Some((began, phase)) = self.phases.front() {
-            let part = floating(STEP_MS) / floating(ends(phase) - began);
-            self.trend *= (1.0 + phase.drift_pct / 100.0).powf(part);
-            self.open_interest *= (1.0 + phase.open_interest_pct / 100.0).powf(part);
+            self.trend *= part_of(phase.drift_pct, *began, phase);
         }
     }
+
+    /// What its contracts' open interest needs to know of it in this step.
+    fn quote(&self) -> Quote<'_> {
+        let moves = self.phases.front().filter(|(_, phase)| phase.open_interest_pct != 0.0);
+        let pull = moves.map(|(began, phase)| Pull {
+            factor: part_of(phase.open_interest_pct, *began, phase),
+            venues: phase.open_interest_venues.as_deref(),
+            drift: phase.drift_pct,
+        });
+        (self.trend * (1.0 + self.noise), pull)
+    }
+}
+
+/// What a step multiplies by, so that a phase moves by so many per cent.
+fn part_of(per_cent: f64, began: i64, phase: &Phase) -> f64 {
+    (1.0 + per_cent / 100.0).powf(floating(STEP_MS) / floating(ends(phase) - began))
 }
 
 /// The millisecond at which a phase ends.

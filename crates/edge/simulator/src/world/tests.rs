@@ -55,7 +55,11 @@ fn what_a_seed_does_in_the_built_in_scenarios_never_changes() {
         let mut world = World::new(&Scenario::named(name).unwrap(), 7);
         let mut digest = 0xcbf2_9ce4_8422_2325_u64;
         for _ in 0..seconds * 10 {
-            for byte in format!("{:?}", world.step()).bytes() {
+            // What carries open interest has a dice of its own, and may change without these.
+            let Step { end_ms, trades, liquidations, .. } = world.step();
+            let text =
+                format!("Step {{ end_ms: {end_ms:?}, trades: {trades:?}, liquidations: {liquidations:?} }}");
+            for byte in text.bytes() {
                 digest = (digest ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
             }
         }

@@ -17,6 +17,9 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
+/// Between two questions of who asks again and again, on the wall.
+const PAUSE: Duration = Duration::from_millis(5);
+
 /// How long anything may take on the wall.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -100,6 +103,11 @@ impl Client {
         self.socket.send(Message::text(text.into())).await.unwrap();
     }
 
+    /// Sends a ping frame, so that the venue hears something.
+    pub(crate) async fn ping(&mut self) {
+        self.socket.send(Message::Ping(tungstenite::Bytes::new())).await.unwrap();
+    }
+
     /// The next message, or none where the connection is over.
     pub(crate) async fn next(&mut self) -> Option<Message> {
         let next = tokio::time::timeout(DEADLINE, self.socket.next()).await;
@@ -162,6 +170,24 @@ impl Client {
         }
         code
     }
+}
+
+/// Asks again and again until an answer is wanted; that one.
+pub(crate) async fn asked_until(
+    simulator: &Simulator,
+    request: &str,
+    mut wanted: impl FnMut(u16, &Value) -> bool,
+) -> (u16, Value) {
+    let asking = async {
+        loop {
+            let (status, body) = http(simulator, request, "").await;
+            if wanted(status, &body) {
+                return (status, body);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, asking).await.expect("the wanted answer before the deadline")
 }
 
 /// A bare HTTP request; status and body.
