@@ -15,21 +15,24 @@ use crate::span::Pace;
 const HOLE: i64 = i64::MIN;
 /// No grid has more spans.
 const SPANS: usize = 3;
+/// Larger powers of ten are not looked for.
+const MOST_TENS: u32 = 9;
 
 /// Points at whole steps, oldest first.
 #[derive(Clone, Debug)]
 pub(crate) struct Grid {
     pace: &'static Pace,
-    /// Number of the newest point: its time divided by the step.
-    newest: Option<i64>,
+    /// Number of the newest point, or of the one before the first: its time divided by the step.
+    newest: i64,
     points: VecDeque<i64>,
     /// How many of the points of each span are known.
     known: [usize; SPANS],
 }
 
 impl Grid {
-    pub(crate) const fn new(pace: &'static Pace) -> Self {
-        Self { pace, newest: None, points: VecDeque::new(), known: [0; SPANS] }
+    /// A grid whose first point is the next at or after `now`.
+    pub(crate) const fn starting(pace: &'static Pace, now: EventTime) -> Self {
+        Self { pace, newest: last(pace, now), points: VecDeque::new(), known: [0; SPANS] }
     }
 
     /// One more than the longest span has steps, for both its ends, and one for the step that is not yet passed.
@@ -37,14 +40,12 @@ impl Grid {
         self.pace.spans.last().map_or(0, |longest| longest + 2)
     }
 
-    /// The steps whose moment lies before `now` and that have no point yet, oldest first. A grid without points begins
-    /// with the last of them; after a long pause only as many as are held are due.
+    /// The steps whose moment lies before `now` and that have no point yet, oldest first; after a long pause only as many
+    /// as are held are due.
     fn due(&self, now: EventTime) -> RangeInclusive<i64> {
-        let last = now.ms().saturating_sub(1).div_euclid(self.pace.step_ms);
+        let last = last(self.pace, now);
         let reach = i64::try_from(self.capacity()).unwrap_or(i64::MAX);
-        let from =
-            self.newest.map_or(last, |newest| newest.saturating_add(1).max(last.saturating_sub(reach)));
-        from..=last
+        self.newest.saturating_add(1).max(last.saturating_sub(reach))..=last
     }
 
     /// Samples every step whose moment lies before `now`.
@@ -58,10 +59,11 @@ impl Grid {
 
     /// A step that does not follow the newest one starts the grid over.
     fn record(&mut self, step: i64, value: Option<i64>) {
-        if self.newest.is_some_and(|newest| newest.checked_add(1) != Some(step)) {
-            self.clear();
+        if self.newest.checked_add(1) != Some(step) {
+            self.points.clear();
+            self.known = [0; SPANS];
         }
-        self.newest = Some(step);
+        self.newest = step;
         let capacity = self.capacity();
         if self.points.len() == capacity {
             self.points.pop_front();
@@ -76,16 +78,9 @@ impl Grid {
         }
     }
 
-    /// Forgets everything.
-    pub(crate) fn clear(&mut self) {
-        self.newest = None;
-        self.points.clear();
-        self.known = [0; SPANS];
-    }
-
     /// Makes holes of the points after `from`, up to and including `to`.
     pub(crate) fn void(&mut self, from: EventTime, to: EventTime) {
-        let Some(newest) = self.newest else { return };
+        let newest = self.newest;
         let held = i64::try_from(self.points.len()).unwrap_or(i64::MAX);
         let oldest = newest.saturating_sub(held).saturating_add(1);
         let first = from.ms().div_euclid(self.pace.step_ms).saturating_add(1).max(oldest);
@@ -110,7 +105,7 @@ impl Grid {
     pub(crate) fn before(&self, now: EventTime, span: usize) -> Option<i64> {
         let steps = *self.pace.spans.get(span)?;
         let step = now.ms().div_euclid(self.pace.step_ms).checked_sub(i64::try_from(steps).ok()?)?;
-        let back = usize::try_from(self.newest?.checked_sub(step)?).ok()?;
+        let back = usize::try_from(self.newest.checked_sub(step)?).ok()?;
         let place = self.points.len().checked_sub(back.checked_add(1)?)?;
         self.points.get(place).copied().filter(|point| *point != HOLE)
     }
@@ -127,14 +122,19 @@ impl Grid {
         self.points.capacity() * size_of::<i64>()
     }
 
-    /// Writes it down: the newest step, the number of points, then each as its difference from the last known one; holes
-    /// as runs.
+    /// Writes it down: the newest step, the number of points, the power of ten that all of them are whole multiples of,
+    /// then each without it as its difference from the last known one; holes as runs.
     pub(crate) fn pack(&self, to: &mut Writer) {
+        to.signed(self.newest);
         to.count(self.points.len());
-        if self.points.is_empty() {
-            return;
+        let mut known = self.points.iter().filter(|point| **point != HOLE).peekable();
+        let mut tens = if known.peek().is_some() { MOST_TENS } else { 0 };
+        for point in known {
+            while point % ten(tens) != 0 {
+                tens -= 1;
+            }
         }
-        to.signed(self.newest.unwrap_or(0));
+        to.unsigned(u64::from(tens));
         let (mut last, mut holes) = (0, 0);
         for point in &self.points {
             if *point == HOLE {
@@ -142,30 +142,29 @@ impl Grid {
                 continue;
             }
             to.holes(std::mem::take(&mut holes));
-            to.difference(*point, last);
-            last = *point;
+            to.difference(point / ten(tens), last);
+            last = point / ten(tens);
         }
         to.holes(holes);
     }
 
     /// Reads back what [`Grid::pack`] wrote; `None` of anything else.
     pub(crate) fn unpack(pace: &'static Pace, from: &mut Reader) -> Option<Self> {
-        let mut grid = Self::new(pace);
-        let length = from.count(grid.capacity())?;
-        if length == 0 {
-            return Some(grid);
-        }
         let newest = from.signed()?;
         let latest = EventTime::LATEST.ms() / pace.step_ms;
-        grid.newest = Some(newest).filter(|newest| (-1..=latest).contains(newest));
-        grid.newest?;
-        grid.points.reserve_exact(grid.capacity());
+        let mut grid = Self::starting(pace, EventTime::default());
+        grid.newest = Some(newest).filter(|newest| (-1..=latest).contains(newest))?;
+        let length = from.count(grid.capacity())?;
+        let tens = u32::try_from(from.count(MOST_TENS as usize)?).ok()?;
+        if length > 0 {
+            grid.points.reserve_exact(grid.capacity());
+        }
         let mut last = 0;
         while grid.points.len() < length {
             match from.point(last)? {
                 Ok(point) => {
                     last = point;
-                    grid.points.push_back(point);
+                    grid.points.push_back(point.checked_mul(ten(tens))?);
                 }
                 Err(run) => {
                     if run > length - grid.points.len() {
@@ -177,5 +176,69 @@ impl Grid {
         }
         grid.count();
         Some(grid)
+    }
+}
+
+const fn ten(tens: u32) -> i64 {
+    10_i64.pow(tens)
+}
+
+/// The last step whose moment lies before `now`.
+const fn last(pace: &Pace, now: EventTime) -> i64 {
+    now.ms().saturating_sub(1).div_euclid(pace.step_ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::span::FINE;
+
+    fn at(seconds: i64) -> EventTime {
+        EventTime::from_ms(1_790_035_200_000 + seconds * 1_000)
+    }
+
+    fn packed(grid: &Grid) -> Vec<u8> {
+        let mut writer = Writer::default();
+        grid.pack(&mut writer);
+        writer.bytes
+    }
+
+    #[test]
+    fn what_is_packed_is_read_back_at_the_ends_of_the_numbers_too() {
+        let rows: [&[Option<i64>]; 5] = [
+            &[],
+            &[None, None],
+            &[Some(0), Some(i64::MAX), Some(0), None, Some(i64::MAX - 1)],
+            &[Some(3_000_000_000_000), None, None, Some(7_000_000_000_000)],
+            &[None, Some(1), Some(0), None],
+        ];
+        for points in rows {
+            let mut grid = Grid::starting(&FINE, at(0));
+            for (point, seconds) in points.iter().zip((1..).step_by(5)) {
+                grid.advance(at(seconds), |_| *point);
+            }
+            let bytes = packed(&grid);
+            let mut reader = Reader::new(&bytes);
+            let read = Grid::unpack(&FINE, &mut reader).unwrap();
+            assert!(reader.is_empty());
+            assert_eq!((read.newest, &read.points, read.known), (grid.newest, &grid.points, grid.known));
+            for cut in 0..bytes.len() {
+                assert!(Grid::unpack(&FINE, &mut Reader::new(&bytes[..cut])).is_none(), "{points:?} {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_grid_holds_what_its_longest_span_needs_and_no_more() {
+        let mut grid = Grid::starting(&FINE, at(0));
+        for second in 0..3_000 {
+            grid.advance(at(second), |moment| Some(moment.ms()));
+            assert!(grid.points.len() <= 182);
+        }
+        assert_eq!(grid.bytes(), 182 * 8);
+        assert_eq!(grid.before(at(2_999), 2), Some(at(2_995 - 900).ms()));
+        // After a pause of any length only what is held is sampled.
+        grid.advance(at(1_000_000_000), |_| None);
+        assert_eq!((grid.points.len(), grid.known), (182, [0; 3]));
     }
 }

@@ -108,7 +108,7 @@ impl Line {
             waiting: VecDeque::new(),
             doubt: None,
             traded: Traded::default(),
-            track: Track::default(),
+            track: Track::starting(first.heard),
         }
     }
 
@@ -175,7 +175,7 @@ impl Line {
             match self.judge(&sample, is_over, rules) {
                 Verdict::Waits => break,
                 Verdict::Believed => self.believe(&sample),
-                Verdict::Begins => self.begin(&sample),
+                Verdict::Begins => self.begin(&sample, now),
                 Verdict::Suspect => {
                     suspects += 1;
                     self.suspect(&sample, rules);
@@ -251,8 +251,8 @@ impl Line {
         self.doubt = None;
     }
 
-    fn begin(&mut self, sample: &Sample) {
-        self.track.clear();
+    fn begin(&mut self, sample: &Sample, now: EventTime) {
+        self.track = Track::starting(now);
         let unit = Unit::of(sample.micros);
         if unit != self.unit {
             self.traded.clear();

@@ -40,7 +40,7 @@ impl Market {
             now,
             heard: now,
             lines: Vec::new(),
-            price: Price::default(),
+            price: Price::starting(now),
             episode: None,
             suspects: 0,
             bars: Bars::default(),

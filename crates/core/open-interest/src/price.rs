@@ -18,7 +18,7 @@ pub(crate) struct Rate {
 }
 
 /// Marks and funding of one symbol.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Price {
     marks: Board,
     rates: Board<Rate>,
@@ -27,6 +27,11 @@ pub(crate) struct Price {
 }
 
 impl Price {
+    /// A price that is sampled from now on.
+    pub(crate) fn starting(now: EventTime) -> Self {
+        Self { marks: Board::default(), rates: Board::default(), track: Track::starting(now) }
+    }
+
     /// Whether a mark price or a funding rate is held.
     pub(crate) fn is_empty(&self) -> bool {
         self.marks.is_empty() && self.rates.is_empty()

@@ -17,13 +17,12 @@ pub(crate) struct Track {
     coarse: Grid,
 }
 
-impl Default for Track {
-    fn default() -> Self {
-        Self { fine: Grid::new(&FINE), coarse: Grid::new(&COARSE) }
-    }
-}
-
 impl Track {
+    /// Grids whose first points are the next at or after `now`.
+    pub(crate) const fn starting(now: EventTime) -> Self {
+        Self { fine: Grid::starting(&FINE, now), coarse: Grid::starting(&COARSE, now) }
+    }
+
     /// Samples every moment before `now` that was not sampled yet. `value` is what is known at a moment.
     #[inline]
     pub(crate) fn advance(&mut self, now: EventTime, value: impl Fn(EventTime) -> Option<i64>) {
@@ -52,12 +51,6 @@ impl Track {
     pub(crate) fn void(&mut self, from: EventTime, to: EventTime) {
         self.fine.void(from, to);
         self.coarse.void(from, to);
-    }
-
-    /// Forgets everything.
-    pub(crate) fn clear(&mut self) {
-        self.fine.clear();
-        self.coarse.clear();
     }
 
     /// Bytes that its points take.

@@ -15,7 +15,7 @@ const HELD: i64 = 180;
 const SLOTS: usize = 180;
 const SECOND_MS: i64 = 1_000;
 /// A bar further ahead of what is known is of no clock that can be believed.
-const AHEAD_MS: i64 = 60_000;
+const AHEAD_MS: i64 = 5_000;
 
 /// Coins traded by second.
 #[derive(Clone, Debug, Default)]
@@ -81,11 +81,11 @@ impl Traded {
         self.ring.as_ref().is_some_and(|ring| ring.last_end >= end)
     }
 
-    /// Units traded in the seconds that `start` and `end` lie in and between them, as far as they are held.
+    /// Units traded in the seconds that begin before `end` and end after `start`, as far as they are held.
     pub(crate) fn sum(&self, start: EventTime, end: EventTime) -> u64 {
         let Some(ring) = &self.ring else { return 0 };
         let first = second(start).max(ring.newest.saturating_sub(HELD - 1));
-        let last = second(end).min(ring.newest);
+        let last = second(end.plus_ms(-1)).min(ring.newest);
         (first..=last).fold(0, |sum: u64, second| sum.saturating_add(ring.seconds[slot(second)]))
     }
 
