@@ -22,8 +22,9 @@ const START: i64 = 1_790_000_040_000;
 /// A day, and how much of its end is told every five seconds; before, once a minute.
 const DAY_S: i64 = 86_400;
 const FINE_S: i64 = 1_800;
-/// How far the program may be behind what is written, seconds of event time.
-const AHEAD_S: i64 = 3_600;
+/// How far the program may be behind what is written, steps: what it reads at once is memory, too, and as it goes in
+/// practice that is little.
+const AHEAD: usize = 20;
 /// How long it may take for that.
 const PATIENCE: Duration = Duration::from_mins(10);
 const BOUNDS: StreamBounds = StreamBounds { max_age_s: 600, max_len: 100_000, for_snapshots_s: 600 };
@@ -58,10 +59,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut samples = 0_usize;
     let fine_from = DAY_S - FINE_S;
     let steps = (0..fine_from).step_by(60).chain((fine_from..=DAY_S).step_by(5));
-    for second in steps {
+    for (step, second) in steps.enumerate() {
         samples += write(&bus, &markets, second).await?;
-        if second % AHEAD_S == 0 {
+        if step % AHEAD == 0 {
             caught_up(&bus, &observer).await?;
+        }
+        if second % 3_600 == 0 {
             println!("{:>2} h: {}", second / 3600, memory(pid)?);
         }
     }
@@ -72,8 +75,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let keys = EngineKeys::of(shard, "oi");
         snapshots += observer.command::<u64>("STRLEN", &[&keys.state]).await?;
     }
-    let shown = markets.first().map(|market| key::open_interest_change(&market.symbol)).unwrap_or_default();
-    println!("snapshots on Redis: {} kB; {shown}: {:?}", snapshots / 1024, observer.reading(&shown).await?);
+    println!(
+        "snapshots on Redis: {} kB; it tells changes over {}",
+        snapshots / 1024,
+        spans(&observer, &markets).await?
+    );
     println!("after: {}", memory(pid)?);
     let peak_kb = figure(pid, "VmHWM")?;
     drop(child);
@@ -190,6 +196,18 @@ async fn caught_up(bus: &Bus, observer: &Observer) -> Result<(), Box<dyn Error>>
         true
     };
     if eventually(PATIENCE, out).await { Ok(()) } else { Err("it does not catch up".into()) }
+}
+
+/// The spans over which the first market's change is known at the end of the day.
+async fn spans(observer: &Observer, markets: &[Market]) -> Result<String, Box<dyn Error>> {
+    let shown = markets.first().map(|market| key::open_interest_change(&market.symbol)).unwrap_or_default();
+    let mut spans = Vec::new();
+    let is_known = eventually(PATIENCE, async || {
+        let Ok(Some(told)) = observer.reading(&shown).await else { return false };
+        spans = told["spans"].as_object().map(|spans| spans.keys().cloned().collect()).unwrap_or_default();
+        told["event_time_ms"] == START + DAY_S * 1000
+    });
+    if is_known.await { Ok(spans.join(", ")) } else { Err("it shows nothing of the end".into()) }
 }
 
 /// What the kernel says of the process's memory.

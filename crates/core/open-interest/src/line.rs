@@ -227,22 +227,20 @@ impl Line {
         if fits { Verdict::Believed } else { Verdict::Begins }
     }
 
-    /// Units by which a sample differs from the last one; of dollars what they differ by, at the price of now: a price
-    /// that moves trades nothing.
+    /// Units by which a sample differs from the last one. Where both tell their dollars too, the lesser of what coins and
+    /// dollars, at the price of now, differ by: a price that moves trades nothing, and leaves the one alone or the other.
     fn change(&self, last: &Last, sample: &Sample) -> u64 {
-        if let (Told::Dollars, Some(before), Some(after)) = (sample.told, last.usd, sample.usd)
-            && after > Usd::ZERO
-        {
-            #[expect(
-                clippy::cast_precision_loss,
-                clippy::cast_possible_truncation,
-                reason = "a cast saturates, and what is compared with it allows for more than it loses"
-            )]
-            let coins = ((after - before).micros().unsigned_abs() as f64 * sample.micros as f64
-                / after.micros() as f64) as i128;
-            return u64::try_from(coins / self.unit.micros(1)).unwrap_or(u64::MAX);
-        }
-        self.unit.count(sample.micros).map_or(u64::MAX, |units| units.abs_diff(last.units))
+        let coins = self.unit.count(sample.micros).map_or(u64::MAX, |units| units.abs_diff(last.units));
+        let dollars = last.usd.zip(sample.usd).filter(|(_, after)| *after > Usd::ZERO);
+        let Some((before, after)) = dollars else { return coins };
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            reason = "a cast saturates, and what is compared with it allows for more than it loses"
+        )]
+        let worth = ((after - before).micros().unsigned_abs() as f64 * sample.micros as f64
+            / after.micros() as f64) as i128;
+        coins.min(u64::try_from(worth / self.unit.micros(1)).unwrap_or(u64::MAX))
     }
 
     fn believe(&mut self, sample: &Sample) {

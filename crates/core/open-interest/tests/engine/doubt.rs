@@ -260,3 +260,28 @@ fn a_price_that_moves_trades_nothing_where_dollars_are_told() {
         assert_eq!(venue.suspect, second >= 121, "{second}: dollars that nobody traded are suspect");
     }
 }
+
+#[test]
+fn a_contract_of_dollars_that_tells_coins_is_not_suspect_when_the_price_moves_and_is_when_its_dollars_do() {
+    let mut stream = Stream::new("BTCUSDT");
+    for second in 0..130 {
+        let dollars = if second < 120 { 100_000_000 } else { 120_000_000 };
+        stream.price = if second < 100 { 100.0 } else { 90.0 };
+        stream.bar(bar((second - 2) * 1_000, Binance, "BTCUSDT", 1.0));
+        if second % 5 == 0 && second > 0 {
+            #[expect(clippy::cast_precision_loss, reason = "a few millions")]
+            let coins = dollars as f64 / stream.price;
+            let told = sample(second * 1_000, Binance, "BTCUSDT", coins);
+            stream.sample(OpenInterest { usd: Some(Usd::from_dollars(dollars)), ..told });
+        }
+        stream.tell_rest();
+        if second < 5 {
+            continue;
+        }
+        let venue = stream.current().venues[&Binance].clone();
+        if second == 115 {
+            assert!((venue.total.coins - 100_000_000.0 / 90.0).abs() < 1e-6, "{venue:?}");
+        }
+        assert_eq!(venue.suspect, second >= 121, "{second}");
+    }
+}
