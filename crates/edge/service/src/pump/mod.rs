@@ -103,6 +103,11 @@ fn wall() -> Instant {
     Instant::now()
 }
 
+/// The name of a health condition of this engine: in one process two pumps may share their health.
+fn condition(name: &str, detector: &impl Detector) -> String {
+    format!("{name}:{}", detector.name())
+}
+
 /// Whether something that is done every `every` is due, and if so, notes that it is done now.
 fn is_due(last: &mut Option<Instant>, every: Duration) -> bool {
     let due = last.is_none_or(|at| at.elapsed() >= every);
@@ -116,7 +121,7 @@ impl<D: Detector> Pump<D> {
     /// A pump that owns nothing yet.
     pub fn new(detector: D, output: Output, context: Context, bus: Bus) -> Self {
         let owner = format!("{} {}", context.instance, detector.label());
-        context.health.set("shards", Err("none taken yet".to_owned()));
+        context.health.set(&condition("shards", &detector), Err("none taken yet".to_owned()));
         let claim = Claim { engine: detector.name().to_owned(), owner, ttl_ms: LEASE_MS };
         Self {
             detector,
@@ -209,7 +214,7 @@ impl<D: Detector> Pump<D> {
             held.is_resumed = false;
             if oldest.is_some_and(|oldest| oldest > held.position) {
                 held.overtaken = true;
-                self.context.metrics.add(Metric::Overtaken, &[], 1);
+                self.context.metrics.add(Metric::Overtaken, &[self.detector.name()], 1);
                 tracing::warn!(%shard, "the stream was trimmed before it was read: findings say `warming`");
             }
         }
@@ -244,20 +249,20 @@ impl<D: Detector> Pump<D> {
         let Some(held) = self.shards.get_mut(&shard) else { return 0 };
         let already_told = entry.id <= held.cursor;
         let known = held.said.len();
-        let at = Latency::now();
+        let (at, engine) = (Latency::now(), self.detector.name());
         if !already_told {
             self.context.metrics.latency().taken(at, entry.id.ms, events.len() as u64);
         }
         for event in events {
             match event {
                 Ok(event) => {
-                    self.context.metrics.add(Metric::EngineEvents, &[event.kind()], 1);
+                    self.context.metrics.add(Metric::EngineEvents, &[engine, event.kind()], 1);
                     if let Err(refused) = held.take(&event) {
-                        self.context.metrics.add(Metric::EngineRefused, &[refused.as_str()], 1);
+                        self.context.metrics.add(Metric::EngineRefused, &[engine, refused.as_str()], 1);
                     }
                 }
                 Err(error) => {
-                    self.context.metrics.add(Metric::EntriesRefused, &[error.label()], 1);
+                    self.context.metrics.add(Metric::EntriesRefused, &[engine, error.label()], 1);
                     if let Some(suppressed) = self.throttle.admit(error.label(), self.context.clock.now()) {
                         tracing::warn!(%shard, id = %entry.id, %error, suppressed, "refused");
                     }
@@ -336,14 +341,16 @@ impl<D: Detector> Pump<D> {
         let said = held.committed(batch);
         if let Some(state) = &batch.state {
             #[expect(clippy::cast_precision_loss, reason = "a size in bytes")]
-            self.context.metrics.set(Metric::SnapshotBytes, &[&batch.shard.to_string()], state.len() as f64);
+            let bytes = state.len() as f64;
+            let labels = [self.detector.name(), &batch.shard.to_string()];
+            self.context.metrics.set(Metric::SnapshotBytes, &labels, bytes);
         }
         let now = self.context.clock.now();
         for finding in &said {
             self.context.metrics.add(Metric::Findings, &[finding.kind(), level(finding)], 1);
             #[expect(clippy::cast_precision_loss, reason = "a delay in milliseconds")]
             let delay_s = now.since(finding.known_at()).max(0) as f64 / 1e3;
-            self.context.metrics.record(Metric::Pipeline, &[], delay_s);
+            self.context.metrics.record(Metric::Pipeline, &[self.detector.name()], delay_s);
         }
         for (channel, _) in &batch.publish {
             self.context.metrics.add(Metric::Published, &[channel], 1);
@@ -386,11 +393,11 @@ impl<D: Detector> Pump<D> {
         if let Err(reason) = &time {
             tracing::warn!(reason, "deaf");
         }
-        self.context.health.set("time", time);
+        self.context.health.set(&condition("time", &self.detector), time);
         let lag_ms = lag_ms.map(|lag_ms| lag_ms.max(0));
         #[expect(clippy::cast_precision_loss, reason = "a delay in milliseconds")]
         if let Some(lag_ms) = lag_ms {
-            self.context.metrics.set(Metric::ShardLag, &[], lag_ms as f64 / 1e3);
+            self.context.metrics.set(Metric::ShardLag, &[self.detector.name()], lag_ms as f64 / 1e3);
         }
         let shards_owned = self.shards.len() as u64;
         let engine = EngineBeat { engine: self.detector.label().to_owned(), shards_owned, lag_ms };
