@@ -24,7 +24,7 @@ use poller::Asked;
 const READING_TTL_S: u32 = 600;
 
 /// How old a shard's snapshot may grow, wall time.
-const SNAPSHOT: Duration = Duration::from_secs(110);
+const SNAPSHOT: Duration = Duration::from_secs(90);
 /// How often the read-models are written, wall time.
 const SHOW: Duration = Duration::from_secs(2);
 

@@ -14,6 +14,7 @@ mod rank;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use cascade_bus::{Batch, Bus, BusError, Claim, Commit, Entry, StreamId, StreamReader, Write};
@@ -34,8 +35,10 @@ const RENEW: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_millis(400);
 /// How long a read waits for the first entry.
 const BLOCK: Duration = Duration::from_millis(200);
-/// How many entries of a shard one read takes.
-const ENTRIES: usize = 500;
+/// How many entries one read takes, over all shards: whoever is behind must not hold all of it at once.
+const ENTRIES: usize = 8_000;
+/// How many of each shard, at least and at most.
+const ENTRIES_OF_ONE: RangeInclusive<usize> = 50..=500;
 /// Findings that are put out together: more would hold up Redis, and everybody who waits for the first of them.
 const MOST_SAID: usize = 1_000;
 /// Every shard's stream has a tick a second: after so long without an entry, some may have been trimmed unread.
@@ -193,16 +196,23 @@ impl<D: Detector> Pump<D> {
 
     async fn read(&self, reader: &mut StreamReader) -> Result<Vec<(Shard, Vec<Entry>)>, BusError> {
         let positions = self.shards.iter().map(|(shard, held)| (*shard, held.position)).collect();
-        reader.read(&positions, BLOCK, ENTRIES).await
+        reader.read(&positions, BLOCK, self.entries_of_one()).await
+    }
+
+    /// How many entries of each shard a read takes.
+    fn entries_of_one(&self) -> usize {
+        let each = ENTRIES / self.shards.len().max(1);
+        each.clamp(*ENTRIES_OF_ONE.start(), *ENTRIES_OF_ONE.end())
     }
 
     /// Finds out which of the shards that were read had entries trimmed away that we never saw: it may be so where we
     /// are far behind, or where nothing came for long.
     async fn find_holes(&mut self, read: &[(Shard, Vec<Entry>)]) -> Result<(), BusError> {
+        let full = self.entries_of_one();
         let is_suspect = |(shard, entries): &&(Shard, Vec<Entry>)| {
             let Some((held, first)) = self.shards.get(shard).zip(entries.first()) else { return false };
             let after_long = first.id.ms > held.position.ms.saturating_add(HOLE_MS);
-            held.is_resumed || held.position != StreamId::ZERO && (after_long || entries.len() == ENTRIES)
+            held.is_resumed || held.position != StreamId::ZERO && (after_long || entries.len() == full)
         };
         let suspects: Vec<_> = read.iter().filter(is_suspect).map(|(shard, _)| *shard).collect();
         if suspects.is_empty() {
