@@ -71,7 +71,7 @@ async fn open_interest_that_explodes_is_told_while_it_does_and_the_table_agrees(
     assert_eq!(printed.matches(" agree\n").count(), 3 + 3 + 4, "{printed}");
     for told in [
         " OI EXPLOSION BTCUSDT +",
-        " venues (binance +",
+        " venues (",
         ": new longs\n",
         " OI COLLAPSE ETHUSDT -",
         ": longs closing or liquidated\n",
