@@ -245,7 +245,7 @@ async fn one_that_was_overtaken_tells_a_hole_and_is_warming() {
     write(&bus, (400..404).flat_map(|second| [liquidation(second, 1_000_000), tick(second)])).await;
     let told = until(&bus, |told| told.level == Level::Alert).await;
     assert!(told.iter().all(|told| told.warming && told.lower_bound == Venue::ALL), "{told:?}");
-    assert!(second.shows("cascade_overtaken_total 1"), "{}", second.metrics.render());
+    assert!(second.shows("cascade_overtaken_total{engine=\"cascade\"} 1"), "{}", second.metrics.render());
     write(&bus, (404..600).map(tick)).await;
     let told = until(&bus, |told| told.closing.is_some()).await;
     assert!(!told.last().unwrap().warming, "a minute later the windows are full");
@@ -263,7 +263,7 @@ async fn a_snapshot_that_can_not_be_read_is_a_cold_start_counted_and_said() {
     write(&bus, (0..4).flat_map(|second| [liquidation(second + 1, 1_000_000), tick(second + 1)])).await;
     let told = until(&bus, |told| told.level == Level::Alert).await;
     assert!(told.iter().all(|told| told.warming), "{told:?}");
-    assert!(replica.shows("cascade_snapshots_refused_total{reason=\"malformed\"} 1"));
+    assert!(replica.shows("cascade_snapshots_refused_total{engine=\"cascade\",reason=\"malformed\"} 1"));
     // The next one can be read.
     caught_up(&bus, &observer).await;
     replica.stop().await;
@@ -337,7 +337,9 @@ async fn who_stops_while_catching_up_leaves_the_cursor_where_it_stood_and_nothin
     // Another version's: a cold start, and minutes of entries to read.
     observer.command::<String>("SET", &[&keys.state, "no snapshot"]).await.unwrap();
     let second = Replica::start(&redis, "second:2", "balanced");
-    let reads = async || second.metrics.render().contains("cascade_engine_events_total{kind=\"tick\"}");
+    let reads = async || {
+        second.metrics.render().contains("cascade_engine_events_total{engine=\"cascade\",kind=\"tick\"}")
+    };
     assert!(eventually(DEADLINE, reads).await);
     second.stop().await;
     assert!(cursor().await >= stood, "{} {stood}", cursor().await);

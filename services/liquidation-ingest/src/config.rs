@@ -1,16 +1,11 @@
 //! The settings of ingest: section `[ingest]`, which markets are read where, and where Redis is.
 
-use std::time::Duration;
-
-use cascade_bus::{RedisUrl, StreamBounds};
+use cascade_bus::RedisUrl;
 use cascade_domain::{FeedStatus, Refusal, Usd, Venue};
 use cascade_service::config::{Document, Mistakes};
-use cascade_service::{Markets, Output, redis_url};
+use cascade_service::{Markets, Output, Streams, redis_url};
 use cascade_venues::protocol;
 use serde::Deserialize;
-
-/// For so much longer entries stay that an engine's snapshot does not know yet, seconds.
-const FOR_SNAPSHOTS_S: u32 = 600;
 
 /// Everything that ingest is told.
 #[derive(Clone, Debug)]
@@ -19,6 +14,8 @@ pub struct Config {
     pub redis_url: RedisUrl,
     /// What is read, and how much is kept.
     pub ingest: Ingest,
+    /// How much of the shard streams is kept.
+    pub streams: Streams,
     /// The markets, and where each exchange is reached.
     pub markets: Markets,
     /// How feed findings go out.
@@ -33,26 +30,13 @@ pub struct Ingest {
     pub large_trade_usd: u32,
     /// Events that may wait for Redis.
     pub queue_events: usize,
-    /// How long the shard streams keep events, seconds.
-    pub stream_max_age_s: u32,
-    /// How many entries a shard stream holds at most.
-    pub stream_max_len: u32,
     /// The memory that Redis may use, 2^20 bytes: as it fills up, the streams are kept for less. 0 = its `maxmemory`.
     pub redis_memory_mb: u32,
-    /// How often the exchanges are asked for their instruments, seconds of the clock.
-    pub instruments_refresh_s: u32,
 }
 
 impl Default for Ingest {
     fn default() -> Self {
-        Self {
-            large_trade_usd: 300_000,
-            queue_events: 65_536,
-            stream_max_age_s: 600,
-            stream_max_len: 500_000,
-            redis_memory_mb: 0,
-            instruments_refresh_s: 3_600,
-        }
+        Self { large_trade_usd: 300_000, queue_events: 65_536, redis_memory_mb: 0 }
     }
 }
 
@@ -63,22 +47,10 @@ impl Ingest {
         if self.queue_events < 1_000 {
             refuse("queue_events", "at least 1000: a busy second is longer than less");
         }
-        if self.stream_max_age_s < 120 {
-            refuse("stream_max_age_s", "at least 120 seconds: detectors look back that far");
-        }
-        if self.stream_max_len < 10_000 {
-            refuse("stream_max_len", "at least 10000 entries");
-        }
         if (1..64).contains(&self.redis_memory_mb) {
             refuse(
                 "redis_memory_mb",
                 "0 for the limit of Redis itself, or at least 64 MB: the events of a few minutes need as much",
-            );
-        }
-        if self.instruments_refresh_s < 60 {
-            refuse(
-                "instruments_refresh_s",
-                "at least 60 seconds: the exchanges limit how often they are asked",
             );
         }
         refusals
@@ -89,23 +61,9 @@ impl Ingest {
         Usd::from_dollars(i64::from(self.large_trade_usd))
     }
 
-    /// How often the exchanges are asked for their instruments.
-    pub(crate) const fn instruments_refresh(&self) -> Duration {
-        Duration::from_secs(self.instruments_refresh_s as u64)
-    }
-
     /// The memory that Redis may use, bytes; `None` = what its own limit says.
     pub(crate) fn redis_memory(&self) -> Option<u64> {
         (self.redis_memory_mb > 0).then_some(u64::from(self.redis_memory_mb) << 20)
-    }
-
-    /// How much of each shard stream is kept.
-    pub(crate) const fn bounds(&self) -> StreamBounds {
-        StreamBounds {
-            max_age_s: self.stream_max_age_s,
-            max_len: self.stream_max_len,
-            for_snapshots_s: FOR_SNAPSHOTS_S,
-        }
     }
 }
 
@@ -116,6 +74,7 @@ impl Config {
         Self {
             redis_url: redis_url(document, mistakes),
             output: Output::read(document, mistakes),
+            streams: Streams::read(document, mistakes),
             markets: Markets::read(document, mistakes),
             ingest,
         }

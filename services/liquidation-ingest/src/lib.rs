@@ -9,7 +9,6 @@ mod board;
 mod config;
 mod intake;
 mod kept;
-mod lease;
 mod marks;
 mod offline;
 mod offset;
@@ -25,12 +24,12 @@ mod trails;
 mod venue;
 mod writer;
 
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cascade_bus::{Bus, BusSettings, Outbox};
-use cascade_service::{BoxError, Context, Program, Shutdown, Supervisor, watch_redis};
+use cascade_service::{BoxError, Context, Program, Share, Shutdown, StopWhenGone, Supervisor, watch_redis};
 use cascade_venues::protocol;
 
 pub use config::{Config, Ingest};
@@ -80,7 +79,7 @@ pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
     context.health.set("feeds", Err("none connected yet".to_owned()));
     let mut tasks = Tasks {
         supervisor: Supervisor::new(&context.shutdown, context.deadline),
-        drained: Arc::new(Drained(Shutdown::new())),
+        drained: Arc::new(StopWhenGone::new(Shutdown::new())),
         leading: Arc::new(AtomicBool::new(false)),
         config: Arc::new(config),
         context,
@@ -96,7 +95,8 @@ pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
 /// The tasks of the process, as they are put together.
 struct Tasks {
     supervisor: Supervisor,
-    drained: Arc<Drained>,
+    /// Asks the writer to end when the last of those who put events into the queue is gone.
+    drained: Arc<StopWhenGone>,
     leading: Leading,
     config: Arc<Config>,
     context: Context,
@@ -114,7 +114,7 @@ impl Tasks {
 
     /// One for each venue, which reads it while its lease is ours.
     fn readers(&mut self) {
-        let owned = Arc::new(AtomicUsize::new(0));
+        let share = Share::default();
         let mut exchanges = self.config.markets.exchanges.clone();
         // Replicas that start together shall not all ask for the same venue first.
         let first = usize::try_from(self.context.seed >> 8).unwrap_or_default() % exchanges.len().max(1);
@@ -126,10 +126,10 @@ impl Tasks {
                 instance: self.context.instance.clone(),
                 clock: Arc::clone(&self.context.clock),
                 shared: self.shared.clone(),
-                owned: Arc::clone(&owned),
+                share: share.clone(),
                 turn,
                 succession: LONGEST_SUCCESSION.min(self.context.deadline / 2),
-                stream_max_age_s: self.config.ingest.stream_max_age_s,
+                stream_max_age_s: self.config.streams.max_age_s,
             };
             let (config, shared, bus) = (Arc::clone(&self.config), self.shared.clone(), self.bus.clone());
             let (clock, drained) = (Arc::clone(&self.context.clock), Arc::clone(&self.drained));
@@ -144,7 +144,7 @@ impl Tasks {
                         clock: Arc::clone(&clock),
                         since,
                         seed,
-                        refresh: config.ingest.instruments_refresh(),
+                        refresh: config.markets.instruments_refresh,
                         node_fills: config.markets.node_fills(venue),
                         bus: bus.clone(),
                         shared: shared.clone(),
@@ -188,7 +188,7 @@ impl Tasks {
         );
         let clock = Arc::clone(&context.clock);
         let ingest = &self.config.ingest;
-        let retention = Retention::new(ingest.bounds(), ingest.redis_memory());
+        let retention = Retention::new(self.config.streams.bounds(), ingest.redis_memory());
         let writer = Writer::new(
             bus.clone(),
             retention,
@@ -196,19 +196,9 @@ impl Tasks {
             self.config.markets.exchanges.clone(),
             self.shared.clone(),
         );
-        let drain = self.drained.0.clone();
+        let drain = self.drained.shutdown();
         self.spawn("writer", async move { writer.run(drain).await });
         self.supervisor.spawn("redis", watch_redis(bus, context, shutdown));
         self.supervisor
-    }
-}
-
-/// Asks the writer to end when the last of those who put events into the queue is gone.
-#[derive(Debug)]
-struct Drained(Shutdown);
-
-impl Drop for Drained {
-    fn drop(&mut self) {
-        self.0.request();
     }
 }

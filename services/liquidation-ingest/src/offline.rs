@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cascade_bus::Outbox;
+use cascade_bus::{Outbox, remembered_s};
 use cascade_domain::{Event, EventTime, Gap, GapStream, Id, Venue};
 use cascade_feed::{Frame, Gaps, Note, Sink, read_frame, tell_events};
 use cascade_pace::Clock;
@@ -20,7 +20,6 @@ use crate::intake::{Intake, Shared, SharedIntake};
 use crate::ticks;
 use crate::trails::Trails;
 use crate::venue::with_btc;
-use crate::writer::remembered_s;
 
 /// How often bars are closed, milliseconds; whole seconds are among the times at which they are.
 const STEP_MS: i64 = 250;

@@ -7,24 +7,18 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cascade_bus::{Bus, BusError, Write};
 use cascade_domain::{EventTime, FeedStatus, Venue};
 use cascade_pace::Clock;
-use cascade_service::{BoxError, Shutdown};
+use cascade_service::{BoxError, Lease, Share, Shutdown};
 use cascade_wire::{FeedHealthReading, key};
 
 use crate::PROGRAM;
 use crate::intake::Shared;
-use crate::lease::Lease;
 use crate::readings::FEED_TTL_S;
 
-/// How often a free lease is asked for by who reads nothing, wall time.
-const ASK: Duration = Duration::from_millis(750);
-/// How much less often for each venue that is read already.
-const ASK_MODESTLY: Duration = Duration::from_millis(250);
 /// How often a successor is looked for, wall time.
 const LOOK: Duration = Duration::from_millis(200);
 /// How long a Redis that errs is asked again where the last reader was, wall time: shorter than the lease.
@@ -43,7 +37,7 @@ pub(crate) struct Post {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) shared: Shared,
     /// How many venues this process reads.
-    pub(crate) owned: Arc<AtomicUsize>,
+    pub(crate) share: Share,
     /// How many venues this process asks for before this one: each begins with another.
     pub(crate) turn: u32,
     /// How long a successor may take before the venue is given up all the same, wall time.
@@ -68,21 +62,12 @@ impl Post {
     {
         let lease = Lease::new(self.bus.clone(), key::feed_lease(self.venue), self.instance.clone());
         let venue = self.venue.as_str();
-        let modesty = || {
-            let owned = u32::try_from(self.owned.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
-            ASK_MODESTLY.saturating_mul(owned)
-        };
-        let first = async {
-            tokio::time::sleep(ASK_MODESTLY.saturating_mul(self.turn)).await;
-            tokio::time::sleep(modesty()).await;
-        };
         tokio::select! {
             () = shutdown.requested() => return Ok(()),
-            () = first => {}
+            () = self.share.wait_for_turn(self.turn) => {}
         }
-        let every = || ASK + modesty();
-        while lease.take(every, &shutdown).await {
-            self.owned.fetch_add(1, Ordering::Relaxed);
+        while lease.take(|| self.share.pause(), &shutdown).await {
+            let part = self.share.taken();
             let since = tokio::select! {
                 () = shutdown.requested() => {
                     lease.let_go().await;
@@ -112,7 +97,7 @@ impl Post {
                     }
                 }
             };
-            self.owned.fetch_sub(1, Ordering::Relaxed);
+            drop(part);
             ended?;
             if shutdown.is_requested() {
                 break;

@@ -8,11 +8,10 @@ use std::time::Duration;
 use cascade_bus::Bus;
 use cascade_domain::{Event, EventTime, Tick};
 use cascade_pace::Clock;
-use cascade_service::{Metric, Shutdown};
+use cascade_service::{Lease, Metric, Shutdown};
 use cascade_wire::key;
 
 use crate::intake::Shared;
-use crate::lease::Lease;
 
 /// Further behind than this, a tick is left out instead of being told late.
 const MOST_BEHIND_MS: i64 = 5_000;

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use cascade_bus::{Bus, BusError, Stored};
+use cascade_bus::{Bus, BusError, Stored, by_shard, remembered_s};
 use cascade_domain::{Event, EventTime, Gap, GapStream, Shard, Venue};
 use cascade_pace::Clock;
 use cascade_service::{Latency, Metric, Shutdown, Stage, Throttle};
-use cascade_wire::{decode_event, encode_event};
+use cascade_wire::decode_event;
 
 use crate::intake::{LOGGED_A_MINUTE, Shared};
 use crate::kept::{Kept, Lost};
@@ -25,10 +25,6 @@ const LOOK_MS: i64 = 2_000;
 const FLUSH_EVENTS: usize = 2_000;
 /// Between two tries while Redis does not take them, wall time.
 const RETRY: Duration = Duration::from_millis(200);
-/// How long the ids of liquidations and trades are remembered: OKX has delivered one eight minutes late. Seconds.
-const REMEMBER_EVENTS_S: u32 = 900;
-/// How long the keys of bars and marks are remembered: only overlapping connections repeat them. Seconds.
-const REMEMBER_SAMPLES_S: u32 = 120;
 
 /// The way into the streams.
 #[derive(Debug)]
@@ -88,7 +84,7 @@ impl Writer {
     /// as another one has forgotten what it held: that is a gap in all that it held.
     async fn write(&mut self, events: Vec<Event>, decoded: &mut Vec<Instant>) {
         let taken = self.shared.trails.taken(&events);
-        let mut batches = self.by_shard(events);
+        let mut batches = self.by_shard(&events);
         for (shard, gaps) in std::mem::take(&mut self.pending) {
             batches.entry(shard).or_default().splice(0..0, gaps);
         }
@@ -218,43 +214,10 @@ impl Writer {
         }
     }
 
-    fn by_shard(&self, events: Vec<Event>) -> BTreeMap<Shard, Vec<Stored>> {
-        let mut batches: BTreeMap<Shard, Vec<Stored>> = BTreeMap::new();
-        for event in events {
-            match encode_event(&event) {
-                Ok(bytes) => {
-                    let stored = Stored { key: event.once_key(), keep_s: remembered_s(&event), bytes };
-                    for shard in shards(&event) {
-                        batches.entry(shard).or_default().push(stored.clone());
-                    }
-                }
-                Err(error) => {
-                    tracing::error!(kind = event.kind(), %error, "an event that can't be encoded is lost");
-                    self.shared.metrics.add(Metric::Dropped, &[event.kind()], 1);
-                }
-            }
-        }
-        batches
-    }
-}
-
-/// Where an event goes: its symbol's shard, or the shards of a gap's symbols, or everywhere.
-fn shards(event: &Event) -> Vec<Shard> {
-    match event {
-        Event::Gap(gap) if !gap.symbols.is_empty() => {
-            let mut shards: Vec<_> = gap.symbols.iter().map(Shard::of).collect();
-            shards.sort_unstable();
-            shards.dedup();
-            shards
-        }
-        event => event.symbol().map_or_else(|| Shard::all().collect(), |symbol| vec![Shard::of(symbol)]),
-    }
-}
-
-/// How long an event's key is remembered, seconds.
-pub(crate) const fn remembered_s(event: &Event) -> u32 {
-    match event {
-        Event::Liquidation(_) | Event::LargeTrade(_) | Event::Trade(_) => REMEMBER_EVENTS_S,
-        _ => REMEMBER_SAMPLES_S,
+    fn by_shard(&self, events: &[Event]) -> BTreeMap<Shard, Vec<Stored>> {
+        by_shard(events, |event, error| {
+            tracing::error!(kind = event.kind(), %error, "an event that can't be encoded is lost");
+            self.shared.metrics.add(Metric::Dropped, &[event.kind()], 1);
+        })
     }
 }

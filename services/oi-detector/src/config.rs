@@ -1,8 +1,10 @@
 //! The settings of oi-detector: the detector's own section, which markets are read where, and how findings go out.
 
 use cascade_bus::RedisUrl;
+use cascade_domain::Refusal;
 use cascade_service::config::{Document, Mistakes};
-use cascade_service::{Markets, Output, redis_url};
+use cascade_service::{Markets, Output, Streams, redis_url};
+use serde::Deserialize;
 
 /// Everything that oi-detector is told.
 #[derive(Clone, Debug)]
@@ -11,10 +13,39 @@ pub struct Config {
     pub redis_url: RedisUrl,
     /// The markets, and where each exchange is reached.
     pub markets: Markets,
+    /// How much of the shard streams is kept.
+    pub streams: Streams,
+    /// How the exchanges are asked for open interest.
+    pub polling: Polling,
     /// The detector's thresholds.
     pub open_interest: cascade_open_interest::Config,
     /// How findings go out.
     pub output: Output,
+}
+
+/// Section `[oi]`, but for where health is served.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Polling {
+    /// How much of what a venue takes of REST requests may be used, above 0 and at most 1.
+    pub weight_share: f64,
+}
+
+impl Default for Polling {
+    fn default() -> Self {
+        Self { weight_share: 0.5 }
+    }
+}
+
+impl Polling {
+    fn refusals(&self) -> Vec<Refusal> {
+        let share = self.weight_share;
+        if share > 0.0 && share <= 1.0 {
+            return Vec::new();
+        }
+        let reason = format!("more than 0 and at most 1, e.g. 0.5 for half of the limits, not {share}");
+        vec![Refusal::new("weight_share", reason)]
+    }
 }
 
 impl Config {
@@ -23,6 +54,8 @@ impl Config {
         Self {
             redis_url: redis_url(document, mistakes),
             markets: Markets::read(document, mistakes),
+            streams: Streams::read(document, mistakes),
+            polling: document.section("oi", mistakes, Polling::refusals),
             open_interest: document.section(
                 "open_interest",
                 mistakes,
@@ -44,5 +77,17 @@ mod tests {
         let config = Config::read(&document, &mut mistakes);
         assert!(mistakes.is_empty(), "{mistakes}");
         assert_eq!(config.open_interest.hash(), cascade_open_interest::Config::default().hash());
+        assert_eq!(config.polling, Polling::default());
+    }
+
+    #[test]
+    fn a_share_of_nothing_or_of_more_than_all_is_refused_with_the_way_out() {
+        for share in ["0", "-0.5", "1.01"] {
+            let environment = vec![("CASCADE_OI__WEIGHT_SHARE".to_owned(), share.to_owned())];
+            let (document, mut mistakes) = Document::load(&Sources { environment, ..Sources::default() });
+            Config::read(&document, &mut mistakes);
+            let told = mistakes.to_string();
+            assert!(told.contains("oi.weight_share") && told.contains("at most 1"), "{share}: {told}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! What is decided is `cascade-open-interest`'s affair; how streams are read and findings put out once is the pump's.
 
 mod config;
+mod poller;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,13 +16,15 @@ use cascade_service::pump::{Detector, Pump};
 use cascade_service::{BoxError, Context, Program, Supervisor, watch_redis};
 use cascade_wire::{funding_json, key, open_interest_change_json, open_interest_json};
 
-pub use config::Config;
+pub use config::{Config, Polling};
+
+use poller::Asked;
 
 /// How long the read-models stand, seconds.
 const READING_TTL_S: u32 = 600;
 
 /// How old a shard's snapshot may grow, wall time.
-const SNAPSHOT: Duration = Duration::from_secs(110);
+const SNAPSHOT: Duration = Duration::from_secs(90);
 /// How often the read-models are written, wall time.
 const SHOW: Duration = Duration::from_secs(2);
 
@@ -37,10 +40,11 @@ pub const PROGRAM: Program<Config> = Program {
     settings: Config::read,
 };
 
-/// Runs until it is asked to stop; then what was read is committed and the shards are given back.
+/// Runs until it is asked to stop; then what waits is written, what was read is committed, and leases and shards are given
+/// back.
 ///
 /// # Errors
-/// The Redis URL is none, or a task died.
+/// The Redis URL is none, there is no HTTP client to be had, or a task died.
 pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
     let settings =
         BusSettings { instance: context.instance.clone(), seed: context.seed, ..BusSettings::default() };
@@ -50,6 +54,9 @@ pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
     let mut supervisor = Supervisor::new(&context.shutdown, context.deadline);
     let shutdown = supervisor.shutdown();
     supervisor.spawn("redis", watch_redis(bus.clone(), context.clone(), shutdown.clone()));
+    let asked =
+        Asked { markets: config.markets, streams: config.streams, weight_share: config.polling.weight_share };
+    poller::start(&asked, &context, &bus, &mut supervisor)?;
     let pump = Pump::new(detector, config.output, context, bus);
     supervisor.spawn("pump", async move {
         pump.run(shutdown).await;

@@ -5,6 +5,7 @@
 //! channels. Each mends itself for ever. Knows no meaning of an event or a finding, and reads no clock.
 
 mod append;
+mod batches;
 mod cluster;
 mod error;
 mod facts;
@@ -25,6 +26,7 @@ mod url;
 
 use std::sync::Arc;
 
+pub use batches::{by_shard, remembered_s};
 pub use error::{BusError, redacted};
 pub use facts::Facts;
 pub use fence::{Batch, Claim, Commit, Owned};

@@ -1,8 +1,9 @@
-//! Which markets are read, on which exchanges, and where those are reached: `ingest.exchanges`, `ingest.symbols` and
-//! the sections `[venues.*]`, as every program reads them that talks to an exchange.
+//! Which markets are read, on which exchanges, and where those are reached: `ingest.exchanges`, `ingest.symbols`,
+//! `ingest.instruments_refresh_s` and the sections `[venues.*]`, as every program reads them that talks to an exchange.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use cascade_domain::{Refusal, Symbol, Venue};
 use cascade_venues::{Endpoints, Wanted};
@@ -17,6 +18,8 @@ pub struct Markets {
     pub exchanges: Vec<Venue>,
     /// The markets to read.
     pub symbols: Symbols,
+    /// How often the exchanges are asked for their instruments, in the clock's time.
+    pub instruments_refresh: Duration,
     /// Where each exchange is reached.
     pub venues: BTreeMap<Venue, VenueSettings>,
 }
@@ -45,6 +48,7 @@ pub enum All {
 struct Choice {
     exchanges: Vec<Venue>,
     symbols: Symbols,
+    instruments_refresh_s: u32,
 }
 
 /// One `[venues.NAME]` section.
@@ -66,7 +70,11 @@ pub struct VenueSettings {
 impl Default for Choice {
     fn default() -> Self {
         let named = ["BTCUSDT", "ETHUSDT", "SOLUSDT"].into_iter().filter_map(|s| Symbol::parse(s).ok());
-        Self { exchanges: Venue::ALL.to_vec(), symbols: Symbols::Named(named.collect()) }
+        Self {
+            exchanges: Venue::ALL.to_vec(),
+            symbols: Symbols::Named(named.collect()),
+            instruments_refresh_s: 3_600,
+        }
     }
 }
 
@@ -96,6 +104,10 @@ impl Choice {
                 }
             }
             Symbols::All(_) => {}
+        }
+        if self.instruments_refresh_s < 60 {
+            let reason = "at least 60 seconds: the exchanges limit how often they are asked";
+            refusals.push(Refusal::new("instruments_refresh_s", reason));
         }
         refusals
     }
@@ -143,12 +155,14 @@ impl VenueSettings {
 impl Markets {
     /// Reads the sections, adding what is wrong with them to the mistakes.
     pub fn read(document: &Document, mistakes: &mut Mistakes) -> Self {
-        let Choice { exchanges, symbols } = document.section("ingest", mistakes, Choice::refusals);
+        let Choice { exchanges, symbols, instruments_refresh_s } =
+            document.section("ingest", mistakes, Choice::refusals);
         let section = |venue: Venue, mistakes: &mut Mistakes| {
             document.section(&format!("venues.{venue}"), mistakes, VenueSettings::refusals)
         };
         let venues = Venue::ALL.into_iter().map(|venue| (venue, section(venue, mistakes))).collect();
-        Self { exchanges, symbols, venues }
+        let instruments_refresh = Duration::from_secs(u64::from(instruments_refresh_s));
+        Self { exchanges, symbols, instruments_refresh, venues }
     }
 
     /// Where a venue is reached.

@@ -93,12 +93,20 @@ pub enum Metric {
     SnapshotRefused,
     /// How large a shard's snapshot is.
     SnapshotBytes,
-    /// How many shards each engine owns, on this Redis.
+    /// How many shards each build of an engine owns, on this Redis.
     ShardOwners,
     /// Times that a shard's stream was trimmed before it was read.
     Overtaken,
     /// How far the worst shard is behind its stream.
     ShardLag,
+    /// Answers to the questions for open interest, and what became of each.
+    Polls,
+    /// Samples of open interest that a venue's answers told.
+    Samples,
+    /// 1 while a venue answers the questions for its open interest, else 0.
+    PollUp,
+    /// How long the last round over all questions took.
+    PollRound,
     /// From when an event could be known to its finding.
     Pipeline,
     /// How long events spend in each stage of their way ([`crate::Stage`]).
@@ -107,7 +115,7 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 40] = [
         Self::BuildInfo,
         Self::Uptime,
         Self::Frames,
@@ -142,6 +150,10 @@ impl Metric {
         Self::ShardOwners,
         Self::Overtaken,
         Self::ShardLag,
+        Self::Polls,
+        Self::Samples,
+        Self::PollUp,
+        Self::PollRound,
         Self::Pipeline,
         Self::Stage,
     ];
@@ -188,6 +200,10 @@ impl Metric {
             Self::ShardOwners => (Kind::Gauge, "cascade_shards_owned"),
             Self::Overtaken => (Kind::Counter, "cascade_overtaken_total"),
             Self::ShardLag => (Kind::Gauge, "cascade_shard_lag_seconds"),
+            Self::Polls => (Kind::Counter, "cascade_polls_total"),
+            Self::Samples => (Kind::Counter, "cascade_samples_total"),
+            Self::PollUp => (Kind::Gauge, "cascade_poll_up"),
+            Self::PollRound => (Kind::Gauge, "cascade_poll_round_seconds"),
             Self::Pipeline => (Kind::Histogram, "cascade_pipeline_seconds"),
             Self::Stage => (Kind::Summary, "cascade_stage_seconds"),
         }
@@ -203,32 +219,33 @@ impl Metric {
             | Self::Ticks
             | Self::TickLag
             | Self::RedisReconnects
-            | Self::RedisErrors
-            | Self::Overtaken
-            | Self::ShardLag
-            | Self::Pipeline => &[],
+            | Self::RedisErrors => &[],
+            Self::Overtaken | Self::ShardLag | Self::Pipeline => &["engine"],
             Self::Frames
             | Self::Filtered
             | Self::AutoDeleveraged
             | Self::LateTrades
             | Self::FeedUp
             | Self::VenueDelay
-            | Self::ClockOffset => &["venue"],
+            | Self::ClockOffset
+            | Self::Samples
+            | Self::PollUp
+            | Self::PollRound => &["venue"],
             Self::Stage => &["stage"],
             Self::Events => &["venue", "kind"],
             Self::Refused => &["venue", "reason"],
-            Self::Dropped | Self::EngineEvents => &["kind"],
+            Self::Dropped => &["kind"],
+            Self::EngineEvents => &["engine", "kind"],
             Self::Gaps => &["venue", "stream"],
             Self::Sessions => &["venue", "end"],
-            Self::Backfills => &["venue", "outcome"],
+            Self::Backfills | Self::Polls => &["venue", "outcome"],
             Self::Published => &["channel"],
-            Self::SpansDropped
-            | Self::EngineRefused
-            | Self::EntriesRefused
-            | Self::CommitRefused
-            | Self::SnapshotRefused => &["reason"],
-            Self::SnapshotBytes => &["shard"],
-            Self::ShardOwners => &["engine"],
+            Self::SpansDropped => &["reason"],
+            Self::EngineRefused | Self::EntriesRefused | Self::CommitRefused | Self::SnapshotRefused => {
+                &["engine", "reason"]
+            }
+            Self::SnapshotBytes => &["engine", "shard"],
+            Self::ShardOwners => &["engine", "build"],
             Self::Findings => &["finding", "level"],
         }
     }
@@ -271,10 +288,14 @@ impl Metric {
             Self::SnapshotRefused => "Snapshots that could not be used: the engine started cold.",
             Self::SnapshotBytes => "How large a shard's snapshot is.",
             Self::ShardOwners => {
-                "How many shards each engine (version and configuration) owns on this Redis."
+                "How many shards each build of an engine (version and configuration) owns on this Redis."
             }
             Self::Overtaken => "Times that a shard's stream was trimmed before it was read.",
             Self::ShardLag => "How far the worst shard is behind its stream.",
+            Self::Polls => "Answers to the questions for open interest, and what became of each.",
+            Self::Samples => "Samples of open interest that a venue's answers told.",
+            Self::PollUp => "1 while a venue answers the questions for its open interest, else 0.",
+            Self::PollRound => "How long the last round over all questions took.",
             Self::Pipeline => "From when an event could be known to its finding.",
             Self::Stage => {
                 "How long events spend in each stage of their way; quantiles over the last minute."

@@ -33,3 +33,25 @@ impl Shutdown {
         self.0.cancelled().await;
     }
 }
+
+/// Asks for a stop when it is dropped: shared in an `Arc`, when the last who holds it is gone.
+#[derive(Debug)]
+pub struct StopWhenGone(Shutdown);
+
+impl StopWhenGone {
+    /// What shall be asked to stop.
+    pub const fn new(shutdown: Shutdown) -> Self {
+        Self(shutdown)
+    }
+
+    /// A handle on the wish.
+    pub fn shutdown(&self) -> Shutdown {
+        self.0.clone()
+    }
+}
+
+impl Drop for StopWhenGone {
+    fn drop(&mut self) {
+        self.0.request();
+    }
+}

@@ -52,12 +52,12 @@ async fn readiness_is_200_when_every_condition_holds_and_else_503_with_the_reaso
 async fn metrics_are_served_as_prometheus_reads_them() {
     let served = served().await;
     served.metrics.add(Metric::Frames, &["okx"], 3);
-    served.metrics.record(Metric::Pipeline, &[], 0.003);
+    served.metrics.record(Metric::Pipeline, &["oi"], 0.003);
     let (status, text) = get(served.address, "/metrics").await;
     assert_eq!(status, 200);
     for line in [
         "cascade_frames_total{venue=\"okx\"} 3\n",
-        "cascade_pipeline_seconds_bucket{le=\"0.005\"} 1\n",
+        "cascade_pipeline_seconds_bucket{engine=\"oi\",le=\"0.005\"} 1\n",
         "cascade_uptime_seconds ",
     ] {
         assert!(text.contains(line), "{line} in {text}");

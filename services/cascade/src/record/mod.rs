@@ -249,7 +249,7 @@ impl Recording<'_> {
                 venue: *venue,
                 endpoints: section.ok_or("a venue without a section")?,
                 wanted,
-                refresh: Duration::from_secs(u64::from(self.config.ingest.instruments_refresh_s)),
+                refresh: self.config.markets.instruments_refresh,
                 clock: Arc::clone(self.clock),
                 seed,
                 queue: self.queue.clone(),

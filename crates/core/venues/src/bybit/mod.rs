@@ -1,7 +1,8 @@
 //! Bybit v5 linear (USDT and USDC) and inverse perpetuals.
 //!
 //! Every liquidation is published, by symbol, in batches of half a second. Marks and open interest come with the
-//! tickers, where an absent field means unchanged: what a delta does not carry is absent in the event.
+//! tickers, where an absent field means unchanged: what a delta does not carry is absent in the event, and a sample of
+//! open interest is made only of one that carries the coins.
 
 mod decode;
 mod wire;

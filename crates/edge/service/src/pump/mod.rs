@@ -14,6 +14,7 @@ mod rank;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use cascade_bus::{Batch, Bus, BusError, Claim, Commit, Entry, StreamId, StreamReader, Write};
@@ -34,8 +35,10 @@ const RENEW: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_millis(400);
 /// How long a read waits for the first entry.
 const BLOCK: Duration = Duration::from_millis(200);
-/// How many entries of a shard one read takes.
-const ENTRIES: usize = 500;
+/// How many entries one read takes, over all shards: whoever is behind must not hold all of it at once.
+const ENTRIES: usize = 8_000;
+/// How many of each shard, at least and at most.
+const ENTRIES_OF_ONE: RangeInclusive<usize> = 50..=500;
 /// Findings that are put out together: more would hold up Redis, and everybody who waits for the first of them.
 const MOST_SAID: usize = 1_000;
 /// Every shard's stream has a tick a second: after so long without an entry, some may have been trimmed unread.
@@ -103,6 +106,11 @@ fn wall() -> Instant {
     Instant::now()
 }
 
+/// The name of a health condition of this engine: in one process two pumps may share their health.
+fn condition(name: &str, detector: &impl Detector) -> String {
+    format!("{name}:{}", detector.name())
+}
+
 /// Whether something that is done every `every` is due, and if so, notes that it is done now.
 fn is_due(last: &mut Option<Instant>, every: Duration) -> bool {
     let due = last.is_none_or(|at| at.elapsed() >= every);
@@ -116,7 +124,7 @@ impl<D: Detector> Pump<D> {
     /// A pump that owns nothing yet.
     pub fn new(detector: D, output: Output, context: Context, bus: Bus) -> Self {
         let owner = format!("{} {}", context.instance, detector.label());
-        context.health.set("shards", Err("none taken yet".to_owned()));
+        context.health.set(&condition("shards", &detector), Err("none taken yet".to_owned()));
         let claim = Claim { engine: detector.name().to_owned(), owner, ttl_ms: LEASE_MS };
         Self {
             detector,
@@ -188,16 +196,23 @@ impl<D: Detector> Pump<D> {
 
     async fn read(&self, reader: &mut StreamReader) -> Result<Vec<(Shard, Vec<Entry>)>, BusError> {
         let positions = self.shards.iter().map(|(shard, held)| (*shard, held.position)).collect();
-        reader.read(&positions, BLOCK, ENTRIES).await
+        reader.read(&positions, BLOCK, self.entries_of_one()).await
+    }
+
+    /// How many entries of each shard a read takes.
+    fn entries_of_one(&self) -> usize {
+        let each = ENTRIES / self.shards.len().max(1);
+        each.clamp(*ENTRIES_OF_ONE.start(), *ENTRIES_OF_ONE.end())
     }
 
     /// Finds out which of the shards that were read had entries trimmed away that we never saw: it may be so where we
     /// are far behind, or where nothing came for long.
     async fn find_holes(&mut self, read: &[(Shard, Vec<Entry>)]) -> Result<(), BusError> {
+        let full = self.entries_of_one();
         let is_suspect = |(shard, entries): &&(Shard, Vec<Entry>)| {
             let Some((held, first)) = self.shards.get(shard).zip(entries.first()) else { return false };
             let after_long = first.id.ms > held.position.ms.saturating_add(HOLE_MS);
-            held.is_resumed || held.position != StreamId::ZERO && (after_long || entries.len() == ENTRIES)
+            held.is_resumed || held.position != StreamId::ZERO && (after_long || entries.len() == full)
         };
         let suspects: Vec<_> = read.iter().filter(is_suspect).map(|(shard, _)| *shard).collect();
         if suspects.is_empty() {
@@ -209,7 +224,7 @@ impl<D: Detector> Pump<D> {
             held.is_resumed = false;
             if oldest.is_some_and(|oldest| oldest > held.position) {
                 held.overtaken = true;
-                self.context.metrics.add(Metric::Overtaken, &[], 1);
+                self.context.metrics.add(Metric::Overtaken, &[self.detector.name()], 1);
                 tracing::warn!(%shard, "the stream was trimmed before it was read: findings say `warming`");
             }
         }
@@ -244,20 +259,20 @@ impl<D: Detector> Pump<D> {
         let Some(held) = self.shards.get_mut(&shard) else { return 0 };
         let already_told = entry.id <= held.cursor;
         let known = held.said.len();
-        let at = Latency::now();
+        let (at, engine) = (Latency::now(), self.detector.name());
         if !already_told {
             self.context.metrics.latency().taken(at, entry.id.ms, events.len() as u64);
         }
         for event in events {
             match event {
                 Ok(event) => {
-                    self.context.metrics.add(Metric::EngineEvents, &[event.kind()], 1);
+                    self.context.metrics.add(Metric::EngineEvents, &[engine, event.kind()], 1);
                     if let Err(refused) = held.take(&event) {
-                        self.context.metrics.add(Metric::EngineRefused, &[refused.as_str()], 1);
+                        self.context.metrics.add(Metric::EngineRefused, &[engine, refused.as_str()], 1);
                     }
                 }
                 Err(error) => {
-                    self.context.metrics.add(Metric::EntriesRefused, &[error.label()], 1);
+                    self.context.metrics.add(Metric::EntriesRefused, &[engine, error.label()], 1);
                     if let Some(suppressed) = self.throttle.admit(error.label(), self.context.clock.now()) {
                         tracing::warn!(%shard, id = %entry.id, %error, suppressed, "refused");
                     }
@@ -336,14 +351,16 @@ impl<D: Detector> Pump<D> {
         let said = held.committed(batch);
         if let Some(state) = &batch.state {
             #[expect(clippy::cast_precision_loss, reason = "a size in bytes")]
-            self.context.metrics.set(Metric::SnapshotBytes, &[&batch.shard.to_string()], state.len() as f64);
+            let bytes = state.len() as f64;
+            let labels = [self.detector.name(), &batch.shard.to_string()];
+            self.context.metrics.set(Metric::SnapshotBytes, &labels, bytes);
         }
         let now = self.context.clock.now();
         for finding in &said {
             self.context.metrics.add(Metric::Findings, &[finding.kind(), level(finding)], 1);
             #[expect(clippy::cast_precision_loss, reason = "a delay in milliseconds")]
             let delay_s = now.since(finding.known_at()).max(0) as f64 / 1e3;
-            self.context.metrics.record(Metric::Pipeline, &[], delay_s);
+            self.context.metrics.record(Metric::Pipeline, &[self.detector.name()], delay_s);
         }
         for (channel, _) in &batch.publish {
             self.context.metrics.add(Metric::Published, &[channel], 1);
@@ -386,11 +403,11 @@ impl<D: Detector> Pump<D> {
         if let Err(reason) = &time {
             tracing::warn!(reason, "deaf");
         }
-        self.context.health.set("time", time);
+        self.context.health.set(&condition("time", &self.detector), time);
         let lag_ms = lag_ms.map(|lag_ms| lag_ms.max(0));
         #[expect(clippy::cast_precision_loss, reason = "a delay in milliseconds")]
         if let Some(lag_ms) = lag_ms {
-            self.context.metrics.set(Metric::ShardLag, &[], lag_ms as f64 / 1e3);
+            self.context.metrics.set(Metric::ShardLag, &[self.detector.name()], lag_ms as f64 / 1e3);
         }
         let shards_owned = self.shards.len() as u64;
         let engine = EngineBeat { engine: self.detector.label().to_owned(), shards_owned, lag_ms };

@@ -9,7 +9,7 @@ use cascade_bus::{BusError, Owned};
 use cascade_domain::Shard;
 
 use super::held::Held;
-use super::{Detector, LEASE_MS, Pump, RETRY, rank};
+use super::{Detector, LEASE_MS, Pump, RETRY, condition, rank};
 use crate::{Metric, Shutdown};
 
 /// How long it is tried to tell the others that we go, and again that shards are free, wall time: together with the
@@ -59,7 +59,7 @@ impl<D: Detector> Pump<D> {
         } else {
             Ok(())
         };
-        self.context.health.set("shards", state);
+        self.context.health.set(&condition("shards", &self.detector), state);
         Ok(())
     }
 
@@ -67,7 +67,7 @@ impl<D: Detector> Pump<D> {
         let (held, refused) =
             Held::load(shard, self.detector.engine(shard), owned, self.detector.snapshot_every());
         if let Some(error) = refused {
-            self.context.metrics.add(Metric::SnapshotRefused, &[error.label()], 1);
+            self.context.metrics.add(Metric::SnapshotRefused, &[self.detector.name(), error.label()], 1);
             tracing::warn!(%shard, %error, "the snapshot can't be used: a cold start, and findings say `warming`");
         }
         self.shards.insert(shard, held);
@@ -113,7 +113,7 @@ impl<D: Detector> Pump<D> {
             *shards.entry(label).or_default() += 1;
         }
         for (label, count) in &shards {
-            self.context.metrics.set(Metric::ShardOwners, &[label], f64::from(*count));
+            self.context.metrics.set(Metric::ShardOwners, &[self.detector.name(), label], f64::from(*count));
         }
         let live: BTreeSet<String> =
             shards.into_iter().filter(|(_, count)| *count > 0).map(|(label, _)| label).collect();
@@ -136,7 +136,7 @@ impl<D: Detector> Pump<D> {
 
     pub(super) fn give_up(&mut self, shard: Shard, reason: &'static str) {
         tracing::warn!(%shard, reason, "shard given up; it is loaded anew when it is free");
-        self.context.metrics.add(Metric::CommitRefused, &[reason], 1);
+        self.context.metrics.add(Metric::CommitRefused, &[self.detector.name(), reason], 1);
         self.shards.remove(&shard);
     }
 }

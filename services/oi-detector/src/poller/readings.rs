@@ -1,0 +1,62 @@
+//! What people and the next owner look at: `poll:VENUE:health` of the venues that this process asks.
+//!
+//! Readiness is not decided here: a venue that does not answer is no fault of this process, which goes on with what the
+//! other venues and the sockets tell. So no answer at all is logged and told by `cascade_poll_up`, and keeps nobody from
+//! being ready.
+
+use std::time::Duration;
+
+use cascade_bus::{Bus, Write};
+use cascade_domain::Venue;
+use cascade_service::{Context, Metric, Shutdown, Throttle};
+use cascade_wire::{PollReading, key};
+
+use super::desk::{Desk, LOGGED_A_MINUTE};
+use super::intake::is_up;
+
+/// How often they are written, wall time.
+const EVERY: Duration = Duration::from_secs(2);
+/// How long they stand, seconds.
+const TTL_S: u32 = 60;
+
+/// Writes them until asked to stop.
+pub(crate) async fn run(bus: Bus, desk: Desk, context: Context, shutdown: Shutdown) {
+    let mut throttle = Throttle::new(LOGGED_A_MINUTE, 60_000);
+    loop {
+        tokio::select! {
+            () = shutdown.requested() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+        let now = context.clock.now();
+        let shown = desk.shown(&context.instance, now);
+        for (venue, told, round_s) in &shown {
+            desk.metrics.set(Metric::PollUp, &[venue.as_str()], is_up(told.status));
+            if let Some(round_s) = round_s {
+                desk.metrics.set(Metric::PollRound, &[venue.as_str()], *round_s);
+            }
+        }
+        if !shown.is_empty()
+            && shown.iter().all(|(_, told, _)| is_up(told.status) < 1.0)
+            && let Some(suppressed) = throttle.admit("silent", now)
+        {
+            tracing::warn!(suppressed, "no venue that we ask for open interest answers");
+        }
+        let writes: Vec<Write> = shown.iter().filter_map(|(venue, told, _)| reading(*venue, told)).collect();
+        if writes.is_empty() {
+            continue;
+        }
+        let written = tokio::select! {
+            () = shutdown.requested() => return,
+            written = bus.write_readings(&writes) => written,
+        };
+        if let Err(error) = written {
+            tracing::debug!(%error, "how the venues answer is not told");
+        }
+    }
+}
+
+/// A venue's reading as it is written.
+pub(crate) fn reading(venue: Venue, told: &PollReading) -> Option<Write> {
+    let json = serde_json::to_string(told).ok()?;
+    Some(Write::Json { key: key::poll_health(venue), json, ttl_s: TTL_S })
+}

@@ -1,0 +1,215 @@
+//! How the questions for one venue's open interest do: answers come, they fail, or the venue does not serve us.
+//!
+//! Pure: what happened, and when, is handed in. Knows no request.
+
+use std::time::Duration;
+
+use cascade_domain::{EventTime, FeedStatus};
+use cascade_wire::PollReading;
+
+/// Without a usable answer for so long it is stale, milliseconds.
+const SILENT_MS: i64 = 30_000;
+/// After so many questions in a row without a usable answer it is stale.
+const FAILURES: u32 = 3;
+
+/// Why a question had no usable answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The venue does not serve us, or wants to be left alone.
+    Refused,
+    /// Anything else.
+    Failed,
+}
+
+/// The state of one venue's questions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    status: FeedStatus,
+    since: EventTime,
+    reason: String,
+    /// When the last usable answer came, before us included.
+    last_answer: Option<EventTime>,
+    /// From when on silence counts.
+    silent_from: EventTime,
+    away_until: Option<EventTime>,
+    failures: u32,
+    failed_at: Option<EventTime>,
+    questions: u64,
+    round_ms: Option<i64>,
+}
+
+impl Standing {
+    /// As of now nobody has asked; `last_answer` = what the one before us says.
+    pub(crate) fn new(now: EventTime, last_answer: Option<EventTime>) -> Self {
+        Self {
+            status: FeedStatus::Stale,
+            since: now,
+            reason: "not answered yet".to_owned(),
+            last_answer,
+            silent_from: now,
+            away_until: None,
+            failures: 0,
+            failed_at: None,
+            questions: 0,
+            round_ms: None,
+        }
+    }
+
+    /// So many questions are asked from now on.
+    pub(crate) const fn listed(&mut self, questions: u64) {
+        self.questions = questions;
+    }
+
+    /// Every question had its turn.
+    pub(crate) fn round(&mut self, lasted: Duration) {
+        self.round_ms = i64::try_from(lasted.as_millis()).ok();
+    }
+
+    /// A usable answer came.
+    pub(crate) fn answered(&mut self, at: EventTime) {
+        (self.last_answer, self.silent_from, self.failures, self.away_until) = (Some(at), at, 0, None);
+        self.enter(FeedStatus::Live, at, "");
+    }
+
+    /// A question had no usable answer, or a part of one: parts have one time. One that fails among others that do not
+    /// changes nothing.
+    pub(crate) fn failed(
+        &mut self,
+        at: EventTime,
+        failure: Failure,
+        reason: &str,
+        away_until: Option<EventTime>,
+    ) {
+        if self.failed_at.replace(at) != Some(at) {
+            self.failures = self.failures.saturating_add(1);
+        }
+        self.away_until = away_until.max(self.away_until);
+        match failure {
+            Failure::Refused => self.enter(FeedStatus::Refused, at, reason),
+            Failure::Failed if self.failures >= FAILURES || self.status != FeedStatus::Live => {
+                self.enter(FeedStatus::Stale, at, reason);
+            }
+            Failure::Failed => {}
+        }
+    }
+
+    /// The venue is left alone until then, although it answered us: its limits are nearly used up.
+    pub(crate) fn waits(&mut self, until: EventTime) {
+        self.away_until = self.away_until.max(Some(until));
+    }
+
+    /// Nobody asks from now on.
+    pub(crate) fn left(&mut self, at: EventTime, reason: &str) {
+        self.enter(FeedStatus::Stale, at, reason);
+    }
+
+    /// Sees that silence lasts too long.
+    pub(crate) fn judge(&mut self, now: EventTime) {
+        if self.status == FeedStatus::Live && now.since(self.silent_from) > SILENT_MS {
+            self.enter(FeedStatus::Stale, now, "no usable answer");
+        }
+    }
+
+    /// The last round, seconds of the clock.
+    #[expect(clippy::cast_precision_loss, reason = "a gauge")]
+    pub(crate) fn round_s(&self) -> Option<f64> {
+        self.round_ms.map(|ms| ms as f64 / 1e3)
+    }
+
+    /// What is shown of it.
+    pub(crate) fn reading(&self, reader: &str, now: EventTime) -> PollReading {
+        PollReading {
+            status: self.status,
+            since_ms: self.since,
+            last_answer_ms: self.last_answer,
+            away_until_ms: self.away_until,
+            instruments: self.questions,
+            round_ms: self.round_ms,
+            reader: reader.to_owned(),
+            told_ms: now,
+            reason: self.reason.clone(),
+        }
+    }
+
+    fn enter(&mut self, status: FeedStatus, at: EventTime, reason: &str) {
+        if self.status != status {
+            (self.status, self.since) = (status, at);
+        }
+        if self.reason != reason {
+            reason.clone_into(&mut self.reason);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> EventTime {
+        EventTime::from_ms(1_791_565_600_000 + second * 1000)
+    }
+
+    fn told(standing: &Standing) -> (FeedStatus, i64, &str) {
+        (standing.status, standing.since.since(at(0)) / 1000, &standing.reason)
+    }
+
+    #[test]
+    fn one_question_that_fails_among_others_changes_nothing_and_three_in_a_row_do() {
+        let mut standing = Standing::new(at(0), None);
+        standing.answered(at(1));
+        for second in 2..10 {
+            standing.failed(at(second), Failure::Failed, "HTTP 400", None);
+            standing.answered(at(second));
+        }
+        assert_eq!(told(&standing), (FeedStatus::Live, 1, ""));
+        for second in 10..15 {
+            standing.failed(at(second), Failure::Failed, "HTTP 500", None);
+        }
+        assert_eq!(told(&standing), (FeedStatus::Stale, 12, "HTTP 500"));
+        standing.answered(at(15));
+        assert_eq!(told(&standing), (FeedStatus::Live, 15, ""));
+    }
+
+    #[test]
+    fn parts_of_one_answer_that_are_refused_count_once() {
+        let mut standing = Standing::new(at(0), None);
+        standing.answered(at(1));
+        for _ in 0..10 {
+            standing.failed(at(2), Failure::Failed, "BTC-USDT-SWAP is not usable", None);
+        }
+        assert_eq!(standing.status, FeedStatus::Live);
+        standing.answered(at(2));
+        assert_eq!(told(&standing), (FeedStatus::Live, 1, ""));
+    }
+
+    #[test]
+    fn a_venue_that_refuses_is_told_at_once_with_when_it_is_asked_again() {
+        let mut standing = Standing::new(at(0), Some(at(-40)));
+        assert_eq!(standing.reading("me", at(1)).last_answer_ms, Some(at(-40)));
+        standing.failed(at(1), Failure::Refused, "too many requests", Some(at(61)));
+        let reading = standing.reading("me", at(2));
+        assert_eq!((reading.status, reading.away_until_ms), (FeedStatus::Refused, Some(at(61))));
+        assert_eq!(reading.reason, "too many requests");
+        standing.answered(at(62));
+        assert_eq!(standing.reading("me", at(62)).away_until_ms, None);
+        assert_eq!(standing.status, FeedStatus::Live);
+    }
+
+    #[test]
+    fn silence_is_stale_after_30_seconds_and_counts_from_the_last_answer() {
+        let mut standing = Standing::new(at(0), None);
+        standing.answered(at(5));
+        standing.judge(at(35));
+        assert_eq!(standing.status, FeedStatus::Live);
+        standing.judge(at(36));
+        assert_eq!(told(&standing), (FeedStatus::Stale, 36, "no usable answer"));
+    }
+
+    #[test]
+    fn a_failure_after_a_refusal_says_what_is_wrong_now() {
+        let mut standing = Standing::new(at(0), None);
+        standing.failed(at(1), Failure::Refused, "too many requests", Some(at(61)));
+        standing.failed(at(62), Failure::Failed, "HTTP 500", None);
+        assert_eq!(told(&standing), (FeedStatus::Stale, 62, "HTTP 500"));
+    }
+}

@@ -1,0 +1,190 @@
+//! From the queue into the shard streams: each sample once by its key, all of one flush and shard in one entry, and before
+//! them the gaps that they end.
+//!
+//! While Redis is away newer samples take the place of older ones. Knows no venue.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cascade_bus::{Bus, BusError, Stored, StreamBounds, by_shard};
+use cascade_domain::{Event, EventTime, GapStream, Shard, Venue};
+use cascade_pace::Clock;
+use cascade_service::{Metric, Shutdown, Throttle};
+
+use super::desk::{Desk, LOGGED_A_MINUTE};
+use super::waiting::Sample;
+
+/// Between two tries while Redis does not take them, wall time.
+const RETRY: Duration = Duration::from_millis(200);
+/// How long what is left is tried when it is time to stop, wall time.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The way into the streams.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    bus: Bus,
+    bounds: StreamBounds,
+    clock: Arc<dyn Clock>,
+    desk: Desk,
+    throttle: Throttle,
+    is_away: bool,
+    /// Gaps of shards that did not take them when others did.
+    pending: BTreeMap<Shard, Vec<Stored>>,
+}
+
+/// Which shards did not take their events.
+#[derive(Debug, Default)]
+struct Left {
+    /// For now.
+    waiting: BTreeSet<Shard>,
+    /// For ever.
+    refusing: BTreeSet<Shard>,
+}
+
+impl Writer {
+    /// A writer that has written nothing yet.
+    pub(crate) fn new(bus: Bus, bounds: StreamBounds, clock: Arc<dyn Clock>, desk: Desk) -> Self {
+        let (throttle, pending) = (Throttle::new(LOGGED_A_MINUTE, 60_000), BTreeMap::new());
+        Self { bus, bounds, clock, desk, throttle, is_away: false, pending }
+    }
+
+    /// Writes until it is asked to stop and nothing waits; to be asked when nobody puts anything in any more. A Redis that
+    /// is away then is not waited for: the next owner asks anew.
+    pub(crate) async fn run(mut self, shutdown: Shutdown) {
+        loop {
+            let samples = tokio::select! {
+                biased;
+                () = shutdown.requested() => break,
+                samples = self.desk.waiting.take() => samples,
+            };
+            if !self.write(samples).await {
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+        let rest = async {
+            loop {
+                let samples = self.desk.waiting.take_now();
+                if samples.is_empty() || self.write(samples).await {
+                    return;
+                }
+                tokio::time::sleep(RETRY).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, rest).await.is_err() {
+            tracing::warn!("Redis does not take the last samples of open interest");
+        }
+    }
+
+    /// Writes one flush; what Redis does not take for now waits again. Whether it took all.
+    async fn write(&mut self, samples: Vec<Sample>) -> bool {
+        let gaps = self.gaps(&samples);
+        let before =
+            by_shard(&gaps, |_, error| tracing::error!(%error, "a gap that can't be encoded is lost"));
+        let events: Vec<Event> = samples.iter().map(|sample| sample.event.clone()).collect();
+        let (metrics, mut batches) = (&self.desk.metrics, self.pending.clone());
+        let of_samples = by_shard(&events, |event, error| {
+            tracing::error!(kind = event.kind(), %error, "a sample that can't be encoded is lost");
+            metrics.add(Metric::Dropped, &[event.kind()], 1);
+        });
+        for (shard, stored) in before.clone().into_iter().chain(of_samples) {
+            batches.entry(shard).or_default().extend(stored);
+        }
+        match self.store(&batches).await {
+            Ok(left) => {
+                self.say_back();
+                self.count_gaps(&gaps);
+                self.keep_gaps(before, &left);
+                self.settle(samples, &left);
+                left.waiting.is_empty()
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.is_away, true) {
+                    tracing::warn!(%error, "Redis does not take open interest; the newest of it waits");
+                }
+                self.put_back(samples);
+                false
+            }
+        }
+    }
+
+    /// The gaps that these samples end, one a venue.
+    fn gaps(&self, samples: &[Sample]) -> Vec<Event> {
+        let mut first: BTreeMap<Venue, EventTime> = BTreeMap::new();
+        for sample in samples {
+            let at = first.entry(sample.venue).or_insert(sample.received);
+            *at = sample.received.min(*at);
+        }
+        first
+            .into_iter()
+            .filter_map(|(venue, at)| Some(Event::Gap(self.desk.gap_before(venue, at)?)))
+            .collect()
+    }
+
+    async fn store(&mut self, batches: &BTreeMap<Shard, Vec<Stored>>) -> Result<Left, BusError> {
+        let slices: Vec<_> = batches.iter().map(|(shard, events)| (*shard, events.as_slice())).collect();
+        let results = self.bus.store_many(&slices, self.bounds).await?;
+        let mut left = Left::default();
+        for (shard, result) in batches.keys().zip(results) {
+            match result {
+                Ok(counts) => self.desk.metrics.add(Metric::Duplicates, &[], counts.duplicates),
+                Err(error) if error.is_transient() => drop(left.waiting.insert(*shard)),
+                Err(error) => {
+                    left.refusing.insert(*shard);
+                    if let Some(suppressed) = self.throttle.admit(error.label(), self.clock.now()) {
+                        tracing::error!(%shard, %error, suppressed, "Redis refuses its open interest");
+                    }
+                }
+            }
+        }
+        Ok(left)
+    }
+
+    fn say_back(&mut self) {
+        if std::mem::take(&mut self.is_away) {
+            tracing::info!("Redis takes open interest again");
+        }
+    }
+
+    fn count_gaps(&self, gaps: &[Event]) {
+        for gap in gaps {
+            if let Event::Gap(gap) = gap {
+                let (venue, from_ms) = (gap.venue.as_str(), gap.from_ms.ms());
+                tracing::warn!(venue, from_ms, to_ms = gap.to_ms.ms(), "a gap in its open interest");
+                let labels = [venue, GapStream::OpenInterest.as_str()];
+                self.desk.metrics.add(Metric::Gaps, &labels, 1);
+            }
+        }
+    }
+
+    /// Gaps for shards that wait go with the next flush: most shards have them, and the venue's samples are known again.
+    fn keep_gaps(&mut self, gaps: BTreeMap<Shard, Vec<Stored>>, left: &Left) {
+        for (shard, stored) in gaps {
+            self.pending.entry(shard).or_default().extend(stored);
+        }
+        self.pending.retain(|shard, _| left.waiting.contains(shard));
+    }
+
+    /// Notes what is written, and puts back what waits.
+    fn settle(&self, samples: Vec<Sample>, left: &Left) {
+        let shard = |sample: &Sample| sample.event.symbol().map(Shard::of);
+        let is_in = |shards: &BTreeSet<Shard>, sample: &Sample| {
+            shard(sample).is_some_and(|shard| shards.contains(&shard))
+        };
+        let (waiting, done): (Vec<_>, Vec<_>) =
+            samples.into_iter().partition(|sample| is_in(&left.waiting, sample));
+        for sample in done {
+            if is_in(&left.refusing, &sample) {
+                self.desk.metrics.add(Metric::Dropped, &[sample.event.kind()], 1);
+            } else {
+                self.desk.written(sample.venue, sample.received);
+            }
+        }
+        self.put_back(waiting);
+    }
+
+    fn put_back(&self, samples: Vec<Sample>) {
+        let dropped = self.desk.waiting.put_back(samples);
+        self.desk.metrics.add(Metric::Dropped, &["open_interest"], dropped);
+    }
+}

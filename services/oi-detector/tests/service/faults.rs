@@ -1,0 +1,156 @@
+//! Exchanges that answer wrongly or not at all, and a Redis that goes away: the service goes on, counts it, says which venue
+//! does how, and puts nothing wrong into the streams.
+
+use std::sync::Arc;
+
+use cascade_domain::Venue;
+use cascade_pace::Clock;
+use cascade_simulator::{PollFault, Simulator};
+use cascade_testkit::{Observer, TestClock, TestRedis, eventually};
+use serde_json::Value;
+
+use crate::support::{DEADLINE, Service, exchanges, health_of, samples, stored, variables};
+
+/// A service that asks simulated exchanges, all by one clock that is so many times as fast as the wall's.
+struct Site {
+    redis: TestRedis,
+    clock: Arc<TestClock>,
+    simulator: Arc<Simulator>,
+    observer: Observer,
+    service: Service,
+}
+
+impl Site {
+    async fn start(speed: f64) -> Self {
+        let redis = TestRedis::start().await.unwrap();
+        let clock = Arc::new(TestClock::new(speed));
+        let simulator = exchanges(clock.clone()).await;
+        let observer = Observer::connect(&redis.url(), &[]).await.unwrap();
+        let service = Service::start(&redis, clock.clone(), variables(&simulator));
+        let site = Self { redis, clock, simulator, observer, service };
+        site.becomes("live").await;
+        site
+    }
+
+    /// Waits until Binance's poller says so; gives what it says.
+    async fn becomes(&self, status: &str) -> Value {
+        let mut said = Value::Null;
+        let is_so = eventually(DEADLINE, async || {
+            said = health_of(&self.observer, Venue::Binance).await;
+            said["status"] == status
+        });
+        assert!(is_so.await, "not {status} but {said}\n{}", self.service.metrics.render());
+        said
+    }
+
+    /// Breaks Binance until it is so, sees that this is counted, and mends it; what it said, and how many samples came
+    /// meanwhile.
+    async fn broken(&self, fault: PollFault, status: &str, counted: &[&str]) -> Value {
+        self.simulator.faults().break_polls(Venue::Binance, Some(fault));
+        let said = self.becomes(status).await;
+        let is_counted = eventually(DEADLINE, async || self.service.counted(counted) > 0.0);
+        assert!(is_counted.await, "{counted:?} in {}", self.service.metrics.render());
+        assert_eq!(health_of(&self.observer, Venue::Okx).await["status"], "live", "the other venue goes on");
+        assert!(self.service.health.readiness().is_ready(), "{:?}", self.service.health.readiness());
+        self.simulator.faults().break_polls(Venue::Binance, None);
+        said
+    }
+
+    /// Waits until Binance's samples reach the streams again.
+    async fn goes_on(&self) {
+        self.becomes("live").await;
+        let before: usize = samples(&self.observer, Venue::Binance).await.values().sum();
+        let on = async || samples(&self.observer, Venue::Binance).await.values().sum::<usize>() > before;
+        assert!(eventually(DEADLINE, on).await);
+    }
+
+    /// Every sample of an instrument is near its first one: nothing of another instrument, nothing made up.
+    async fn nothing_wrong_is_stored(&self) {
+        let stored = stored(&self.observer, "open_interest").await;
+        let amount = |sample: &Value| sample["coins"].as_f64().or_else(|| sample["usd"].as_f64()).unwrap();
+        for (_, sample) in &stored {
+            let is_it = |(_, other): &&(_, Value)| {
+                other["venue"] == sample["venue"] && other["instrument"] == sample["instrument"]
+            };
+            let first = amount(&stored.iter().find(is_it).unwrap().1);
+            assert!((amount(sample) / first - 1.0).abs() < 0.2, "{sample} after {first}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_venue_that_limits_us_is_left_alone_for_as_long_as_it_says_and_then_asked_again() {
+    let site = Site::start(10.0).await;
+    let limited = ["cascade_polls_total", "binance", "\"limited\""];
+    let said = site.broken(PollFault::Status(429, Some(20)), "refused", &limited).await;
+    assert!(said["away_until_ms"].as_i64() > said["told_ms"].as_i64(), "{said}");
+    assert!(said["reason"].as_str().unwrap().contains("429"), "{said}");
+    site.goes_on().await;
+    assert!(health_of(&site.observer, Venue::Binance).await["away_until_ms"].is_null());
+    site.nothing_wrong_is_stored().await;
+    site.service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ban_is_waited_out_and_what_was_missed_meanwhile_is_told_as_a_gap() {
+    let site = Site::start(30.0).await;
+    let limited = ["cascade_polls_total", "binance", "\"limited\""];
+    let said = site.broken(PollFault::Status(418, None), "refused", &limited).await;
+    let away_ms = said["away_until_ms"].as_i64().unwrap() - said["since_ms"].as_i64().unwrap();
+    assert!(away_ms >= 110_000, "a ban of two minutes at least: {said}");
+    site.goes_on().await;
+    let gaps = stored(&site.observer, "gap").await;
+    assert_eq!(gaps.len(), 64, "one in every shard: {gaps:?}");
+    for (_, gap) in &gaps {
+        assert_eq!((&gap["venue"], &gap["stream"]), (&"binance".into(), &"open_interest".into()));
+        let length_ms = gap["to_ms"].as_i64().unwrap() - gap["from_ms"].as_i64().unwrap();
+        assert!(length_ms >= 110_000, "{gap}");
+    }
+    assert!(site.service.counted(&["cascade_gaps_total", "binance", "open_interest"]) > 0.0);
+    site.nothing_wrong_is_stored().await;
+    site.service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_venue_that_fails_is_stale_and_its_errors_are_counted() {
+    let site = Site::start(10.0).await;
+    let unreachable = ["cascade_polls_total", "binance", "\"unreachable\""];
+    site.broken(PollFault::Status(500, None), "stale", &unreachable).await;
+    site.goes_on().await;
+    site.broken(PollFault::Truncated, "stale", &["cascade_refused_total", "binance", "\"malformed\""]).await;
+    site.goes_on().await;
+    site.nothing_wrong_is_stored().await;
+    site.service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_about_another_instrument_and_one_whose_time_stands_still_are_refused() {
+    let site = Site::start(20.0).await;
+    site.broken(PollFault::Swapped, "stale", &["cascade_refused_total", "binance", "\"wrong_answer\""]).await;
+    site.goes_on().await;
+    site.broken(PollFault::Stale, "stale", &["cascade_refused_total", "binance", "\"stale\""]).await;
+    site.goes_on().await;
+    site.nothing_wrong_is_stored().await;
+    site.service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_redis_is_away_the_newest_sample_waits_and_what_is_missing_is_a_gap() {
+    let mut site = Site::start(20.0).await;
+    site.redis.server.kill9().await.unwrap();
+    let killed = site.clock.now();
+    let dropped = ["cascade_dropped_total", "open_interest"];
+    // Each instrument's samples replace each other, for longer than what is no gap yet.
+    let are_dropped =
+        async || site.service.counted(&dropped) > 0.0 && site.clock.now().since(killed) > 60_000;
+    assert!(eventually(DEADLINE, are_dropped).await, "{}", site.service.metrics.render());
+    site.redis.server.restart().await.unwrap();
+    let told = async || stored(&site.observer, "gap").await.iter().any(|(_, gap)| gap["venue"] == "binance");
+    assert!(eventually(DEADLINE, told).await, "{}", site.service.metrics.render());
+    site.goes_on().await;
+    let gaps = stored(&site.observer, "gap").await;
+    assert!(gaps.iter().all(|(_, gap)| gap["stream"] == "open_interest"), "{gaps:?}");
+    assert!(gaps.iter().all(|(_, gap)| gap["venue"] != "okx"), "its channel tells what is missed here");
+    site.nothing_wrong_is_stored().await;
+    site.service.stop().await;
+}
