@@ -73,7 +73,8 @@ impl Episode {
         let bearing = changes.reaching(self.direction, bars.low);
         if bearing < bars.least {
             if bearing + silent < bars.least {
-                return Some(State::Resolved);
+                // Under other settings than before it may be over while nothing is known: then nobody saw it end.
+                return Some(if changes.total().is_some() { State::Resolved } else { State::Closed });
             }
             let since = *self.unknown.get_or_insert(now);
             return (now.since(since) > bars.patience_ms).then_some(State::Closed);

@@ -209,14 +209,10 @@ impl Line {
         if !is_checked || change <= traded.saturating_add(floor) {
             return Verdict::Believed;
         }
-        if !self.traded.reaches(sample.event) {
-            return match (is_over, self.doubt) {
-                (false, _) => Verdict::Waits,
-                (true, None) => Verdict::Believed,
-                (true, Some(_)) => Verdict::Suspect,
-            };
-        }
+        let reaches = self.traded.reaches(sample.event);
         match self.doubt {
+            _ if !reaches && !is_over => Verdict::Waits,
+            None if !reaches => Verdict::Believed,
             Some(doubt) if sample.at.since(doubt.since) >= rules.window_ms => Verdict::Begins,
             Some(_) | None => Verdict::Suspect,
         }

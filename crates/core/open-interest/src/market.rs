@@ -5,7 +5,7 @@ use cascade_domain::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::change::{Change, Changes, Size};
+use crate::change::{Changes, Size};
 use crate::coins;
 use crate::episode::{Bars, Episode};
 use crate::facts::Facts;
@@ -218,23 +218,27 @@ impl Market {
     }
 
     /// Each venue's change over a span: over its instruments that are fresh and were known at the beginning. A venue
-    /// that held nothing then has no data.
+    /// that held nothing then has no data, nor has one of which these hold less than those of which one end is missing.
     pub(crate) fn changes(&self, facts: &Facts, span: Span) -> Changes {
-        let mut changes = Changes::default();
-        for (line, before, after) in self.both_ends(facts, span) {
-            changes.0[line.venue as usize].get_or_insert(Change::default()).add(before, after);
+        let (mut changes, mut missing) = (Changes::default(), Changes::default());
+        for (line, before, after) in self.ends(facts, span) {
+            let sums = if before.is_some() && after.is_some() { &mut changes } else { &mut missing };
+            let sum = sums.0[line.venue as usize].get_or_insert_default();
+            sum.add(before.unwrap_or(0), after.unwrap_or(0));
         }
-        for change in &mut changes.0 {
-            *change = change.filter(|change| change.before > 0);
+        for (change, missing) in changes.0.iter_mut().zip(missing.0) {
+            let missing = missing.map_or(0, |missing| missing.before.saturating_add(missing.after));
+            *change = change.filter(|known| known.before > 0 && known.before.max(known.after) >= missing);
         }
         changes
     }
 
-    fn both_ends(&self, facts: &Facts, span: Span) -> impl Iterator<Item = (&Line, i128, i128)> {
+    /// Each instrument with what it held at the beginning of a span and what it holds now, as far as that is known.
+    fn ends(&self, facts: &Facts, span: Span) -> impl Iterator<Item = (&Line, Option<i128>, Option<i128>)> {
         let (rules, coverage) = (facts.rules(), facts.config.samples.coverage);
-        self.lines.iter().filter_map(move |line| {
-            let (_, after) = line.fresh(self.now, &rules)?;
-            Some((line, line.before(self.now, span, coverage)?, after))
+        self.lines.iter().map(move |line| {
+            let after = line.fresh(self.now, &rules).map(|(_, after)| after);
+            (line, line.before(self.now, span, coverage), after)
         })
     }
 
@@ -245,9 +249,10 @@ impl Market {
             let held = changes.total().and_then(|total| report::usd(total.after, price));
             return held.is_some_and(|held| held >= self.minimum);
         }
-        let with_data = self.both_ends(facts, facts.window());
-        let with_data = with_data.filter(|(line, ..)| changes.of(line.venue).is_some());
-        let carried = with_data.filter_map(|(line, ..)| line.last().and_then(|(last, _)| last.usd));
+        let carried = self.ends(facts, facts.window()).filter_map(|(line, before, after)| {
+            let counts = before.is_some() && after.is_some() && changes.of(line.venue).is_some();
+            line.last().filter(|_| counts).and_then(|(last, _)| last.usd)
+        });
         let held = carried.reduce(|sum, usd| sum + usd);
         held.is_some_and(|held| held >= self.minimum)
     }

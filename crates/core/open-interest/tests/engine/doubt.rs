@@ -179,6 +179,21 @@ fn a_level_that_stays_suspect_for_a_window_is_a_new_beginning() {
 }
 
 #[test]
+fn a_suspect_level_is_a_new_beginning_also_where_nothing_is_traded_any_more() {
+    let mut traded = Traded::new(1.0);
+    traded.run_to(910);
+    traded.stream.hold(&[(Binance, 2_000_000.0)]);
+    traded.run_to(920);
+    assert!(traded.believed().1);
+    traded.bars = false;
+    traded.run_to(1_808);
+    assert!(traded.believed().1, "not for a whole window yet");
+    traded.run_to(1_820);
+    assert_eq!(traded.believed(), (2_000_000.0, false));
+    assert!(!traded.stream.changes().spans["15m"].venues.contains_key(&Binance), "no change across it");
+}
+
+#[test]
 fn where_trades_were_missed_meanwhile_a_suspect_level_is_a_new_beginning() {
     for of in [GapStream::Trades, GapStream::OpenInterest] {
         let mut traded = Traded::new(1.0);

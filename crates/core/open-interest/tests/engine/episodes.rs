@@ -2,6 +2,7 @@
 
 use crate::stream::{Stream, at, gap};
 use cascade_domain::{Event, GapStream, IdHasher, State, Swing, Venue};
+use cascade_engine::Engine;
 use cascade_open_interest::Config;
 
 use State::{Closed, Open, Resolved, Update};
@@ -205,4 +206,15 @@ fn the_window_is_a_setting() {
     assert_eq!((stream.story().len(), stream.last().window_s), (1, 300));
     stream.run_to(620);
     assert_eq!(stream.story(), [(Open, Explosion), (Resolved, Explosion)]);
+}
+
+#[test]
+fn an_episode_that_other_settings_end_while_nothing_is_known_is_closed() {
+    let mut stream = warm();
+    go(&mut stream, 5.0);
+    let mut other = Stream::with("BTCUSDT", Config { min_venues: 3, ..Config::default() });
+    other.engine.resume(stream.engine.state().clone());
+    other.skip_to(1_000);
+    assert_eq!(other.story(), [(Closed, Explosion)]);
+    assert_eq!(other.last().change_pct, None);
 }

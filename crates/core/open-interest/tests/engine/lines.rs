@@ -1,7 +1,7 @@
 //! Instruments of a venue, and venues, that come, go and alternate: no change where nothing changed.
 
 use crate::stream::{Stream, instrument, sample, symbol};
-use cascade_domain::{Event, OpenInterest, Venue};
+use cascade_domain::{Event, OpenInterest, State, Swing, Venue};
 use cascade_open_interest::Config;
 
 use Venue::{Binance, Bybit, Okx};
@@ -137,4 +137,32 @@ fn beyond_so_many_instruments_the_one_silent_for_longest_goes() {
     }
     let names: Vec<_> = stream.current().venues[&Okx].instruments.keys().map(ToString::to_string).collect();
     assert_eq!(names, ["A", "C", "D"]);
+}
+
+#[test]
+fn a_small_instrument_does_not_speak_for_a_venue_whose_large_one_fell_silent() {
+    let usdc = (Binance, "BTCUSDC".to_owned());
+    let mut stream = Stream::new("BTCUSDT").holding(&[(Binance, 1e6), (Bybit, 1e6)]);
+    stream.held.insert(usdc.clone(), 1e4);
+    stream.run_to(910);
+    stream.hold(&[(Bybit, 1.04e6)]);
+    stream.held.insert(usdc, 1.05e4);
+    stream.held.remove(&(Binance, "BTCUSDT".to_owned()));
+    stream.run_to(1_000);
+    assert_eq!(stream.story(), [], "5 % of its least part");
+    assert_eq!(stream.changes().spans["15m"].venues.keys().copied().collect::<Vec<_>>(), [Bybit]);
+}
+
+#[test]
+fn an_episode_stands_while_the_large_instrument_of_a_venue_is_silent() {
+    let mut stream = Stream::new("BTCUSDT").holding(&[(Binance, 1e6), (Bybit, 1e6)]);
+    stream.held.insert((Binance, "BTCUSDC".to_owned()), 1e4);
+    stream.run_to(910);
+    stream.hold(&[(Binance, 1.04e6), (Bybit, 1.04e6)]);
+    stream.run_to(1_000);
+    let silent = stream.held.remove_entry(&(Binance, "BTCUSDT".to_owned()));
+    stream.run_to(1_050);
+    stream.held.extend(silent);
+    stream.run_to(1_100);
+    assert_eq!(stream.story(), [(State::Open, Swing::Explosion)]);
 }

@@ -133,8 +133,9 @@ fn ticker(
         next_funding: next_funding(row.next_funding_time)?,
     };
     let sizes = open_interest(row, &market)?;
-    prints.mark(&market, figures, Some(at), out);
+    // First what is new: the mark confirms the open interest that is known then.
     prints.open_interest(&market, sizes, Some(at), out);
+    prints.mark(&market, figures, Some(at), out);
     Ok(())
 }
 

@@ -119,6 +119,14 @@ fn a_ticker_gives_marks_and_open_interest_of_one_side() {
 }
 
 #[test]
+fn a_ticker_tells_its_open_interest_before_the_mark_that_confirms_it() {
+    let frame = r#"{"topic":"tickers.BTCUSDT","type":"delta","ts":1791565601482,"data":{"symbol":"BTCUSDT","markPrice":"82396.90","singleOpenInterest":"29945.866"}}"#;
+    let (_, decoded) = decode(Venue::Bybit, frame, &Instruments::new());
+    let kinds: Vec<_> = decoded.events.iter().map(cascade_domain::Event::kind).collect();
+    assert_eq!(kinds, ["open_interest", "mark"]);
+}
+
+#[test]
 fn what_a_delta_does_not_carry_is_absent() {
     let delta = |fields: &str| {
         let frame = format!(
