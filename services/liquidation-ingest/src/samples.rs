@@ -1,5 +1,5 @@
-//! Open interest arrives several times a second, in parts, or not at all while it stands still; the stream gets at most
-//! one whole sample each two seconds and instrument, also while the venue confirms that nothing changed. Pure.
+//! Open interest arrives several times a second, or not at all while it stands still; the stream gets at most one
+//! sample each two seconds and instrument, also while the venue confirms that nothing changed. Pure.
 
 use std::collections::BTreeMap;
 
@@ -21,26 +21,23 @@ struct Known {
 }
 
 impl Samples {
-    /// Takes what a frame said; gives it if it is time for a sample. A part (dollars of what is counted in coins) never
-    /// takes the place of the whole.
-    pub(crate) fn take(&mut self, part: &OpenInterest, received: EventTime) -> Option<OpenInterest> {
-        let known =
-            self.known.entry(part.instrument).or_insert_with(|| Known { sample: part.clone(), told: None });
-        if part.coins.is_none() && known.sample.coins.is_some() {
-            return None;
-        }
-        known.sample = part.clone();
-        known.tell(received)
+    /// Takes what a frame said; gives it if it is time for a sample.
+    pub(crate) fn take(&mut self, sample: &OpenInterest, received: EventTime) -> Option<OpenInterest> {
+        let told = self.known.get(&sample.instrument).and_then(|known| known.told);
+        let known = self.known.entry(sample.instrument);
+        known.insert_entry(Known { sample: sample.clone(), told }).into_mut().tell(received)
     }
 
     /// Takes a mark from a frame that would have said so if open interest had changed; gives the sample anew if it is
-    /// time for one. Its dollars of before are left out: the price is another.
+    /// time for one. What moves with the price is left out: that may be another now.
     pub(crate) fn confirm(&mut self, mark: &Mark, received: EventTime) -> Option<OpenInterest> {
         let known = self.known.get_mut(&mark.instrument)?;
         known.sample.event_time_ms = mark.event_time_ms;
         known.sample.published_at_ms = mark.event_time_ms;
         known.sample.known_at_ms = mark.known_at_ms;
-        if known.sample.coins.is_some() {
+        if known.sample.inverse {
+            known.sample.coins = None;
+        } else {
             known.sample.usd = None;
         }
         known.tell(received)
@@ -76,6 +73,7 @@ mod tests {
             instrument: Instrument::parse("BTCUSDT").unwrap(),
             coins,
             usd: usd.map(Usd::from_dollars),
+            inverse: false,
             event_time_ms: Some(at),
             published_at_ms: Some(at),
             known_at_ms: Some(at),
@@ -118,12 +116,11 @@ mod tests {
     }
 
     #[test]
-    fn dollars_alone_do_not_take_the_place_of_coins() {
+    fn of_a_contract_of_dollars_the_coins_are_left_out() {
         let mut samples = Samples::default();
-        samples.take(&part(Some(5.0), Some(410_000), T), T);
-        let later = T.plus_ms(5_000);
-        assert_eq!(samples.take(&part(None, Some(420_000), later), later), None);
-        assert_eq!(samples.confirm(&mark(later), later).unwrap().coins, Some(5.0));
+        samples.take(&OpenInterest { inverse: true, ..part(Some(5.0), Some(410_000), T) }, T);
+        let again = samples.confirm(&mark(T.plus_ms(2_000)), T.plus_ms(2_000)).unwrap();
+        assert_eq!((again.coins, again.usd), (None, Some(Usd::from_dollars(410_000))));
     }
 
     #[test]

@@ -160,6 +160,7 @@ fn sample(market: &Market, (place, venue): (i64, Venue), second: i64, at: EventT
         instrument: market.instrument,
         coins: Some(coins),
         usd: None,
+        inverse: false,
         event_time_ms: Some(at),
         published_at_ms: Some(at),
         known_at_ms: Some(at),

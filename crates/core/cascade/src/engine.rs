@@ -17,9 +17,6 @@ use crate::price::{LONGEST_MS as PRICE_MS, age_ms};
 use crate::report;
 use crate::risk::assess;
 
-/// A reader that was overtaken takes a gap with this reason: what it knew has a hole of its own.
-const OVERTAKEN: &str = "trimmed";
-
 /// The cascade detector of one shard.
 #[derive(Clone, Debug)]
 pub struct CascadeEngine {
@@ -160,7 +157,7 @@ impl CascadeEngine {
 
     fn take_gap(&mut self, gap: &Gap) -> Result<(), Refused> {
         let to = gap.to_ms;
-        let overtaken = gap.reason == OVERTAKEN;
+        let overtaken = gap.reason == Gap::TRIMMED;
         // Who was overtaken has not heard for how long, so that the end of it may lie far past the last tick.
         admit::time(to, if overtaken { None } else { self.state.facts.latest() })?;
         if self.state.facts.tick.is_some_and(|tick| to <= tick.plus_ms(-PRICE_MS)) {

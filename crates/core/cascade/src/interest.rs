@@ -52,8 +52,10 @@ impl Interest {
     /// Takes a sample; one older than what is held, or one without an amount, is no news.
     pub(crate) fn take(&mut self, at: EventTime, sample: &OpenInterest) {
         let usd = sample.usd.map(cascade_domain::Usd::dollars);
-        let Some(amount) = sample.coins.or(usd) else { return };
-        let in_coins = sample.coins.is_some();
+        // Of a contract of dollars these are what is held: its coins move with the price.
+        let coins = sample.coins.filter(|_| !sample.inverse);
+        let Some(amount) = coins.or(usd) else { return };
+        let in_coins = coins.is_some();
         let known = |line: &&mut Line| line.venue == sample.venue && line.instrument == sample.instrument;
         if let Some(line) = self.lines.iter_mut().find(known) {
             if at < line.at {

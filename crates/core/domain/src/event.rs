@@ -125,6 +125,9 @@ pub struct OpenInterest {
     pub coins: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usd: Option<Usd>,
+    /// Contracts of US dollars: `usd` is what is held, and `coins` move with the price.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inverse: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_time_ms: Option<EventTime>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -205,6 +208,11 @@ pub struct Gap {
     pub to_ms: EventTime,
     /// Why, in one word where possible (`closed`, `silent`, `queue_full`, `redis`, `trimmed`).
     pub reason: String,
+}
+
+impl Gap {
+    /// The reason of a gap in a reader's own hearing: the stream was trimmed before it read it.
+    pub const TRIMMED: &str = "trimmed";
 }
 
 /// A venue's feed changed its state; goes to all shards.

@@ -71,12 +71,6 @@ impl<V: Copy> Board<V> {
         self.venues[venue as usize].retain(|line| line.at > to);
     }
 
-    /// An instrument's own value, if it is at most `age_ms` old at `now`, whatever the venue's feed does.
-    pub fn of(&self, venue: Venue, instrument: &Instrument, now: EventTime, age_ms: i64) -> Option<V> {
-        let line = self.venues[venue as usize].iter().find(|line| line.instrument == *instrument)?;
-        (0..=age_ms).contains(&now.since(line.at)).then_some(line.value)
-    }
-
     /// Of each venue whose feed delivers its first fresh instrument: at most `age_ms` old at `now`.
     pub fn chosen(&self, now: EventTime, age_ms: i64, feeds: &Feeds) -> impl Iterator<Item = Chosen<V>> {
         Venue::ALL.iter().zip(&self.venues).filter_map(move |(venue, lines)| {

@@ -76,6 +76,7 @@ impl Run {
                     instrument,
                     coins: Some(1e6 + self.dice.roll(5_000)),
                     usd: None,
+                    inverse: false,
                     event_time_ms: Some(at),
                     published_at_ms: None,
                     known_at_ms: Some(at),

@@ -66,7 +66,7 @@ pub struct SuspectConfig {
 
 impl Default for SuspectConfig {
     fn default() -> Self {
-        Self { slack_s: 10, wait_s: 3, floor: 0.001 }
+        Self { slack_s: 30, wait_s: 3, floor: 0.001 }
     }
 }
 

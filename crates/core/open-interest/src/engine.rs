@@ -12,9 +12,6 @@ use crate::facts::Facts;
 use crate::market::Market;
 use crate::span::LONGEST_MS;
 
-/// A reader that was overtaken takes a gap with this reason: what it knew has a hole of its own.
-const OVERTAKEN: &str = "trimmed";
-
 /// The open-interest detector of one shard.
 #[derive(Clone, Debug)]
 pub struct OpenInterestEngine {
@@ -97,7 +94,7 @@ impl OpenInterestEngine {
     fn take_gap(&mut self, gap: &Gap) -> Result<(), Refused> {
         let OpenInterestState { facts, markets } = &mut self.state;
         let to = gap.to_ms;
-        let overtaken = gap.reason == OVERTAKEN;
+        let overtaken = gap.reason == Gap::TRIMMED;
         // Who was overtaken has not heard for how long, so that the end of it may lie far past the last tick.
         admit::time(to, if overtaken { None } else { facts.latest() })?;
         if facts.tick.is_some_and(|tick| to <= tick.plus_ms(-LONGEST_MS)) {

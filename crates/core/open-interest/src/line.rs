@@ -9,22 +9,22 @@ use std::collections::VecDeque;
 use cascade_domain::{EventTime, Gap, Instrument, TradeBar, Usd, Venue};
 use serde::{Deserialize, Serialize};
 
-use crate::coins::Unit;
+use crate::coins::{self, Unit};
 use crate::span::Span;
 use crate::track::Track;
-use crate::traded::{Traded, quantity};
+use crate::traded::Traded;
 
 /// Samples that may wait for their bars; a newer one takes the place of the last.
 const WAITING: usize = 4;
 
-/// What the venue tells: coins, or US dollars that we make coins of.
+/// What is held of an instrument: coins, or US dollars where its contracts are of those.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Told {
     Coins,
     Dollars,
 }
 
-/// A sample in coins.
+/// A sample.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Sample {
     /// When it was known.
@@ -33,6 +33,7 @@ pub(crate) struct Sample {
     pub(crate) event: EventTime,
     /// When it was heard, by event time.
     pub(crate) heard: EventTime,
+    /// Millionths of what is held.
     pub(crate) micros: i128,
     pub(crate) told: Told,
     pub(crate) usd: Option<Usd>,
@@ -43,7 +44,7 @@ pub(crate) struct Sample {
 pub(crate) struct Last {
     pub(crate) at: EventTime,
     event: EventTime,
-    units: i64,
+    pub(crate) units: i64,
     pub(crate) usd: Option<Usd>,
 }
 
@@ -56,8 +57,6 @@ struct Doubt {
     start: EventTime,
     /// Units of those.
     traded: u64,
-    /// Some of them were not heard.
-    is_void: bool,
 }
 
 /// What is believed; the settings, in milliseconds.
@@ -117,19 +116,29 @@ impl Line {
         self.doubt.is_some()
     }
 
-    /// The last sample that was believed, however old, with its micro-coins.
-    pub(crate) fn last(&self) -> Option<(Last, i128)> {
-        self.last.map(|last| (last, self.unit.micros(last.units)))
+    /// The last sample that was believed, however old.
+    pub(crate) const fn last(&self) -> Option<Last> {
+        self.last
     }
 
     /// The same, if it is fresh.
-    pub(crate) fn fresh(&self, now: EventTime, rules: &Rules) -> Option<(Last, i128)> {
-        self.last().filter(|(last, _)| now.since(last.at) <= rules.fresh_ms)
+    pub(crate) fn fresh(&self, now: EventTime, rules: &Rules) -> Option<Last> {
+        self.last.filter(|last| now.since(last.at) <= rules.fresh_ms)
     }
 
-    /// Micro-coins at the beginning of a span, where enough of it is known.
-    pub(crate) fn before(&self, now: EventTime, span: Span, coverage: f64) -> Option<i128> {
-        self.track.covered_before(now, span, coverage).map(|units| self.unit.micros(units))
+    /// Units at the beginning of a span, where enough of it is known.
+    pub(crate) fn before(&self, now: EventTime, span: Span, coverage: f64) -> Option<i64> {
+        self.track.covered_before(now, span, coverage)
+    }
+
+    /// Micro-coins of so many units. What is held in dollars is coins at the price that is given, whenever it was held:
+    /// two amounts at one price differ by what was bought and sold, and not by how the price moved.
+    pub(crate) fn micros(&self, units: i64, price: Option<f64>) -> Option<i128> {
+        let held = self.unit.micros(units);
+        match self.told {
+            Told::Coins => Some(held),
+            Told::Dollars => coins::micros(coins::coins(held) / price?),
+        }
     }
 
     /// Samples every moment before `now`.
@@ -158,13 +167,23 @@ impl Line {
 
     /// Takes a second of trades.
     pub(crate) fn trade_bar(&mut self, now: EventTime, bar: &TradeBar, rules: &Rules) -> u64 {
-        self.traded.take(now, bar, self.unit);
+        let Some(units) = self.units(bar) else { return self.settle(now, rules) };
+        self.traded.take(now, bar.open_time_ms, units);
         if let Some(doubt) = &mut self.doubt
             && bar.close_time_ms > doubt.start
         {
-            doubt.traded = doubt.traded.saturating_add(quantity(bar, self.unit).unwrap_or(0));
+            doubt.traded = doubt.traded.saturating_add(units);
         }
         self.settle(now, rules)
+    }
+
+    /// Units that a bar's trades come to, the larger whole number; `None` of an amount that is none.
+    fn units(&self, bar: &TradeBar) -> Option<u64> {
+        let micros = match self.told {
+            Told::Coins => coins::micros(bar.buy_quantity + bar.sell_quantity)?,
+            Told::Dollars => i128::from(bar.buy_usd.micros()) + i128::from(bar.sell_usd.micros()),
+        };
+        u64::try_from((micros + self.unit.micros(1) - 1) / self.unit.micros(1)).ok()
     }
 
     /// Judges the samples that wait, as of `now`. Says how many turned out to be suspect.
@@ -187,19 +206,15 @@ impl Line {
     }
 
     fn judge(&self, sample: &Sample, is_over: bool, rules: &Rules) -> Verdict {
-        let Some(last) = self.last else {
-            return if self.doubt.is_some() { Verdict::Begins } else { self.fits(sample) };
-        };
-        if sample.told != self.told || self.unit.count(sample.micros).is_none() {
-            return Verdict::Begins;
-        }
-        let change = self.change(&last, sample);
+        let units = self.unit.count(sample.micros).filter(|_| sample.told == self.told);
+        let Some(units) = units else { return Verdict::Begins };
+        let Some(last) = self.last else { return Verdict::Believed };
+        let change = units.abs_diff(last.units);
         let floor = floor(last.units, rules.floor);
         if change <= floor {
             return Verdict::Believed;
         }
         let (traded, is_checked) = match self.doubt {
-            Some(Doubt { is_void: true, .. }) => return Verdict::Begins,
             Some(doubt) => (doubt.traded, true),
             None => {
                 let start = last.event.plus_ms(-rules.slack_ms);
@@ -218,27 +233,6 @@ impl Line {
         }
     }
 
-    fn fits(&self, sample: &Sample) -> Verdict {
-        let fits = sample.told == self.told && self.unit.count(sample.micros).is_some();
-        if fits { Verdict::Believed } else { Verdict::Begins }
-    }
-
-    /// Units by which a sample differs from the last one. Where both tell their dollars too, the lesser of what coins and
-    /// dollars, at the price of now, differ by: a price that moves trades nothing, and leaves the one alone or the other.
-    fn change(&self, last: &Last, sample: &Sample) -> u64 {
-        let coins = self.unit.count(sample.micros).map_or(u64::MAX, |units| units.abs_diff(last.units));
-        let dollars = last.usd.zip(sample.usd).filter(|(_, after)| *after > Usd::ZERO);
-        let Some((before, after)) = dollars else { return coins };
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            reason = "a cast saturates, and what is compared with it allows for more than it loses"
-        )]
-        let worth = ((after - before).micros().unsigned_abs() as f64 * sample.micros as f64
-            / after.micros() as f64) as i128;
-        coins.min(u64::try_from(worth / self.unit.micros(1)).unwrap_or(u64::MAX))
-    }
-
     fn believe(&mut self, sample: &Sample) {
         let Some(units) = self.unit.count(sample.micros) else { return };
         self.last = Some(Last { at: sample.at, event: sample.event, units, usd: sample.usd });
@@ -248,7 +242,7 @@ impl Line {
     fn begin(&mut self, sample: &Sample, now: EventTime) {
         self.track = Track::starting(now);
         let unit = Unit::of(sample.micros);
-        if unit != self.unit {
+        if (unit, sample.told) != (self.unit, self.told) {
             self.traded.clear();
         }
         (self.unit, self.told) = (unit, sample.told);
@@ -259,7 +253,7 @@ impl Line {
         if let (None, Some(last)) = (self.doubt, self.last) {
             let start = last.event.plus_ms(-rules.slack_ms);
             let traded = self.traded.sum(start, EventTime::LATEST);
-            self.doubt = Some(Doubt { since: sample.at, start, traded, is_void: false });
+            self.doubt = Some(Doubt { since: sample.at, start, traded });
         }
     }
 
@@ -268,17 +262,15 @@ impl Line {
         self.track.void(from, to);
         self.waiting.retain(|sample| sample.at > to);
         if self.last.is_some_and(|last| last.at <= to) {
-            self.last = None;
+            (self.last, self.doubt) = (None, None);
         }
     }
 
-    /// A gap in trades.
+    /// A gap in trades. What bars do not cover is not checked, so that it ends a doubt as well.
     pub(crate) fn void_trades(&mut self, gap: &Gap) {
         self.traded.void(gap.to_ms);
-        if let Some(doubt) = &mut self.doubt
-            && gap.to_ms > doubt.start
-        {
-            doubt.is_void = true;
+        if self.doubt.is_some_and(|doubt| gap.to_ms > doubt.start) {
+            self.doubt = None;
         }
     }
 

@@ -93,10 +93,10 @@ impl Market {
         self.price.take(at, mark);
     }
 
-    /// Takes a sample known at `at`; one of which coins can't be made is not used.
+    /// Takes a sample known at `at`; one that does not tell what is held is not used.
     pub(crate) fn open_interest(&mut self, facts: &Facts, at: EventTime, sample: &OpenInterest) {
         let key = (sample.venue, sample.instrument);
-        let Some((micros, told)) = self.micros(facts, sample) else { return };
+        let Some((micros, told)) = held(sample) else { return };
         let event = sample.event_time_ms.map_or(at, |event| event.min(at));
         let sample = Sample { at, event, heard: self.now, micros, told, usd: sample.usd };
         let rules = facts.rules();
@@ -107,17 +107,6 @@ impl Market {
         if let Some(line) = self.lines.get_mut(place) {
             self.suspects = self.suspects.saturating_add(line.take(sample, &rules));
         }
-    }
-
-    /// Micro-coins of a sample. US dollars without coins are coins at the instrument's own mark, else at the reference
-    /// price.
-    fn micros(&self, facts: &Facts, sample: &OpenInterest) -> Option<(i128, Told)> {
-        if let Some(coins) = sample.coins {
-            return Some((coins::micros(coins)?, Told::Coins));
-        }
-        let whose = (sample.venue, &sample.instrument);
-        let price = self.price.of(whose, self.now, &facts.feeds, &facts.config.samples)?;
-        Some((coins::micros(sample.usd?.dollars() / price)?, Told::Dollars))
     }
 
     /// Where a new line stands; where there is no room, the one silent for longest goes.
@@ -233,12 +222,16 @@ impl Market {
         changes
     }
 
-    /// Each instrument with what it held at the beginning of a span and what it holds now, as far as that is known.
+    /// Each instrument with the micro-coins that it held at the beginning of a span and holds now, as far as that is known;
+    /// dollars at the price of now.
     fn ends(&self, facts: &Facts, span: Span) -> impl Iterator<Item = (&Line, Option<i128>, Option<i128>)> {
         let (rules, coverage) = (facts.rules(), facts.config.samples.coverage);
+        let price = self.reference(facts);
         self.lines.iter().map(move |line| {
-            let after = line.fresh(self.now, &rules).map(|(_, after)| after);
-            (line, line.before(self.now, span, coverage), after)
+            let before = line.before(self.now, span, coverage);
+            let after = line.fresh(self.now, &rules).map(|last| last.units);
+            let [before, after] = [before, after].map(|units| line.micros(units?, price));
+            (line, before, after)
         })
     }
 
@@ -251,7 +244,7 @@ impl Market {
         }
         let carried = self.ends(facts, facts.window()).filter_map(|(line, before, after)| {
             let counts = before.is_some() && after.is_some() && changes.of(line.venue).is_some();
-            line.last().filter(|_| counts).and_then(|(last, _)| last.usd)
+            line.last().filter(|_| counts).and_then(|last| last.usd)
         });
         let held = carried.reduce(|sum, usd| sum + usd);
         held.is_some_and(|held| held >= self.minimum)
@@ -271,5 +264,13 @@ impl Market {
     pub(crate) fn bytes(&self) -> usize {
         let lines: usize = self.lines.iter().map(Line::bytes).sum();
         size_of::<Self>() + self.price.bytes() + lines
+    }
+}
+
+/// Millionths of what a sample tells to be held: of dollars where the contracts are of those, or where nothing else is told.
+fn held(sample: &OpenInterest) -> Option<(i128, Told)> {
+    match sample.coins.filter(|_| !sample.inverse) {
+        Some(coins) => Some((coins::micros(coins)?, Told::Coins)),
+        None => Some((i128::from(sample.usd?.micros()), Told::Dollars)),
     }
 }

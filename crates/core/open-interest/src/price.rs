@@ -1,6 +1,6 @@
 //! The reference price of one symbol, what it was at the beginning of each span, and the venues' funding rates.
 
-use cascade_domain::{EventTime, Feeds, Instrument, Mark, Venue};
+use cascade_domain::{EventTime, Feeds, Mark, Venue};
 use cascade_engine::{Board, Chosen};
 use serde::{Deserialize, Serialize};
 
@@ -65,18 +65,6 @@ impl Price {
     /// The reference price: the median over live venues of their fresh marks.
     pub(crate) fn reference(&self, now: EventTime, feeds: &Feeds, samples: &Samples) -> Option<f64> {
         self.marks.median(now, age_ms(samples.mark_s), feeds).0
-    }
-
-    /// An instrument's own fresh mark, else the reference price.
-    pub(crate) fn of(
-        &self,
-        (venue, instrument): (Venue, &Instrument),
-        now: EventTime,
-        feeds: &Feeds,
-        samples: &Samples,
-    ) -> Option<f64> {
-        let own = self.marks.of(venue, instrument, now, age_ms(samples.mark_s));
-        own.or_else(|| self.reference(now, feeds, samples))
     }
 
     /// The reference price at the beginning of a span that ends at `now`, if it was known at that moment.

@@ -33,7 +33,8 @@ impl OpenInterestEngine {
         let mut total = None;
         for line in &market.lines {
             let is_fresh = line.fresh(market.now, &rules).is_some();
-            let Some((last, held)) = line.last().filter(|_| is_fresh || line.is_suspect()) else { continue };
+            let Some(last) = line.last().filter(|_| is_fresh || line.is_suspect()) else { continue };
+            let Some(held) = line.micros(last.units, price) else { continue };
             if is_fresh {
                 *total.get_or_insert(0_i128) += held;
             }

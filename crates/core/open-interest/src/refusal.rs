@@ -20,8 +20,8 @@ impl Config {
             ("episode.update_step", self.episode.update_step),
             ("episode.resolve_below", self.episode.resolve_below),
         ] {
-            if !(value > 0.0 && value <= 1.0) {
-                check.push(Refusal::new(key, format!("{value} is not above 0 and at most 1")));
+            if !(0.01..=1.0).contains(&value) {
+                check.push(Refusal::new(key, format!("{value} is not between 0.01 and 1")));
             }
         }
         for (key, value) in [("flat_move", self.flat_move), ("suspect.floor", self.suspect.floor)] {

@@ -1,12 +1,11 @@
 //! What is traded of one instrument, by second, for the few minutes that a sample can be checked against: a bar comes a
 //! second or two after its second, in any order.
 //!
-//! Counts in the units of its line. Knows bars and gaps, not samples.
+//! Counts in the units of its line. Knows seconds and gaps, neither bars nor samples.
 
-use cascade_domain::{EventTime, TradeBar};
+use cascade_domain::EventTime;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::coins::{self, Unit};
 use crate::packed::{Reader, Writer};
 use crate::track::unpacked;
 
@@ -38,21 +37,20 @@ struct Ring {
 }
 
 impl Traded {
-    /// Puts a bar in its place. One that is too old or too far ahead has none.
-    pub(crate) fn take(&mut self, now: EventTime, bar: &TradeBar, unit: Unit) {
-        let Some(quantity) = quantity(bar, unit) else { return };
-        if bar.open_time_ms > now.plus_ms(AHEAD_MS) {
+    /// Puts the bar of the second that begins at `opened` in its place. One that is too old or too far ahead has none.
+    pub(crate) fn take(&mut self, now: EventTime, opened: EventTime, units: u64) {
+        if opened > now.plus_ms(AHEAD_MS) {
             return;
         }
-        let second = second(bar.open_time_ms);
-        let end = bar.open_time_ms.plus_ms(SECOND_MS);
+        let second = second(opened);
+        let end = opened.plus_ms(SECOND_MS);
         let ring = self.ring.get_or_insert_with(|| {
             Box::new(Ring { seconds: [0; SLOTS], newest: second, first_end: end, last_end: end })
         });
         ring.advance(second);
         if second > ring.newest - HELD {
             let sum = &mut ring.seconds[slot(second)];
-            *sum = sum.saturating_add(quantity);
+            *sum = sum.saturating_add(units);
             ring.first_end = ring.first_end.min(end);
             ring.last_end = ring.last_end.max(end);
         }
@@ -116,12 +114,6 @@ impl Ring {
         }
         Some(ring)
     }
-}
-
-/// Units that a bar's trades come to, the larger whole number; `None` of an amount that is none.
-pub(crate) fn quantity(bar: &TradeBar, unit: Unit) -> Option<u64> {
-    let micros = coins::micros(bar.buy_quantity + bar.sell_quantity)?;
-    u64::try_from((micros + unit.micros(1) - 1) / unit.micros(1)).ok()
 }
 
 fn second(at: EventTime) -> i64 {

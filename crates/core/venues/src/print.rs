@@ -217,6 +217,7 @@ impl<'i> Prints<'i> {
             instrument: market.instrument,
             coins,
             usd,
+            inverse: market.is_inverse(),
             event_time_ms: at,
             published_at_ms: self.published,
             known_at_ms: None,

@@ -88,6 +88,7 @@ fn market() -> Vec<Event> {
             instrument,
             coins: Some(29_945.866),
             usd: None,
+            inverse: false,
             event_time_ms: Some(event_time_ms),
             published_at_ms: None,
             known_at_ms: None,

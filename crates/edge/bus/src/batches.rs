@@ -67,6 +67,7 @@ mod tests {
             instrument: Instrument::parse("BTC-USDT-SWAP").unwrap(),
             coins: Some(1.0),
             usd: None,
+            inverse: false,
             event_time_ms: None,
             published_at_ms: None,
             known_at_ms: Some(EventTime::from_ms(1_791_565_601_000)),

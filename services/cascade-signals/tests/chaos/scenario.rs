@@ -359,6 +359,7 @@ impl Scenario {
             instrument: instrument(&market)?,
             coins: Some(coins),
             usd: Usd::from_f64(coins * market.price),
+            inverse: false,
             event_time_ms: Some(now),
             published_at_ms: None,
             known_at_ms: Some(now.plus_ms(self.random.ms(0, 999))),

@@ -9,6 +9,8 @@ use cascade_wire::PollReading;
 
 /// Without a usable answer for so long it is stale, milliseconds.
 const SILENT_MS: i64 = 30_000;
+/// Engines count a sample for so long, milliseconds.
+const COUNTS_MS: i64 = 30_000;
 /// After so many questions in a row without a usable answer it is stale.
 const FAILURES: u32 = 3;
 
@@ -127,8 +129,21 @@ impl Standing {
             round_ms: self.round_ms,
             reader: reader.to_owned(),
             told_ms: now,
-            reason: self.reason.clone(),
+            reason: self.slow().unwrap_or_else(|| self.reason.clone()),
         }
+    }
+
+    /// What there is to say of a venue that answers, but of which every question has its turn too seldom.
+    fn slow(&self) -> Option<String> {
+        let round_ms =
+            self.round_ms.filter(|round_ms| *round_ms > COUNTS_MS && self.status == FeedStatus::Live)?;
+        Some(format!(
+            "one round over {} instruments takes {} s, and a sample counts {} s: ask for fewer ingest.symbols, or give \
+             oi.weight_share more",
+            self.questions,
+            round_ms / 1000,
+            COUNTS_MS / 1000
+        ))
     }
 
     fn enter(&mut self, status: FeedStatus, at: EventTime, reason: &str) {
@@ -211,5 +226,17 @@ mod tests {
         standing.failed(at(1), Failure::Refused, "too many requests", Some(at(61)));
         standing.failed(at(62), Failure::Failed, "HTTP 500", None);
         assert_eq!(told(&standing), (FeedStatus::Stale, 62, "HTTP 500"));
+    }
+
+    #[test]
+    fn a_round_that_takes_longer_than_a_sample_counts_is_named_with_the_way_out() {
+        let mut standing = Standing::new(at(0), None);
+        standing.listed(600);
+        standing.answered(at(1));
+        standing.round(Duration::from_secs(18));
+        assert_eq!(standing.reading("a", at(2)).reason, "");
+        standing.round(Duration::from_secs(36));
+        let reason = standing.reading("a", at(2)).reason;
+        assert!(["600", "36 s", "oi.weight_share"].iter().all(|part| reason.contains(part)), "{reason}");
     }
 }

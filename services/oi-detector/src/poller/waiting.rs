@@ -94,6 +94,7 @@ mod tests {
             instrument: Instrument::parse(instrument).unwrap(),
             coins: Some(1.0),
             usd: None,
+            inverse: false,
             event_time_ms: Some(at),
             published_at_ms: Some(at),
             known_at_ms: Some(at),

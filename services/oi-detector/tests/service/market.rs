@@ -50,6 +50,7 @@ pub(crate) fn second(second: i64) -> Vec<Event> {
                 instrument,
                 coins: Some(coins(second)),
                 usd: None,
+                inverse: false,
                 event_time_ms: Some(at),
                 published_at_ms: Some(at),
                 known_at_ms: Some(at),

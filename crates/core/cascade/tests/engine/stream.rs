@@ -66,6 +66,7 @@ pub(crate) fn interest(ms: i64, coins: f64) -> OpenInterest {
         instrument: Instrument::parse("BTCUSDT").unwrap(),
         coins: Some(coins),
         usd: None,
+        inverse: false,
         event_time_ms: Some(at(ms)),
         published_at_ms: None,
         known_at_ms: Some(at(ms)),

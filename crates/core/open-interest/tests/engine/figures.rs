@@ -113,6 +113,7 @@ fn contracts_dollars_and_coins_make_the_same_change() {
         instrument: instrument("BTCUSD_PERP"),
         coins: None,
         usd: Usd::from_f64(coins * 70_000.0),
+        inverse: true,
         ..sample(ms, Binance, "BTCUSDT", 0.0)
     };
     for second in 0..911 {
@@ -139,29 +140,49 @@ fn contracts_dollars_and_coins_make_the_same_change() {
 }
 
 #[test]
-fn dollars_are_coins_at_the_instruments_own_mark_else_at_the_reference_price_else_nothing() {
-    let dollars = |ms| OpenInterest {
+fn dollars_are_coins_at_the_reference_price_of_now_and_nothing_without_one() {
+    let mut stream = Stream::new("BTCUSDT");
+    stream.price = 0.0;
+    let dollars = OpenInterest {
         instrument: instrument("BTCUSD_PERP"),
         coins: None,
         usd: Some(Usd::from_dollars(1_000_000)),
-        ..sample(ms, Binance, "BTCUSDT", 0.0)
+        ..sample(0, Binance, "BTCUSDT", 0.0)
     };
-    let mut stream = Stream::new("BTCUSDT");
-    stream.price = 0.0;
-    stream.sample(dollars(0));
-    assert!(stream.engine.current(&crate::stream::symbol("BTCUSDT")).is_none(), "no price at all");
-    stream.price = 100.0;
-    stream.run_to(1);
-    stream.sample(dollars(1_000));
+    stream.sample(dollars);
     let coins = |stream: &Stream| stream.current().total.map(|total| total.coins);
-    assert_eq!(coins(&stream), Some(10_000.0), "the reference price");
-    let own = mark(1_500, Binance, "BTCUSDT", 200.0);
-    stream.hear(&Event::Mark(Mark { instrument: instrument("BTCUSD_PERP"), ..own })).unwrap();
-    stream.sample(dollars(2_000));
-    assert_eq!(coins(&stream), Some(5_000.0), "its own mark");
-    stream.run_to(8);
-    stream.sample(dollars(8_000));
-    assert_eq!(coins(&stream), Some(10_000.0), "its own mark is more than 5 s old");
+    assert_eq!(coins(&stream), None, "no price at all");
+    stream.price = 100.0;
+    stream.run_to(2);
+    assert_eq!(coins(&stream), Some(10_000.0));
+    stream.price = 50.0;
+    stream.run_to(4);
+    assert_eq!(coins(&stream), Some(20_000.0));
+}
+
+#[test]
+fn a_price_that_halves_changes_nothing_of_contracts_that_are_held_in_dollars() {
+    let mut stream = Stream::new("BTCUSDT");
+    for second in 0..1_000 {
+        stream.price = if second < 905 { 70_000.0 } else { 35_000.0 };
+        if second % 5 == 0 {
+            let (ms, dollars) = (second * 1_000, 700_000_000.0);
+            for (venue, name) in [(Binance, "BTCUSD_PERP"), (Okx, "BTC-USD-SWAP"), (Bybit, "BTCUSD")] {
+                let told = sample(ms, venue, "BTCUSDT", dollars / stream.price);
+                let coins = told.coins.filter(|_| venue != Binance);
+                let usd = Usd::from_f64(dollars);
+                stream.sample(OpenInterest {
+                    instrument: instrument(name),
+                    coins,
+                    usd,
+                    inverse: true,
+                    ..told
+                });
+            }
+        }
+        stream.tell_rest();
+    }
+    assert_eq!((stream.change("15m"), stream.story()), (Some(0.0), vec![]));
 }
 
 #[test]

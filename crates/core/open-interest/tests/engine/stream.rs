@@ -33,6 +33,7 @@ pub(crate) fn sample(ms: i64, venue: Venue, name: &str, coins: f64) -> OpenInter
         instrument: instrument(name),
         coins: Some(coins),
         usd: None,
+        inverse: false,
         event_time_ms: Some(at(ms)),
         published_at_ms: None,
         known_at_ms: Some(at(ms)),

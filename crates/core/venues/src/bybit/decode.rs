@@ -144,8 +144,7 @@ fn next_funding(time: Option<Integer>) -> Result<Option<EventTime>, DecodeError>
 }
 
 /// Coins and dollars of one side. Linear contracts count coins and value dollars, inverse ones the other way round.
-/// A delta that does not carry the coins is no sample: dollars alone move with the price, and whoever compares samples
-/// would find now coins, now dollars.
+/// A delta that does not carry what is counted is no sample: the value alone moves with the price.
 fn open_interest(row: &Ticker<'_>, market: &Market) -> Result<(Option<f64>, Option<Usd>), DecodeError> {
     let count = one_side(
         ("singleOpenInterest", row.single_open_interest.as_ref()),
@@ -155,10 +154,11 @@ fn open_interest(row: &Ticker<'_>, market: &Market) -> Result<(Option<f64>, Opti
         ("singleOpenInterestValue", row.single_open_interest_value.as_ref()),
         ("openInterestValue", row.open_interest_value.as_ref()),
     )?;
-    let (coins, usd) = if market.is_inverse() { (value, count) } else { (count, value) };
-    let Some(coins) = coins else { return Ok((None, None)) };
-    let coins = if market.is_inverse() { nearest(coins.decimal) } else { unit_coins(market, &coins)? };
-    Ok((Some(coins), usd.map(|usd| dollars(&usd)).transpose()?))
+    let Some(count) = count else { return Ok((None, None)) };
+    if market.is_inverse() {
+        return Ok((value.map(|value| nearest(value.decimal)), Some(dollars(&count)?)));
+    }
+    Ok((Some(unit_coins(market, &count)?), value.map(|value| dollars(&value)).transpose()?))
 }
 
 /// The one-sided figure, else half of the two-sided one.

@@ -183,12 +183,12 @@ fn a_linear_delta_counts_one_side_whichever_it_tells() {
 }
 
 #[test]
-fn an_inverse_delta_needs_the_coins_which_are_its_value() {
-    assert_eq!(samples("BTCUSD", r#""openInterest":"800000000""#), []);
-    assert_eq!(samples("BTCUSD", r#""singleOpenInterest":"400000000""#), []);
-    let coins = [(Some(4855.25), None)];
-    assert_eq!(samples("BTCUSD", r#""openInterestValue":"9710.5""#), coins, "half of both sides");
-    assert_eq!(samples("BTCUSD", r#""singleOpenInterestValue":"4855.25""#), coins);
+fn an_inverse_delta_needs_the_dollars_which_are_what_it_counts() {
+    assert_eq!(samples("BTCUSD", r#""openInterestValue":"9710.5""#), []);
+    assert_eq!(samples("BTCUSD", r#""singleOpenInterestValue":"4855.25""#), []);
+    let dollars = [(None, Some(4e8))];
+    assert_eq!(samples("BTCUSD", r#""openInterest":"800000000""#), dollars, "half of both sides");
+    assert_eq!(samples("BTCUSD", r#""singleOpenInterest":"400000000""#), dollars);
     let mixed = r#""openInterest":"800000000","singleOpenInterestValue":"4855.25""#;
     assert_eq!(samples("BTCUSD", mixed), [(Some(4855.25), Some(4e8))]);
 }

@@ -17,8 +17,6 @@ use crate::Output;
 const SNAPSHOT_AT_LEAST: Duration = Duration::from_secs(1);
 /// A cursor without findings is moved at most this often, wall time.
 const IDLE_COMMIT: Duration = Duration::from_secs(2);
-/// Why an engine that was overtaken has a hole in all that it knows.
-const OVERTAKEN: &str = "trimmed";
 
 /// One shard that is ours.
 #[derive(Debug)]
@@ -113,7 +111,7 @@ impl<E: Engine> Held<E> {
         let from_ms = if self.last_tick == EventTime::default() { to } else { self.last_tick };
         for venue in Venue::ALL {
             for stream in GapStream::ALL {
-                let (symbols, reason) = (Vec::new(), OVERTAKEN.to_owned());
+                let (symbols, reason) = (Vec::new(), Gap::TRIMMED.to_owned());
                 let gap = Event::Gap(Gap { venue, stream, symbols, from_ms, to_ms: to, reason });
                 if let Err(refused) = self.engine.take(&gap, &mut self.said) {
                     tracing::error!(
