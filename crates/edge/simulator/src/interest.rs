@@ -2,8 +2,8 @@
 //!
 //! A contract is opened or closed by a trade, so what a contract holds never moves by more than was traded of it. The
 //! planned course runs ahead; forced orders and trades of their own follow it, from a dice of their own. Amounts are of
-//! one side, in base coins; where the venue tells contracts of dollars alone they are in dollars, which do not move with
-//! the price. Knows no wire format and no scenario.
+//! one side, in base coins; of contracts of dollars in dollars, which do not move with the price. Knows no wire format and
+//! no scenario.
 
 use std::collections::BTreeMap;
 
@@ -140,12 +140,12 @@ impl Ledger {
 
 /// US dollars of one of what a ledger counts, at a price of a coin.
 fn one(listing: &Listing, coin: f64) -> f64 {
-    if listing.is_counted_in_dollars() { 1.0 } else { coin }
+    if listing.is_inverse() { 1.0 } else { coin }
 }
 
 /// What a ledger counts of a size, at a quoted price.
 fn amount(listing: &Listing, size: f64, price: f64) -> f64 {
-    if listing.is_counted_in_dollars() { listing.usd(size, price) } else { listing.coins(size, price) }
+    if listing.is_inverse() { listing.usd(size, price) } else { listing.coins(size, price) }
 }
 
 fn traded(dice: &mut Dice) -> f64 {

@@ -89,11 +89,6 @@ impl Listing {
         matches!(self.unit, Unit::Dollars(_))
     }
 
-    /// Whether its venue tells no coins of what is open of it, but contracts of so many dollars: Binance COIN-M.
-    pub(crate) fn is_counted_in_dollars(&self) -> bool {
-        self.venue == Venue::Binance && self.is_inverse()
-    }
-
     /// Price of what the contract quotes, from the price of a coin; rounded to the contract's step.
     pub(crate) fn price(&self, coin: f64) -> f64 {
         let quoted = if self.unit == Unit::Thousand { coin * 1000.0 } else { coin };
