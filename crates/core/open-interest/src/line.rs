@@ -214,12 +214,11 @@ impl Line {
         if change <= floor {
             return Verdict::Believed;
         }
-        let (traded, is_checked) = match self.doubt {
-            Some(doubt) => (doubt.traded, true),
-            None => {
-                let start = last.event.plus_ms(-rules.slack_ms);
-                (self.traded.sum(start, sample.event), self.traded.covers_from(start))
-            }
+        let (traded, is_checked) = if let Some(doubt) = self.doubt {
+            (doubt.traded, true)
+        } else {
+            let start = last.event.plus_ms(-rules.slack_ms);
+            (self.traded.sum(start, sample.event), self.traded.covers_from(start))
         };
         if !is_checked || change <= traded.saturating_add(floor) {
             return Verdict::Believed;
