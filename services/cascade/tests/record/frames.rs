@@ -189,12 +189,15 @@ async fn an_exchange_that_does_not_answer_for_open_interest_is_a_note_and_its_fr
     assert!(eventually(DEADLINE, async || answers("/open-interest").await > 0).await);
     market.simulator.faults().answer_rest(Venue::Okx, Some((500, None)));
     recorder.says(&["okx: open interest: "]).await;
-    recorder.interrupted().await;
-    let lines = read_all(&files(dir.path()));
     let note =
         |line: &Value| line["conn"] == "rest" && line["note"].as_str().is_some_and(|n| n.contains("500"));
-    let failed = lines.iter().position(note).unwrap();
-    assert!(texts(&lines[failed..], Venue::Okx, None).len() > 1, "frames after {}", lines[failed]);
+    let goes_on = async || {
+        let lines: Vec<Value> = files(dir.path()).iter().flat_map(|file| read(file).0).collect();
+        let failed = lines.iter().position(note);
+        failed.is_some_and(|failed| texts(&lines[failed..], Venue::Okx, None).len() > 1)
+    };
+    assert!(eventually(DEADLINE, goes_on).await, "no frames after the note");
+    recorder.interrupted().await;
 }
 
 #[tokio::test]
