@@ -90,4 +90,31 @@ mod tests {
             assert!(told.contains("oi.weight_share") && told.contains("at most 1"), "{share}: {told}");
         }
     }
+
+    #[test]
+    fn any_symbol_may_have_thresholds_of_its_own() {
+        let doge = cascade_domain::Symbol::parse("DOGEUSDT").unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "[open_interest.symbols.DOGEUSDT]\nminimum_usd = 7_000_000\n").unwrap();
+        let balanced = "CASCADE_OPEN_INTEREST__PRESETS__BALANCED__SYMBOLS__DOGEUSDT".to_owned();
+        let seed = cascade_service::config::Override {
+            key: "open_interest.presets.seed.symbols.DOGEUSDT".to_owned(),
+            text: "40".to_owned(),
+            flag: "--set".to_owned(),
+        };
+        let sources = Sources {
+            file: Some(file.path().to_owned()),
+            environment: vec![(balanced, "5".to_owned())],
+            overrides: vec![seed],
+            ..Sources::default()
+        };
+        let (document, mut mistakes) = Document::load(&sources);
+        let config = Config::read(&document, &mut mistakes).open_interest;
+        assert!(mistakes.is_empty(), "{mistakes}");
+        let own = config.symbol(&doge);
+        assert_eq!((own.change_pct, own.minimum_usd), (5.0, 7_000_000.0));
+        assert_eq!(config.presets.seed.symbols[&doge], 40.0);
+        let bitcoin = config.symbol(&cascade_domain::Symbol::parse("BTCUSDT").unwrap());
+        assert_eq!(bitcoin.change_pct, 3.0, "the others stay");
+    }
 }

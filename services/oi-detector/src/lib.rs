@@ -51,6 +51,14 @@ pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
     let bus = Bus::open(config.redis_url.as_str(), settings)?;
     let detector =
         OpenInterest { label: config.open_interest.engine_label(), config: Arc::new(config.open_interest) };
+    let (needed, read) = (detector.config.min_venues, config.markets.exchanges.len());
+    if usize::try_from(needed).unwrap_or(usize::MAX) > read {
+        tracing::warn!(
+            needed,
+            read,
+            "nothing can be confirmed: fewer exchanges are read (ingest.exchanges) than open_interest.min_venues asks for"
+        );
+    }
     let mut supervisor = Supervisor::new(&context.shutdown, context.deadline);
     let shutdown = supervisor.shutdown();
     supervisor.spawn("redis", watch_redis(bus.clone(), context.clone(), shutdown.clone()));

@@ -46,7 +46,7 @@ impl Engines {
     /// Has both hear the next event. Pushes the findings that nothing can precede any more.
     ///
     /// # Errors
-    /// One of them refused it, or the snapshots of both hold it already.
+    /// Both refused it, or their snapshots hold it already.
     pub(super) fn take(
         &mut self,
         place: Option<Place>,
@@ -61,8 +61,9 @@ impl Engines {
             self.order.release(&[self.cascade.behind(), self.interest.behind()], out);
         }
         match (of_cascade, of_interest) {
-            (Err(Passed::InSnapshot), other) | (other, Err(Passed::InSnapshot)) => other,
-            (of_cascade, of_interest) => of_cascade.and(of_interest),
+            (Ok(()), _) | (_, Ok(())) => Ok(()),
+            (Err(Passed::InSnapshot), other) => other,
+            (of_cascade, _) => of_cascade,
         }
     }
 
@@ -107,7 +108,8 @@ mod tests {
         };
         assert_eq!(taken(1, 1), Err(Passed::InSnapshot), "both hold it");
         assert_eq!(taken(2, 2), Ok(()), "one of them needs it");
-        assert_eq!(taken(4, 3), Err(Passed::Refused(Refused::OldTick)), "one of them refuses it");
-        assert_eq!(taken(5, 4), Ok(()));
+        assert_eq!(taken(4, 3), Ok(()), "one of them refuses it, the other takes it");
+        assert_eq!(taken(5, 3), Err(Passed::Refused(Refused::OldTick)), "both refuse it");
+        assert_eq!(taken(6, 4), Ok(()));
     }
 }

@@ -21,6 +21,7 @@ use cascade_service::{
     TracesSettings, address, ask_on_signal, health, random_seed,
 };
 use cascade_simulator::{Scenario, Simulator};
+use cascade_wire::Channel;
 
 use crate::args::UpArgs;
 use crate::{DONE, FAILED, complain};
@@ -204,7 +205,8 @@ async fn assemble(
             .demo
             .as_ref()
             .map_or("live".to_owned(), |name| format!("DEMO {name} at speed {}", args.speed));
-        let drawing = table::draw(view.clone(), title, redis.hint(), shutdown.clone(), stop.clone());
+        let listen = format!("{} SUBSCRIBE {}", redis.hint(), worth_hearing(args));
+        let drawing = table::draw(view.clone(), title, listen, shutdown.clone(), stop.clone());
         supervisor.spawn("table", drawing);
     }
     if let Some(simulator) = simulator {
@@ -246,8 +248,19 @@ fn greeting(args: &UpArgs, settings: &Settings, redis: &Redis, health: std::net:
     let private = if redis.is_private() { " (private, ends with this process)" } else { "" };
     format!(
         "{source}: {exchanges}\nRedis: {}{private}    health and metrics: http://{health}\n\
-         listen with: {} SUBSCRIBE cascade:critical:json",
+         listen with: {} SUBSCRIBE {}",
         redis.url,
-        redis.hint()
+        redis.hint(),
+        worth_hearing(args)
     )
+}
+
+/// The channel on which what runs has something to say: of a demo what is expected of it.
+fn worth_hearing(args: &UpArgs) -> &'static str {
+    let scenario = args.demo.as_deref().and_then(Scenario::named);
+    let is_of_interest = scenario.is_some_and(|scenario| {
+        let swings = scenario.expected_interest().iter().any(|expected| expected.direction.is_some());
+        swings && scenario.expected().iter().all(|expected| expected.at_least.is_none())
+    });
+    if is_of_interest { Channel::OpenInterest.json_twin() } else { Channel::Critical.json_twin() }
 }

@@ -24,11 +24,11 @@ const LAST_FRAME: Duration = Duration::from_secs(1);
 pub(crate) async fn draw(
     view: View,
     title: String,
-    hint: String,
+    listen: String,
     shutdown: Shutdown,
     stop: Shutdown,
 ) -> Result<(), BoxError> {
-    let footer = format!(" q quits    {hint} SUBSCRIBE cascade:critical:json");
+    let footer = format!(" q quits    {listen}");
     let asked = stop.clone();
     let drawing = move || {
         let mut terminal = ratatui::try_init()?;

@@ -15,9 +15,11 @@ pub(super) fn finding(f: &InterestFinding) -> String {
     }
 }
 
-/// A change in percent: `+18.0 %`.
+/// A change in percent, cut towards zero: `+18.0 %`, and `+2.9 %` of what is a hair below a threshold of 3. What is left of
+/// a figure that is not quite its last decimal in binary does not cut it.
 pub(crate) fn moved(change_pct: f64) -> String {
-    percent(change_pct / 100.0)
+    let tenths = (change_pct.abs() * 10.0 + 1e-6).floor() / 10.0;
+    percent(tenths.copysign(change_pct) / 100.0)
 }
 
 /// An episode that goes on.
@@ -146,6 +148,14 @@ mod tests {
             r#""after":{"coins":30000.0,"usd":2100000000.0},"before":{"coins":35400.0,"usd":2478000000.0}"#,
         );
         assert!(swapped.contains(": $2.5B -> $2.1B (-$378M), "), "{swapped}");
+    }
+
+    #[test]
+    fn what_is_below_the_threshold_does_not_look_as_if_it_reached_it() {
+        assert_eq!(
+            [2.98, 3.0, -2.999, -3.0, 0.04, 17.999_999_999, 4.35].map(super::moved),
+            ["+2.9 %", "+3.0 %", "-2.9 %", "-3.0 %", "0.0 %", "+18.0 %", "+4.3 %"]
+        );
     }
 
     #[test]

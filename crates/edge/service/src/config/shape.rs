@@ -9,7 +9,12 @@ use toml::{Table, Value};
 use super::secret::{holds_secret, redact};
 
 /// Tables whose keys are the user's own; what stands under each of them has the shape of the example.
-const OPEN: [&str; 1] = ["cascade.symbols"];
+const OPEN: [&str; 4] = [
+    "cascade.symbols",
+    "open_interest.symbols",
+    "open_interest.presets.balanced.symbols",
+    "open_interest.presets.seed.symbols",
+];
 
 /// Lists that one word may stand for.
 const WORDS: [(&str, &str); 1] = [("ingest.symbols", "all")];
