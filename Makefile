@@ -31,6 +31,7 @@ test: setup ## Every test; needs nothing but what `make setup` installs
 bench: ## Benchmarks, each with its baseline in the same run (docs/benchmarks.md)
 	$(CARGO) bench --locked -p cascade-venues --bench decode -- $(ARGS)
 	$(CARGO) bench --locked -p cascade-detector --bench engine -- $(ARGS)
+	$(CARGO) bench --locked -p cascade-open-interest --bench engine -- $(ARGS)
 	$(CARGO) bench --locked -p cascade-wire --bench encode -- $(ARGS)
 
 storm: setup ## Ten minutes of 2,000 liquidations/s and 20,000 trades/s into one ingest (ARGS='--seconds 60')
