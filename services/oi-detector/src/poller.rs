@@ -6,6 +6,7 @@
 mod desk;
 mod holes;
 mod intake;
+mod owed;
 mod post;
 mod readings;
 mod standing;

@@ -75,7 +75,7 @@ impl Desk {
         self.state().holes.before(venue, sample)
     }
 
-    /// A sample of this time is written.
+    /// A sample of this time is written, or a gap that ends then is told.
     pub(crate) fn written(&self, venue: Venue, sample: EventTime) {
         self.state().holes.written(venue, sample);
     }

@@ -1,12 +1,14 @@
 //! Exchanges that answer wrongly or not at all, and a Redis that goes away: the service goes on, counts it, says which venue
 //! does how, and puts nothing wrong into the streams.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cascade_domain::Venue;
+use cascade_domain::{Shard, Symbol, Venue};
 use cascade_pace::Clock;
 use cascade_simulator::{PollFault, Simulator};
 use cascade_testkit::{Observer, TestClock, TestRedis, eventually};
+use cascade_wire::key;
 use serde_json::Value;
 
 use crate::support::{DEADLINE, Service, exchanges, health_of, samples, stored, variables};
@@ -22,11 +24,18 @@ struct Site {
 
 impl Site {
     async fn start(speed: f64) -> Self {
+        Self::of(speed, &[]).await
+    }
+
+    /// One whose service has these variables besides.
+    async fn of(speed: f64, more: &[(&str, &str)]) -> Self {
         let redis = TestRedis::start().await.unwrap();
         let clock = Arc::new(TestClock::new(speed));
         let simulator = exchanges(clock.clone()).await;
         let observer = Observer::connect(&redis.url(), &[]).await.unwrap();
-        let service = Service::start(&redis, clock.clone(), variables(&simulator));
+        let mut environment = variables(&simulator);
+        environment.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let service = Service::start(&redis, clock.clone(), environment);
         let site = Self { redis, clock, simulator, observer, service };
         site.becomes("live").await;
         site
@@ -153,4 +162,62 @@ async fn while_redis_is_away_the_newest_sample_waits_and_what_is_missing_is_a_ga
     assert!(gaps.iter().all(|(_, gap)| gap["venue"] != "okx"), "its channel tells what is missed here");
     site.nothing_wrong_is_stored().await;
     site.service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_redis_refuses_writes_a_hole_grows_and_is_told_once_in_every_shard() {
+    let site = Site::start(20.0).await;
+    let limit = async |bytes: &str| {
+        let set: String = site.observer.command("CONFIG", &["SET", "maxmemory", bytes]).await.unwrap();
+        assert_eq!(set, "OK");
+    };
+    let _: String =
+        site.observer.command("CONFIG", &["SET", "maxmemory-policy", "noeviction"]).await.unwrap();
+    limit("1").await;
+    let refused = site.clock.now();
+    // Five seconds of the wall: more than twenty tries.
+    assert!(eventually(DEADLINE, async || site.clock.now().since(refused) > 100_000).await);
+    assert!(stored(&site.observer, "gap").await.is_empty());
+    limit("0").await;
+    let told = async || stored(&site.observer, "gap").await.len() >= 64;
+    assert!(eventually(DEADLINE, told).await, "{}", site.service.metrics.render());
+    site.goes_on().await;
+    let gaps = stored(&site.observer, "gap").await;
+    let shards: BTreeSet<_> = gaps.iter().map(|(shard, _)| *shard).collect();
+    assert_eq!((gaps.len(), shards.len()), (64, 64), "one in every shard: {gaps:?}");
+    for (_, gap) in &gaps {
+        let length_ms = gap["to_ms"].as_i64().unwrap() - gap["from_ms"].as_i64().unwrap();
+        assert!(length_ms >= 90_000, "{gap}");
+    }
+    let counted = site.service.counted(&["cascade_gaps_total", "binance", "open_interest"]);
+    assert!((counted - 1.0).abs() < 0.1, "one hole: {counted}");
+    site.service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shard_that_takes_nothing_ever_costs_the_others_no_gap_twice() {
+    // All that is asked for belongs there.
+    let site = Site::of(20.0, &[("CASCADE_INGEST__SYMBOLS", "BTCUSDT")]).await;
+    let key = key::market(Shard::of(&Symbol::parse("BTCUSDT").unwrap()));
+    assert!(eventually(DEADLINE, async || !samples(&site.observer, Venue::Binance).await.is_empty()).await);
+    let _: i64 = site.observer.command("DEL", &[&key]).await.unwrap();
+    let _: String = site.observer.command("SET", &[&key, "no stream"]).await.unwrap();
+    let broken = site.clock.now();
+    let some = async || site.clock.now().since(broken) > 100_000 && gaps_of(&site.observer).await.len() == 63;
+    assert!(eventually(DEADLINE, some).await, "{}", site.service.metrics.render());
+    for (shard, gaps) in gaps_of(&site.observer).await {
+        assert!(gaps.windows(2).all(|two| two[0].1 <= two[1].0), "twice in {shard}: {gaps:?}");
+        assert!(gaps.iter().all(|(from, to)| to - from > 30_000), "{gaps:?}");
+    }
+    site.service.stop().await;
+}
+
+/// From when to when the gaps of each shard are, in the order in which they stand there.
+async fn gaps_of(observer: &Observer) -> BTreeMap<Shard, Vec<(i64, i64)>> {
+    let mut gaps: BTreeMap<Shard, Vec<(i64, i64)>> = BTreeMap::new();
+    for (shard, gap) in stored(observer, "gap").await {
+        let at = |field: &str| gap[field].as_i64().unwrap();
+        gaps.entry(shard).or_default().push((at("from_ms"), at("to_ms")));
+    }
+    gaps
 }
