@@ -196,8 +196,9 @@ impl Writer {
     }
 
     fn put_back(&self, samples: Vec<Sample>) {
-        let dropped = self.desk.waiting.put_back(samples);
-        self.desk.metrics.add(Metric::Dropped, &["open_interest"], dropped);
+        for venue in self.desk.waiting.put_back(samples) {
+            self.desk.metrics.add(Metric::Superseded, &[venue.as_str()], 1);
+        }
     }
 }
 
