@@ -14,6 +14,9 @@ const COUNTS_MS: i64 = 30_000;
 /// After so many questions in a row without a usable answer it is stale.
 const FAILURES: u32 = 3;
 
+/// What is said of a venue that is silent.
+const SILENT: &str = "no usable answer";
+
 /// Why a question had no usable answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -67,10 +70,12 @@ impl Standing {
         self.round_ms = i64::try_from(lasted.as_millis()).ok();
     }
 
-    /// A usable answer came.
+    /// A usable answer came. One to what was asked before the venue wished to be left alone does not lift that.
     pub(crate) fn answered(&mut self, at: EventTime) {
-        (self.last_answer, self.silent_from, self.failures, self.away_until) = (Some(at), at, 0, None);
-        self.enter(FeedStatus::Live, at, "");
+        (self.last_answer, self.silent_from, self.failures) = (Some(at), at, 0);
+        if !self.is_refused(at) {
+            self.enter(FeedStatus::Live, at, "");
+        }
     }
 
     /// A question had no usable answer, or a part of one: parts have one time. One that fails among others that do not
@@ -85,9 +90,11 @@ impl Standing {
         if self.failed_at.replace(at) != Some(at) {
             self.failures = self.failures.saturating_add(1);
         }
+        let is_refused = self.is_refused(at);
         self.away_until = away_until.max(self.away_until);
         match failure {
             Failure::Refused => self.enter(FeedStatus::Refused, at, reason),
+            Failure::Failed if is_refused => {}
             Failure::Failed if self.failures >= FAILURES || self.status != FeedStatus::Live => {
                 self.enter(FeedStatus::Stale, at, reason);
             }
@@ -108,7 +115,7 @@ impl Standing {
     /// Sees that silence lasts too long.
     pub(crate) fn judge(&mut self, now: EventTime) {
         if self.status == FeedStatus::Live && now.since(self.silent_from) > SILENT_MS {
-            self.enter(FeedStatus::Stale, now, "no usable answer");
+            self.enter(FeedStatus::Stale, now, SILENT);
         }
     }
 
@@ -124,13 +131,30 @@ impl Standing {
             status: self.status,
             since_ms: self.since,
             last_answer_ms: self.last_answer,
-            away_until_ms: self.away_until,
+            away_until_ms: self.away_until(now),
             instruments: self.questions,
             round_ms: self.round_ms,
             reader: reader.to_owned(),
             told_ms: now,
-            reason: self.slow().unwrap_or_else(|| self.reason.clone()),
+            reason: self.left_alone(now).or_else(|| self.slow()).unwrap_or_else(|| self.reason.clone()),
         }
+    }
+
+    /// Until when the venue is left alone, if it is now.
+    fn away_until(&self, now: EventTime) -> Option<EventTime> {
+        self.away_until.filter(|until| *until > now)
+    }
+
+    /// Whether the venue refuses, and the time for which it does is not over.
+    fn is_refused(&self, now: EventTime) -> bool {
+        self.status == FeedStatus::Refused && self.away_until(now).is_some()
+    }
+
+    /// What there is to say of a venue that is left alone, if no answer of its own says more.
+    fn left_alone(&self, now: EventTime) -> Option<String> {
+        let until = self.away_until(now)?;
+        let is_unsaid = self.reason.is_empty() || self.reason == SILENT;
+        is_unsaid.then(|| format!("left alone until {}", time_of_day(until)))
     }
 
     /// What there is to say of a venue that answers, but of which every question has its turn too seldom.
@@ -154,6 +178,12 @@ impl Standing {
             reason.clone_into(&mut self.reason);
         }
     }
+}
+
+/// The time of day, UTC: `14:03:07`.
+fn time_of_day(at: EventTime) -> String {
+    let second = at.ms().rem_euclid(86_400_000) / 1000;
+    format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
 }
 
 #[cfg(test)]
@@ -208,6 +238,35 @@ mod tests {
         standing.answered(at(62));
         assert_eq!(standing.reading("me", at(62)).away_until_ms, None);
         assert_eq!(standing.status, FeedStatus::Live);
+    }
+
+    #[test]
+    fn what_was_under_way_when_the_venue_refused_does_not_lift_that() {
+        let mut standing = Standing::new(at(0), None);
+        standing.answered(at(1));
+        standing.failed(at(2), Failure::Refused, "too many requests", Some(at(62)));
+        standing.answered(at(3));
+        standing.failed(at(4), Failure::Failed, "HTTP 500", None);
+        let reading = standing.reading("me", at(5));
+        assert_eq!((reading.away_until_ms, reading.last_answer_ms), (Some(at(62)), Some(at(3))));
+        assert_eq!(told(&standing), (FeedStatus::Refused, 2, "too many requests"));
+        standing.answered(at(62));
+        assert_eq!(told(&standing), (FeedStatus::Live, 62, ""));
+        assert_eq!(standing.reading("me", at(62)).away_until_ms, None);
+    }
+
+    #[test]
+    fn a_venue_whose_limits_are_nearly_used_up_is_left_alone_whatever_it_answers_meanwhile() {
+        let mut standing = Standing::new(at(0), None);
+        standing.answered(at(1));
+        standing.waits(at(60));
+        standing.answered(at(2));
+        standing.judge(at(33));
+        let reading = standing.reading("me", at(33));
+        assert_eq!((reading.status, reading.away_until_ms), (FeedStatus::Stale, Some(at(60))));
+        assert_eq!(reading.reason, format!("left alone until {}", time_of_day(at(60))));
+        assert_eq!(standing.reading("me", at(60)).reason, SILENT, "and then it is not");
+        assert_eq!(time_of_day(EventTime::from_ms(1_791_565_601_482)), "17:06:41");
     }
 
     #[test]
