@@ -44,15 +44,22 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
-    /// As of now nobody has asked; `last_answer` = what the one before us says.
-    pub(crate) fn new(now: EventTime, last_answer: Option<EventTime>) -> Self {
+    /// As of now nobody has asked but the one before us, of whom this is known. What the venue asked of him holds for us.
+    pub(crate) fn new(now: EventTime, before: Option<&PollReading>) -> Self {
+        let away_until = before.and_then(|before| before.away_until_ms).filter(|until| *until > now);
+        let refused = before.filter(|before| before.status == FeedStatus::Refused);
+        let (status, since, reason) = match (away_until, refused) {
+            (Some(_), Some(before)) => (FeedStatus::Refused, before.since_ms, before.reason.as_str()),
+            (Some(_), None) => (FeedStatus::Refused, now, "left alone as by the poller before this one"),
+            (None, _) => (FeedStatus::Stale, now, "not answered yet"),
+        };
         Self {
-            status: FeedStatus::Stale,
-            since: now,
-            reason: "not answered yet".to_owned(),
-            last_answer,
+            status,
+            since,
+            reason: reason.to_owned(),
+            last_answer: before.and_then(|before| before.last_answer_ms),
             silent_from: now,
-            away_until: None,
+            away_until,
             failures: 0,
             failed_at: None,
             questions: 0,
@@ -229,8 +236,7 @@ mod tests {
 
     #[test]
     fn a_venue_that_refuses_is_told_at_once_with_when_it_is_asked_again() {
-        let mut standing = Standing::new(at(0), Some(at(-40)));
-        assert_eq!(standing.reading("me", at(1)).last_answer_ms, Some(at(-40)));
+        let mut standing = Standing::new(at(0), None);
         standing.failed(at(1), Failure::Refused, "too many requests", Some(at(61)));
         let reading = standing.reading("me", at(2));
         assert_eq!((reading.status, reading.away_until_ms), (FeedStatus::Refused, Some(at(61))));
@@ -238,6 +244,24 @@ mod tests {
         standing.answered(at(62));
         assert_eq!(standing.reading("me", at(62)).away_until_ms, None);
         assert_eq!(standing.status, FeedStatus::Live);
+    }
+
+    #[test]
+    fn what_the_venue_asked_of_the_one_before_us_holds_for_us() {
+        let mut before = Standing::new(at(-50), None);
+        before.answered(at(-40));
+        before.failed(at(-30), Failure::Refused, "a ban", Some(at(600)));
+        let killed = Standing::new(at(0), Some(&before.reading("him", at(-20))));
+        assert_eq!(told(&killed), (FeedStatus::Refused, -30, "a ban"));
+        before.left(at(-10), "stopped");
+        let last = before.reading("him", at(-10));
+        let mut standing = Standing::new(at(0), Some(&last));
+        let reading = standing.reading("me", at(1));
+        assert_eq!((reading.status, reading.away_until_ms), (FeedStatus::Refused, Some(at(600))));
+        assert_eq!(reading.last_answer_ms, Some(at(-40)));
+        standing.answered(at(601));
+        assert_eq!(told(&standing), (FeedStatus::Live, 601, ""));
+        assert_eq!(told(&Standing::new(at(600), Some(&last))), (FeedStatus::Stale, 600, "not answered yet"));
     }
 
     #[test]

@@ -41,6 +41,17 @@ impl Site {
         site
     }
 
+    /// The same with another service, so many milliseconds of the clock after the first was stopped.
+    async fn restarted_after(self, pause_ms: i64) -> Self {
+        self.service.stop().await;
+        let stopped = self.clock.now();
+        let is_over = async || self.clock.now().since(stopped) >= pause_ms;
+        assert!(eventually(DEADLINE, is_over).await);
+        let environment = variables(&self.simulator);
+        let service = Service::named("in-test:2", &self.redis, self.clock.clone(), environment);
+        Self { service, ..self }
+    }
+
     /// Waits until Binance's poller says so; gives what it says.
     async fn becomes(&self, status: &str) -> Value {
         let mut said = Value::Null;
@@ -210,6 +221,66 @@ async fn a_shard_that_takes_nothing_ever_costs_the_others_no_gap_twice() {
         assert!(gaps.windows(2).all(|two| two[0].1 <= two[1].0), "twice in {shard}: {gaps:?}");
         assert!(gaps.iter().all(|(from, to)| to - from > 30_000), "{gaps:?}");
     }
+    site.service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ban_holds_for_who_asks_next() {
+    let mut site = Site::start(40.0).await;
+    site.simulator.faults().break_polls(Venue::Binance, Some(PollFault::Status(418, Some(600))));
+    let until = site.becomes("refused").await["away_until_ms"].as_i64().unwrap();
+    site.simulator.faults().break_polls(Venue::Binance, None);
+    site = site.restarted_after(0).await;
+    assert!(until - site.clock.now().ms() > 400_000, "too slow a machine to see anything");
+    let said = site.becomes("refused").await;
+    assert_eq!((&said["away_until_ms"], &said["reader"]), (&until.into(), &"in-test:2".into()));
+    let mut last = said;
+    let is_over = eventually(DEADLINE, async || {
+        let said = health_of(&site.observer, Venue::Binance).await;
+        let (now_ms, is_over) = (said["told_ms"].as_i64().unwrap(), said["status"] == "live");
+        assert!(
+            is_over || said["instruments"] == 0 || now_ms >= until,
+            "its instruments are asked for: {said}"
+        );
+        last = said;
+        is_over
+    });
+    assert!(is_over.await, "{last}");
+    assert!(last["since_ms"].as_i64() >= Some(until), "answered before {until}: {last}");
+    assert!(last["away_until_ms"].is_null(), "{last}");
+    site.service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_outage_is_told_as_the_gap_that_it_is() {
+    let mut site = Site::start(60.0).await;
+    assert!(eventually(DEADLINE, async || !samples(&site.observer, Venue::Binance).await.is_empty()).await);
+    site = site.restarted_after(200_000).await;
+    let reading = key::poll_health(Venue::Binance);
+    let stands_s: i64 = site.observer.command("TTL", &[&reading]).await.unwrap();
+    assert!(stands_s > 86_000, "on Redis' clock, which no test turns: {stands_s} s");
+    assert!(eventually(DEADLINE, async || gaps_of(&site.observer).await.len() == 64).await);
+    for (_, gaps) in gaps_of(&site.observer).await {
+        assert!(gaps.len() == 1 && gaps[0].1 - gaps[0].0 >= 200_000, "{gaps:?}");
+    }
+    site.service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_clock_far_ahead_told_is_nobodys_affair() {
+    let site = Site::start(10.0).await;
+    let (reading, day) = (key::poll_health(Venue::Binance), 86_400_000);
+    let Site { redis, clock, simulator, observer, service } = site;
+    service.stop().await;
+    let mut said = health_of(&observer, Venue::Binance).await;
+    for field in ["told_ms", "last_answer_ms"] {
+        said[field] = (clock.now().ms() + day).into();
+    }
+    said["away_until_ms"] = (clock.now().ms() + day + 600_000).into();
+    let _: String = observer.command("SET", &[&reading, &said.to_string()]).await.unwrap();
+    let service = Service::start(&redis, clock.clone(), variables(&simulator));
+    let site = Site { redis, clock, simulator, observer, service };
+    site.goes_on().await;
     site.service.stop().await;
 }
 
