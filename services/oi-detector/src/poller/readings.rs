@@ -16,8 +16,9 @@ use super::intake::is_up;
 
 /// How often they are written, wall time.
 const EVERY: Duration = Duration::from_secs(2);
-/// How long they stand, seconds.
-const TTL_S: u32 = 60;
+/// How long they stand, seconds: whoever asks next learns from them what is missing, and for how long a venue wishes to be
+/// left alone, which is a day at most.
+const TTL_S: u32 = 86_400;
 
 /// Writes them until asked to stop.
 pub(crate) async fn run(bus: Bus, desk: Desk, context: Context, shutdown: Shutdown) {
