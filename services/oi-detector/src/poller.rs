@@ -9,6 +9,7 @@ mod intake;
 mod owed;
 mod post;
 mod readings;
+mod silence;
 mod standing;
 mod waiting;
 mod writer;
