@@ -59,7 +59,9 @@ impl Sampled for Intake {
                 tracing::info!(venue, questions, "asking for open interest");
                 self.desk.tell(self.venue, |standing| standing.listed(questions as u64));
             }
-            PollNote::Round { lasted } => self.desk.tell(self.venue, |standing| standing.round(lasted)),
+            PollNote::Round { lasted, failing } => {
+                self.desk.tell(self.venue, |standing| standing.round(lasted, failing as u64));
+            }
             PollNote::Waits { until } => {
                 tracing::warn!(venue, until_ms = until.ms(), "left alone for a while");
                 self.desk.tell(self.venue, |standing| standing.waits(until));

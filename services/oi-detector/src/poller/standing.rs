@@ -40,6 +40,8 @@ pub(crate) struct Standing {
     failures: u32,
     failed_at: Option<EventTime>,
     questions: u64,
+    /// How many of them had no usable answer in the last round.
+    failing: u64,
     round_ms: Option<i64>,
 }
 
@@ -63,6 +65,7 @@ impl Standing {
             failures: 0,
             failed_at: None,
             questions: 0,
+            failing: 0,
             round_ms: None,
         }
     }
@@ -72,8 +75,9 @@ impl Standing {
         self.questions = questions;
     }
 
-    /// Every question had its turn.
-    pub(crate) fn round(&mut self, lasted: Duration) {
+    /// Every question had its turn; so many had no usable answer.
+    pub(crate) fn round(&mut self, lasted: Duration, failing: u64) {
+        self.failing = failing;
         self.round_ms = i64::try_from(lasted.as_millis()).ok();
     }
 
@@ -143,7 +147,11 @@ impl Standing {
             round_ms: self.round_ms,
             reader: reader.to_owned(),
             told_ms: now,
-            reason: self.left_alone(now).or_else(|| self.slow()).unwrap_or_else(|| self.reason.clone()),
+            reason: self
+                .left_alone(now)
+                .or_else(|| self.slow())
+                .or_else(|| self.incomplete())
+                .unwrap_or_else(|| self.reason.clone()),
         }
     }
 
@@ -175,6 +183,12 @@ impl Standing {
             round_ms / 1000,
             COUNTS_MS / 1000
         ))
+    }
+
+    /// What there is to say of a venue that answers, but not about every instrument.
+    fn incomplete(&self) -> Option<String> {
+        let is_so = self.failing > 0 && self.status == FeedStatus::Live;
+        is_so.then(|| format!("{} of {} instruments do not answer", self.failing, self.questions))
     }
 
     fn enter(&mut self, status: FeedStatus, at: EventTime, reason: &str) {
@@ -316,9 +330,11 @@ mod tests {
         let mut standing = Standing::new(at(0), None);
         standing.listed(600);
         standing.answered(at(1));
-        standing.round(Duration::from_secs(18));
+        standing.round(Duration::from_secs(18), 0);
         assert_eq!(standing.reading("a", at(2)).reason, "");
-        standing.round(Duration::from_secs(36));
+        standing.round(Duration::from_secs(18), 2);
+        assert_eq!(standing.reading("a", at(2)).reason, "2 of 600 instruments do not answer");
+        standing.round(Duration::from_secs(36), 2);
         let reason = standing.reading("a", at(2)).reason;
         assert!(["600", "36 s", "oi.weight_share"].iter().all(|part| reason.contains(part)), "{reason}");
     }
