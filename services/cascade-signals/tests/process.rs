@@ -28,32 +28,64 @@ async fn every_mistake_is_named_at_once() {
     assert_eq!(fine.status.code(), Some(0));
 }
 
+/// What `healthcheck` ends with.
+async fn health(greeting: &str) -> Option<i32> {
+    let check = ["healthcheck", "--health-addr", greeting.rsplit("http://").next().unwrap()];
+    TestProcess::output(PROGRAM, &check, &[]).await.unwrap().status.code()
+}
+
+/// The program, and its first line.
+async fn started(redis: &TestRedis, settings: &[&str]) -> (TestProcess, String) {
+    let url = redis.url();
+    let arguments = [&["--redis-url", &url, "--health-addr", "127.0.0.1:0"], settings].concat();
+    let mut process = TestProcess::start(PROGRAM, &arguments, &[]).unwrap();
+    let greeting = process.line().await.unwrap().unwrap();
+    (process, greeting)
+}
+
+/// Waits until `healthcheck` ends so.
+async fn becomes(greeting: &str, code: i32) {
+    assert!(
+        eventually(DEADLINE, async || health(greeting).await == Some(code)).await,
+        "not {code}: {greeting}"
+    );
+}
+
 #[tokio::test]
 async fn it_waits_for_redis_becomes_ready_and_ends_with_0_when_asked() {
     let mut redis = TestRedis::start().await.unwrap();
     redis.server.kill9().await.unwrap();
-    let url = redis.url();
-    let arguments = ["--redis-url", &url, "--health-addr", "127.0.0.1:0"];
-    let mut process = TestProcess::start(PROGRAM, &arguments, &[]).unwrap();
-    let greeting = process.line().await.unwrap().unwrap();
-    let check = ["healthcheck", "--health-addr", greeting.rsplit("http://").next().unwrap()];
-    let code = async || TestProcess::output(PROGRAM, &check, &[]).await.unwrap().status.code();
-    assert_eq!(code().await, Some(1), "no Redis yet");
+    let (process, greeting) = started(&redis, &[]).await;
+    assert_eq!(health(&greeting).await, Some(1), "no Redis yet");
     redis.server.restart().await.unwrap();
-    assert!(eventually(DEADLINE, async || code().await == Some(0)).await, "not ready: {greeting}");
+    becomes(&greeting, 0).await;
     assert_eq!(process.end_by("TERM").await.unwrap(), Some(0));
 }
 
 #[tokio::test]
 async fn it_ends_with_0_when_asked_although_redis_is_gone() {
     let mut redis = TestRedis::start().await.unwrap();
-    let url = redis.url();
-    let mut process =
-        TestProcess::start(PROGRAM, &["--redis-url", &url, "--health-addr", "127.0.0.1:0"], &[]).unwrap();
-    let greeting = process.line().await.unwrap().unwrap();
-    let check = ["healthcheck", "--health-addr", greeting.rsplit("http://").next().unwrap()];
-    let code = async || TestProcess::output(PROGRAM, &check, &[]).await.unwrap().status.code();
-    assert!(eventually(DEADLINE, async || code().await == Some(0)).await, "not ready: {greeting}");
+    let (process, greeting) = started(&redis, &[]).await;
+    becomes(&greeting, 0).await;
     redis.server.kill9().await.unwrap();
+    assert_eq!(process.end_by("TERM").await.unwrap(), Some(0));
+}
+
+#[tokio::test]
+async fn it_ends_with_0_within_a_short_deadline_although_redis_hangs_from_then_on() {
+    let redis = TestRedis::start().await.unwrap();
+    let (process, greeting) = started(&redis, &["--set", "service.shutdown_deadline_s=5"]).await;
+    becomes(&greeting, 0).await;
+    redis.server.pause().await.unwrap();
+    assert_eq!(process.end_by("TERM").await.unwrap(), Some(0));
+}
+
+#[tokio::test]
+async fn it_ends_with_0_within_a_short_deadline_although_redis_has_hung_for_a_while() {
+    let redis = TestRedis::start().await.unwrap();
+    let (process, greeting) = started(&redis, &["--set", "service.shutdown_deadline_s=5"]).await;
+    becomes(&greeting, 0).await;
+    redis.server.pause().await.unwrap();
+    becomes(&greeting, 1).await;
     assert_eq!(process.end_by("TERM").await.unwrap(), Some(0));
 }

@@ -1,14 +1,16 @@
 //! `cascade status`: what runs on a Redis, how the feeds are, what the markets show now.
 //!
-//! Reads the heartbeats and read-models that the services write and believes them. Times are shown as they stand
-//! there, in UTC: a demo's clock may run faster than the wall, so no age is computed. Changes nothing.
+//! Reads the heartbeats and read-models that the services write and believes them, as long as there is who writes them.
+//! Times are shown as they stand there, in UTC: a demo's clock may run faster than the wall, so no age is shown. Changes
+//! nothing.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use cascade_bus::{Bus, BusError, BusSettings, RedisUrl};
-use cascade_domain::{EventTime, Venue};
-use cascade_service::CommonArgs;
+use cascade_domain::{EventTime, FeedStatus, Venue};
+use cascade_pace::Clock;
+use cascade_service::{CommonArgs, SystemClock};
 use cascade_wire::{FeedHealthReading, Heartbeat, PollReading, key};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -22,6 +24,9 @@ Examples:
   cascade status --json | jq '.feeds'
 
 Exit: 0 something runs, 1 nothing runs or Redis does not answer, 2 usage or configuration.";
+
+/// What a poller says is old after so many milliseconds: it writes every two seconds.
+const OLD_MS: i64 = 15_000;
 
 /// The flags of `cascade status`.
 #[derive(Debug, clap::Args)]
@@ -94,14 +99,15 @@ impl Overview {
         let mut unreadable = Vec::new();
         let heartbeats = values(&bus, bus.scan(key::HEARTBEATS).await?, &mut unreadable).await?;
         let feeds = of_venues(&bus, key::feed_health, &mut unreadable).await?;
-        let polls = of_venues(&bus, key::poll_health, &mut unreadable).await?;
+        let mut polls = of_venues(&bus, key::poll_health, &mut unreadable).await?;
         let markets = values(&bus, bus.scan(key::VELOCITIES).await?, &mut unreadable).await?;
+        let services: Vec<Service> =
+            heartbeats.into_iter().filter_map(|(key, heartbeat)| Service::of(&key, heartbeat)).collect();
+        let now = SystemClock::new().now();
+        polls.iter_mut().for_each(|(_, reading)| doubt(reading, &services, now));
         Ok(Self {
             redis: redis.to_string(),
-            services: heartbeats
-                .into_iter()
-                .filter_map(|(key, heartbeat)| Service::of(&key, heartbeat))
-                .collect(),
+            services,
             feeds,
             polls,
             markets: markets.into_iter().filter_map(|(key, state)| Some((symbol(&key)?, state))).collect(),
@@ -294,6 +300,18 @@ impl Service {
     fn of(key: &str, heartbeat: Heartbeat) -> Option<Self> {
         let (name, instance) = key.strip_prefix("service:")?.split_once(':')?;
         Some(Self { name: name.to_owned(), instance: instance.to_owned(), heartbeat })
+    }
+}
+
+/// Makes of a reading that nobody renews any more one that says so: it stands a day. Where the wall's clock can't tell,
+/// because a demo's is ahead of it, it tells that its writer is gone.
+fn doubt(reading: &mut PollReading, services: &[Service], now: EventTime) {
+    let has_writer = services.iter().any(|service| service.instance == reading.reader);
+    if now.since(reading.told_ms) > OLD_MS || !has_writer {
+        if reading.status != FeedStatus::Stale {
+            (reading.status, reading.since_ms) = (FeedStatus::Stale, reading.told_ms);
+        }
+        reading.reason = format!("nobody asks it since {}", clock(reading.told_ms));
     }
 }
 

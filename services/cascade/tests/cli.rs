@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use cascade_bus::{Bus, Write};
 use cascade_domain::{Finding, Venue};
-use cascade_testkit::TestRedis;
+use cascade_pace::Clock;
+use cascade_testkit::{TestClock, TestRedis};
 use cascade_wire::{Channel, encode_finding, finding_from_json, key};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
@@ -238,6 +239,12 @@ async fn a_redis_on_which_nothing_runs_is_said_to_be_empty() {
 async fn status_shows_services_feeds_and_markets_as_a_table_and_as_json() {
     let redis = TestRedis::start().await.unwrap();
     let write = |key: String, json: &str| Write::Json { key, json: json.to_owned(), ttl_s: 60 };
+    let poll = |told_ms: i64| {
+        format!(
+            r#"{{"status":"live","since_ms":1791565601482,"last_answer_ms":1791565602000,"instruments":6,"round_ms":5040,"reader":"host:9","told_ms":{told_ms},"reason":""}}"#
+        )
+    };
+    let told_ms = TestClock::new(1.0).now().ms() + 3_600_000;
     let btc = finding_from_json(FINDING).unwrap();
     redis
         .bus("test")
@@ -251,8 +258,9 @@ async fn status_shows_services_feeds_and_markets_as_a_table_and_as_json() {
             ),
             write(
                 key::poll_health(Venue::Binance),
-                r#"{"status":"live","since_ms":1791565601482,"last_answer_ms":1791565602000,"instruments":6,"round_ms":5040,"reader":"host:9","told_ms":1791565602000,"reason":""}"#,
+                &poll(told_ms),
             ),
+            write(key::poll_health(Venue::Okx), &poll(1_791_565_602_000)),
             write(key::heartbeat("oi-detector", "host:9"), r#"{"version":"0.1.0","uptime_s":62,"shards_owned":63}"#),
             write(
                 key::velocity(btc.symbol().unwrap()),
@@ -269,6 +277,22 @@ async fn status_shows_services_feeds_and_markets_as_a_table_and_as_json() {
         vec!["oi-detector", "host:9", "0.1.0", "62", "s", "63", "-"],
         vec!["bybit", "live", "17:06:41.482", "17:06:42.000", "42", "1", "-"],
         vec!["binance", "live", "17:06:41.482", "17:06:42.000", "6", "5.0", "s", "-", "host:9"],
+        vec![
+            "okx",
+            "stale",
+            "17:06:42.000",
+            "17:06:42.000",
+            "6",
+            "5.0",
+            "s",
+            "-",
+            "host:9",
+            "nobody",
+            "asks",
+            "it",
+            "since",
+            "17:06:42.000",
+        ],
         vec!["BTCUSDT", "17:06:41.482", "61", "HIGH", "212", "$18.4M", "$0"],
     ] {
         assert!(out.lines().any(|line| line.split_whitespace().eq(row.iter().copied())), "{row:?} in {out}");

@@ -6,8 +6,10 @@
 mod desk;
 mod holes;
 mod intake;
+mod owed;
 mod post;
 mod readings;
+mod silence;
 mod standing;
 mod waiting;
 mod writer;

@@ -213,7 +213,8 @@ pub mod key {
         format!("poll:{venue}:lease")
     }
 
-    /// Read-model, TTL 60 s: how the questions for a venue's open interest do.
+    /// Read-model, TTL 24 h, its `told_ms` says how old it is: how the questions for a venue's open interest do. Whoever
+    /// asks next goes on from it.
     pub fn poll_health(venue: Venue) -> String {
         format!("poll:{venue}:health")
     }

@@ -109,6 +109,11 @@ impl Gate {
         }
     }
 
+    /// Lets nobody pass until then, nanoseconds of the clock; an earlier wish for a later time stands.
+    pub(crate) fn close_until(&self, until_ns: i64) {
+        self.passing().close_until(until_ns);
+    }
+
     /// Until when nobody passes, in nanoseconds of the clock; the gate is open if that is over.
     pub(crate) fn closed_until_ns(&self) -> i64 {
         self.passing().closed_until_ns

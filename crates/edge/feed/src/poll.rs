@@ -65,6 +65,8 @@ pub enum PollNote<'a> {
     Round {
         /// How long that took, in the clock's time.
         lasted: Duration,
+        /// How many of the questions had no usable answer when they were asked last.
+        failing: usize,
     },
     /// A question, be it the one for the instruments, had no usable answer; the next one follows.
     Failed {
@@ -205,9 +207,11 @@ impl<'a> Poller<'a> {
         match answer {
             Ok(body) => {
                 self.pauses = None;
-                self.read(request, &body);
+                let is_usable = self.read(request, &body);
+                self.turns.came_to(request, is_usable);
             }
             Err(error) => {
+                self.turns.came_to(request, false);
                 self.failed(&error);
                 if matches!(error, RestError::Unreachable { .. }) {
                     self.pause();
@@ -216,24 +220,26 @@ impl<'a> Poller<'a> {
         }
         let clock = &self.poll.clock;
         if let Some(lasted) = self.turns.answered(request, clock.now_ns()) {
-            self.sampled.note(clock.now(), PollNote::Round { lasted });
+            self.sampled.note(clock.now(), PollNote::Round { lasted, failing: self.turns.failing() });
         }
     }
 
-    /// Hands on what an answer tells.
-    fn read(&mut self, request: &RestRequest, body: &[u8]) {
+    /// Hands on what an answer tells; gives whether anything of it is usable, or nothing of it refused.
+    fn read(&mut self, request: &RestRequest, body: &[u8]) -> bool {
         let Poll { protocol, wanted, clock, .. } = self.poll;
         let (received, known, decoded) = (clock.now(), (&self.instruments, wanted), &mut self.decoded);
         if let Err(error) = read_samples(*protocol, (request, body), known, received, decoded) {
             self.sampled.refused(received, &error);
-            return;
+            return false;
         }
+        let is_usable = decoded.refused.is_empty() || !decoded.events.is_empty();
         for error in decoded.refused.drain(..) {
             self.sampled.refused(received, &error);
         }
         if !decoded.events.is_empty() {
             self.sampled.samples(received, decoded);
         }
+        is_usable
     }
 
     /// Tells a failure, and leaves the venue alone for as long as it asks.

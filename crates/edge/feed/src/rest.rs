@@ -211,6 +211,13 @@ impl Client {
         answer.map_err(|failed| failed.into_error(protocol.venue(), request))
     }
 
+    /// Leaves a venue alone until then, at most a day from now: somebody else at this address was asked to. An earlier
+    /// wish for a later time stands.
+    pub fn close_until(&self, protocol: &dyn Protocol, until: EventTime) {
+        let latest_ns = self.clock.now_ns().saturating_add(timing::nanoseconds(away::LONGEST));
+        self.gate(protocol).close_until(until.ms().saturating_mul(1_000_000).min(latest_ns));
+    }
+
     /// Until when a venue is left alone, in nanoseconds of the clock; that may be over.
     pub(crate) fn closed_until_ns(&self, protocol: &dyn Protocol) -> i64 {
         self.gate(protocol).closed_until_ns()

@@ -33,6 +33,8 @@ struct Question {
     is_asked: bool,
     /// It was answered, or failed, in this round.
     had_turn: bool,
+    /// Its last turn came to nothing.
+    fails: bool,
 }
 
 impl Turns {
@@ -51,7 +53,8 @@ impl Turns {
         for Sampling { request, every } in samplings {
             let every = every.max(Duration::from_millis(1));
             a_second += every.as_secs_f64().recip();
-            let new = Question { every_ns: 0, due_ns: now_ns, is_asked: false, had_turn: false };
+            let new =
+                Question { every_ns: 0, due_ns: now_ns, is_asked: false, had_turn: false, fails: false };
             let known = before.remove(&request).unwrap_or(new);
             self.questions.insert(request, Question { every_ns: nanoseconds(every), ..known });
         }
@@ -83,6 +86,18 @@ impl Turns {
         let in_step = self.next_ns.saturating_add(self.gap_ns);
         self.next_ns = if in_step > now_ns { in_step } else { now_ns.saturating_add(self.gap_ns) };
         Some(request)
+    }
+
+    /// Whether a question's turn came to something.
+    pub(crate) fn came_to(&mut self, request: &RestRequest, is_usable: bool) {
+        if let Some(question) = self.questions.get_mut(request) {
+            question.fails = !is_usable;
+        }
+    }
+
+    /// How many questions' last turns came to nothing.
+    pub(crate) fn failing(&self) -> usize {
+        self.questions.values().filter(|question| question.fails).count()
     }
 
     /// A question had its turn, whatever came of it; gives how long the round took if it was the last of it.
@@ -189,6 +204,22 @@ mod tests {
         assert_eq!(turns.answered(&second, 4 * SECOND), Some(Duration::from_secs(4)));
         let first = turns.take(8 * SECOND).unwrap();
         assert_eq!(turns.answered(&first, 9 * SECOND), None);
+    }
+
+    #[test]
+    fn a_question_fails_until_a_turn_of_it_comes_to_something_or_nobody_asks_it() {
+        let mut turns = turns(&["a", "b"], (1000, 1), 1.0);
+        let first = turns.take(0).unwrap();
+        turns.came_to(&first, false);
+        turns.answered(&first, SECOND);
+        assert_eq!(turns.failing(), 1);
+        turns.list([first.url.as_str(), "c"].map(|name| sampling(name, 5)).to_vec(), SECOND);
+        assert_eq!(turns.failing(), 1);
+        turns.came_to(&first, true);
+        assert_eq!(turns.failing(), 0);
+        turns.came_to(&first, false);
+        turns.list(vec![sampling("c", 5)], SECOND);
+        assert_eq!(turns.failing(), 0);
     }
 
     #[test]

@@ -103,6 +103,8 @@ pub enum Metric {
     Polls,
     /// Samples of open interest that a venue's answers told.
     Samples,
+    /// Samples of open interest that newer ones replaced before they were written.
+    Superseded,
     /// 1 while a venue answers the questions for its open interest, else 0.
     PollUp,
     /// How long the last round over all questions took.
@@ -115,7 +117,7 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 41] = [
         Self::BuildInfo,
         Self::Uptime,
         Self::Frames,
@@ -152,6 +154,7 @@ impl Metric {
         Self::ShardLag,
         Self::Polls,
         Self::Samples,
+        Self::Superseded,
         Self::PollUp,
         Self::PollRound,
         Self::Pipeline,
@@ -202,6 +205,7 @@ impl Metric {
             Self::ShardLag => (Kind::Gauge, "cascade_shard_lag_seconds"),
             Self::Polls => (Kind::Counter, "cascade_polls_total"),
             Self::Samples => (Kind::Counter, "cascade_samples_total"),
+            Self::Superseded => (Kind::Counter, "cascade_samples_superseded_total"),
             Self::PollUp => (Kind::Gauge, "cascade_poll_up"),
             Self::PollRound => (Kind::Gauge, "cascade_poll_round_seconds"),
             Self::Pipeline => (Kind::Histogram, "cascade_pipeline_seconds"),
@@ -229,6 +233,7 @@ impl Metric {
             | Self::VenueDelay
             | Self::ClockOffset
             | Self::Samples
+            | Self::Superseded
             | Self::PollUp
             | Self::PollRound => &["venue"],
             Self::Stage => &["stage"],
@@ -294,6 +299,9 @@ impl Metric {
             Self::ShardLag => "How far the worst shard is behind its stream.",
             Self::Polls => "Answers to the questions for open interest, and what became of each.",
             Self::Samples => "Samples of open interest that a venue's answers told.",
+            Self::Superseded => {
+                "Samples of open interest that newer ones replaced before they were written: Redis is slow or away."
+            }
             Self::PollUp => "1 while a venue answers the questions for its open interest, else 0.",
             Self::PollRound => "How long the last round over all questions took.",
             Self::Pipeline => "From when an event could be known to its finding.",

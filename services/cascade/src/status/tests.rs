@@ -86,3 +86,24 @@ fn keys_of_another_shape_are_passed_over() {
     assert_eq!(symbol("velocity:BTCUSDT:current").as_deref(), Some("BTCUSDT"));
     assert_eq!(symbol("velocity:current"), None);
 }
+
+#[test]
+fn what_nobody_renews_is_stale_and_its_ban_still_shown() {
+    let reading = || overview().polls.remove(0).1;
+    let of = |instance: &str| {
+        let heartbeat = serde_json::from_str(r#"{"version":"0.1.0","uptime_s":5}"#).unwrap();
+        vec![Service::of(&format!("service:oi-detector:{instance}"), heartbeat).unwrap()]
+    };
+    let doubted = |services: Vec<Service>, later_ms: i64| {
+        let mut doubted = reading();
+        doubt(&mut doubted, &services, reading().told_ms.plus_ms(later_ms));
+        doubted
+    };
+    assert_eq!(doubted(of("a:1"), 15_000), reading(), "it is renewed");
+    assert_eq!(doubted(of("a:1"), -3_600_000), reading(), "a demo's clock is ahead");
+    for old in [doubted(of("a:1"), 15_001), doubted(of("b:2"), 1_000), doubted(vec![], -3_600_000)] {
+        assert_eq!((old.status, old.since_ms), (FeedStatus::Stale, reading().told_ms));
+        assert_eq!(old.reason, "nobody asks it since 17:06:41.482");
+        assert_eq!(old.away_until_ms, reading().away_until_ms);
+    }
+}

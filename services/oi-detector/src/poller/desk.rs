@@ -36,15 +36,15 @@ impl Desk {
         Self { waiting: Arc::default(), metrics, state: Arc::default() }
     }
 
-    /// A venue is ours from now on. `known_to` = up to when the one before us had its samples. Where `is_streamed`, its
-    /// sockets tell what is missed here, so that it leaves no gap.
-    pub(crate) fn own(&self, venue: Venue, now: EventTime, known_to: Option<EventTime>, is_streamed: bool) {
+    /// A venue is ours from now on. `before` = what the one before us told of it. Where `is_streamed`, its sockets tell
+    /// what is missed here, so that it leaves no gap.
+    pub(crate) fn own(&self, venue: Venue, now: EventTime, before: Option<&PollReading>, is_streamed: bool) {
         let mut state = self.state();
-        state.standings.insert(venue, Standing::new(now, known_to));
+        state.standings.insert(venue, Standing::new(now, before));
         if is_streamed {
             state.holes.ignore(venue);
         } else {
-            state.holes.begin(venue, known_to);
+            state.holes.begin(venue, before.and_then(|before| before.last_answer_ms));
         }
     }
 
@@ -75,7 +75,7 @@ impl Desk {
         self.state().holes.before(venue, sample)
     }
 
-    /// A sample of this time is written.
+    /// A sample of this time is written, or a gap that ends then is told.
     pub(crate) fn written(&self, venue: Venue, sample: EventTime) {
         self.state().holes.written(venue, sample);
     }

@@ -16,12 +16,13 @@ pub(crate) struct Holes {
 }
 
 impl Holes {
-    /// From here on we ask the venue; the one before us had its samples up to `known_to`, if anybody knows.
+    /// From here on we ask the venue; the one before us had its samples up to `known_to`, if anybody knows. What we wrote
+    /// ourselves later than that stands.
     pub(crate) fn begin(&mut self, venue: Venue, known_to: Option<EventTime>) {
         match known_to {
-            Some(known_to) => self.known_to.insert(venue, known_to),
-            None => self.known_to.remove(&venue),
-        };
+            Some(known_to) => self.written(venue, known_to),
+            None => drop(self.known_to.remove(&venue)),
+        }
     }
 
     /// What is missed of this venue comes another way.
@@ -43,7 +44,7 @@ impl Holes {
         })
     }
 
-    /// A sample of this time is written.
+    /// A sample of this time is written, or a gap that ends then is told.
     pub(crate) fn written(&mut self, venue: Venue, sample: EventTime) {
         let known_to = self.known_to.entry(venue).or_insert(sample);
         *known_to = sample.max(*known_to);
@@ -83,6 +84,8 @@ mod tests {
         holes.written(Venue::Binance, at(45));
         holes.written(Venue::Binance, at(20));
         assert_eq!(hole(&holes, 60), None);
+        holes.begin(Venue::Binance, Some(at(10)));
+        assert_eq!(hole(&holes, 60), None, "who lost the lease for a moment knows better");
         holes.begin(Venue::Binance, None);
         assert_eq!(hole(&holes, 1000), None);
         holes.begin(Venue::Binance, Some(at(0)));

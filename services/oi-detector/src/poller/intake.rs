@@ -30,14 +30,14 @@ impl Intake {
 impl Sampled for Intake {
     fn samples(&mut self, received: EventTime, decoded: &mut Decoded) {
         let (venue, metrics) = (self.venue.as_str(), &self.desk.metrics);
-        let (mut samples, mut dropped) = (0, 0);
+        let (mut samples, mut superseded) = (0, 0);
         for sample in decoded.events.drain(..).filter_map(|event| Sample::of(event, received)) {
-            dropped += u64::from(self.desk.waiting.put(sample));
+            superseded += u64::from(self.desk.waiting.put(sample));
             samples += 1;
         }
         metrics.add(Metric::Polls, &[venue, "ok"], 1);
         metrics.add(Metric::Samples, &[venue], samples);
-        metrics.add(Metric::Dropped, &["open_interest"], dropped);
+        metrics.add(Metric::Superseded, &[venue], superseded);
         self.desk.tell(self.venue, |standing| standing.answered(received));
     }
 
@@ -59,7 +59,9 @@ impl Sampled for Intake {
                 tracing::info!(venue, questions, "asking for open interest");
                 self.desk.tell(self.venue, |standing| standing.listed(questions as u64));
             }
-            PollNote::Round { lasted } => self.desk.tell(self.venue, |standing| standing.round(lasted)),
+            PollNote::Round { lasted, failing } => {
+                self.desk.tell(self.venue, |standing| standing.round(lasted, failing as u64));
+            }
             PollNote::Waits { until } => {
                 tracing::warn!(venue, until_ms = until.ms(), "left alone for a while");
                 self.desk.tell(self.venue, |standing| standing.waits(until));

@@ -17,6 +17,8 @@ use super::readings::reading;
 
 /// How long a Redis that errs is asked where the one before us was, and told that we go, wall time.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How far ahead of our clock the one before us may be, milliseconds: what a faster clock told, as a demo's, means nothing.
+const MOST_AHEAD_MS: i64 = 60_000;
 /// Between two tries, wall time.
 const RETRY: Duration = Duration::from_millis(200);
 
@@ -73,15 +75,21 @@ impl Post {
 
     /// Asks until this is dropped.
     async fn ask(&self) {
-        let (venue, known_to) = (self.venue(), self.known_to().await);
-        self.desk.own(venue, self.clock.now(), known_to, self.is_streamed);
-        tracing::info!(venue = venue.as_str(), known_to_ms = known_to.map(EventTime::ms), "asked by us");
+        let (venue, before) = (self.venue(), self.before().await);
+        self.desk.own(venue, self.clock.now(), before.as_ref(), self.is_streamed);
+        let known_to_ms = before.as_ref().and_then(|before| before.last_answer_ms).map(EventTime::ms);
+        let away_until = before.and_then(|before| before.away_until_ms);
+        if let Some(until) = away_until {
+            self.poll.client.close_until(self.poll.protocol, until);
+        }
+        let away_until_ms = away_until.map(EventTime::ms);
+        tracing::info!(venue = venue.as_str(), known_to_ms, away_until_ms, "asked by us");
         let mut intake = Intake::new(venue, self.desk.clone());
         poll(&self.poll, &mut intake, std::future::pending()).await;
     }
 
-    /// When the one who asked before us had its last answer, as far as anybody knows.
-    async fn known_to(&self) -> Option<EventTime> {
+    /// What the one who asked before us told last, as far as anybody knows.
+    async fn before(&self) -> Option<PollReading> {
         let key = key::poll_health(self.venue());
         let asking = async {
             loop {
@@ -93,7 +101,8 @@ impl Post {
             }
         };
         let text = tokio::time::timeout(PATIENCE, asking).await.ok()??;
-        serde_json::from_str::<PollReading>(&text).ok()?.last_answer_ms
+        let before: PollReading = serde_json::from_str(&text).ok()?;
+        (before.told_ms.since(self.clock.now()) <= MOST_AHEAD_MS).then_some(before)
     }
 
     async fn tell(&self, last: PollReading) {

@@ -1,27 +1,29 @@
 //! What people and the next owner look at: `poll:VENUE:health` of the venues that this process asks.
 //!
 //! Readiness is not decided here: a venue that does not answer is no fault of this process, which goes on with what the
-//! other venues and the sockets tell. So no answer at all is logged and told by `cascade_poll_up`, and keeps nobody from
+//! other venues and the sockets tell. So no answer at all is logged, once, and told by `cascade_poll_up`, and keeps nobody from
 //! being ready.
 
 use std::time::Duration;
 
 use cascade_bus::{Bus, Write};
-use cascade_domain::Venue;
-use cascade_service::{Context, Metric, Shutdown, Throttle};
+use cascade_domain::{FeedStatus, Venue};
+use cascade_service::{Context, Metric, Shutdown};
 use cascade_wire::{PollReading, key};
 
-use super::desk::{Desk, LOGGED_A_MINUTE};
+use super::desk::Desk;
 use super::intake::is_up;
+use super::silence::{Said, Silence};
 
 /// How often they are written, wall time.
 const EVERY: Duration = Duration::from_secs(2);
-/// How long they stand, seconds.
-const TTL_S: u32 = 60;
+/// How long they stand, seconds: whoever asks next learns from them what is missing, and for how long a venue wishes to be
+/// left alone, which is a day at most.
+const TTL_S: u32 = 86_400;
 
 /// Writes them until asked to stop.
 pub(crate) async fn run(bus: Bus, desk: Desk, context: Context, shutdown: Shutdown) {
-    let mut throttle = Throttle::new(LOGGED_A_MINUTE, 60_000);
+    let mut silence = Silence::default();
     loop {
         tokio::select! {
             () = shutdown.requested() => return,
@@ -35,11 +37,14 @@ pub(crate) async fn run(bus: Bus, desk: Desk, context: Context, shutdown: Shutdo
                 desk.metrics.set(Metric::PollRound, &[venue.as_str()], *round_s);
             }
         }
-        if !shown.is_empty()
-            && shown.iter().all(|(_, told, _)| is_up(told.status) < 1.0)
-            && let Some(suppressed) = throttle.admit("silent", now)
-        {
-            tracing::warn!(suppressed, "no venue that we ask for open interest answers");
+        match silence.judge(now, shown.iter().map(|(_, told, _)| told.status == FeedStatus::Live)) {
+            Some(Said::Silent) => {
+                let reason = |(venue, told, _): &(Venue, PollReading, _)| format!("{venue}: {}", told.reason);
+                let reasons = shown.iter().map(reason).collect::<Vec<_>>().join("; ");
+                tracing::warn!(reasons, "no venue that we ask for open interest answers");
+            }
+            Some(Said::Again) => tracing::info!("venues that we ask for open interest answer again"),
+            None => {}
         }
         let writes: Vec<Write> = shown.iter().filter_map(|(venue, told, _)| reading(*venue, told)).collect();
         if writes.is_empty() {

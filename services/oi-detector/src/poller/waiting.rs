@@ -38,7 +38,7 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    /// Adds a sample; whether an older one was dropped for it.
+    /// Adds a sample; whether it replaces an older one.
     pub(crate) fn put(&self, sample: Sample) -> bool {
         let event = sample.event.once_key();
         let before = self.samples().insert((sample.venue, sample.instrument), sample);
@@ -46,17 +46,18 @@ impl Waiting {
         before.is_some_and(|before| before.event.once_key() != event)
     }
 
-    /// Puts samples back that could not be written; how many are dropped because newer ones came meanwhile.
-    pub(crate) fn put_back(&self, samples: Vec<Sample>) -> u64 {
+    /// Puts samples back that could not be written; the venues of those that newer ones have replaced meanwhile.
+    pub(crate) fn put_back(&self, samples: Vec<Sample>) -> Vec<Venue> {
         let mut waiting = self.samples();
-        let mut dropped = 0;
+        let mut superseded = Vec::new();
         for sample in samples {
             match waiting.get(&(sample.venue, sample.instrument)) {
-                Some(_) => dropped += 1,
+                Some(newer) if newer.event.once_key() == sample.event.once_key() => {}
+                Some(_) => superseded.push(sample.venue),
                 None => drop(waiting.insert((sample.venue, sample.instrument), sample)),
             }
         }
-        dropped
+        superseded
     }
 
     /// All samples, at least one: waits for it. May be cancelled without losing anything.
@@ -103,11 +104,11 @@ mod tests {
     }
 
     #[test]
-    fn of_each_instrument_the_newest_waits_and_what_it_replaces_is_dropped() {
+    fn of_each_instrument_the_newest_waits_and_what_it_replaces_is_told() {
         let waiting = Waiting::default();
-        let dropped = [("BTCUSDT", 0), ("BTCUSD_PERP", 0), ("BTCUSDT", 0), ("BTCUSDT", 5)]
+        let superseded = [("BTCUSDT", 0), ("BTCUSD_PERP", 0), ("BTCUSDT", 0), ("BTCUSDT", 5)]
             .map(|(instrument, second)| waiting.put(sample(instrument, second)));
-        assert_eq!(dropped, [false, false, false, true], "the same sample again is none the less");
+        assert_eq!(superseded, [false, false, false, true], "the same sample again is none the less");
         assert_eq!(waiting.take_now(), [sample("BTCUSDT", 5), sample("BTCUSD_PERP", 0)]);
         assert_eq!(waiting.take_now(), []);
     }
@@ -116,7 +117,9 @@ mod tests {
     fn what_comes_back_does_not_replace_what_came_meanwhile() {
         let waiting = Waiting::default();
         waiting.put(sample("BTCUSDT", 5));
-        assert_eq!(waiting.put_back(vec![sample("BTCUSDT", 0), sample("BTCUSD_PERP", 0)]), 1);
+        let superseded = waiting.put_back(vec![sample("BTCUSDT", 0), sample("BTCUSD_PERP", 0)]);
+        assert_eq!(superseded, [Venue::Binance]);
+        assert_eq!(waiting.put_back(vec![sample("BTCUSDT", 5)]), [], "the same sample is none the newer");
         assert_eq!(waiting.take_now(), [sample("BTCUSDT", 5), sample("BTCUSD_PERP", 0)]);
     }
 }

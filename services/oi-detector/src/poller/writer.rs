@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cascade_bus::{Bus, BusError, Stored, StreamBounds, by_shard};
-use cascade_domain::{Event, EventTime, GapStream, Shard, Venue};
+use cascade_bus::{Bus, BusError, Stored, StreamBounds, by_shard, remembered_s};
+use cascade_domain::{Event, EventTime, Gap, GapStream, Shard, Venue};
 use cascade_pace::Clock;
 use cascade_service::{Metric, Shutdown, Throttle};
 
 use super::desk::{Desk, LOGGED_A_MINUTE};
+use super::owed::Owed;
 use super::waiting::Sample;
 
 /// Between two tries while Redis does not take them, wall time.
@@ -29,8 +30,7 @@ pub(crate) struct Writer {
     desk: Desk,
     throttle: Throttle,
     is_away: bool,
-    /// Gaps of shards that did not take them when others did.
-    pending: BTreeMap<Shard, Vec<Stored>>,
+    owed: Owed,
 }
 
 /// Which shards did not take their events.
@@ -40,13 +40,21 @@ struct Left {
     waiting: BTreeSet<Shard>,
     /// For ever.
     refusing: BTreeSet<Shard>,
+    /// Why the last of those that wait did not.
+    reason: Option<BusError>,
+}
+
+impl Left {
+    fn took(&self, shard: Shard) -> bool {
+        !self.waiting.contains(&shard) && !self.refusing.contains(&shard)
+    }
 }
 
 impl Writer {
     /// A writer that has written nothing yet.
     pub(crate) fn new(bus: Bus, bounds: StreamBounds, clock: Arc<dyn Clock>, desk: Desk) -> Self {
-        let (throttle, pending) = (Throttle::new(LOGGED_A_MINUTE, 60_000), BTreeMap::new());
-        Self { bus, bounds, clock, desk, throttle, is_away: false, pending }
+        let throttle = Throttle::new(LOGGED_A_MINUTE, 60_000);
+        Self { bus, bounds, clock, desk, throttle, is_away: false, owed: Owed::default() }
     }
 
     /// Writes until it is asked to stop and nothing waits; to be asked when nobody puts anything in any more. A Redis that
@@ -78,47 +86,53 @@ impl Writer {
 
     /// Writes one flush; what Redis does not take for now waits again. Whether it took all.
     async fn write(&mut self, samples: Vec<Sample>) -> bool {
-        let gaps = self.gaps(&samples);
-        let before =
-            by_shard(&gaps, |_, error| tracing::error!(%error, "a gap that can't be encoded is lost"));
-        let events: Vec<Event> = samples.iter().map(|sample| sample.event.clone()).collect();
-        let (metrics, mut batches) = (&self.desk.metrics, self.pending.clone());
-        let of_samples = by_shard(&events, |event, error| {
-            tracing::error!(kind = event.kind(), %error, "a sample that can't be encoded is lost");
-            metrics.add(Metric::Dropped, &[event.kind()], 1);
-        });
-        for (shard, stored) in before.clone().into_iter().chain(of_samples) {
-            batches.entry(shard).or_default().extend(stored);
-        }
+        let first = first_of_each(&samples);
+        let gaps: Vec<Gap> =
+            first.iter().filter_map(|(venue, at)| self.desk.gap_before(*venue, *at)).collect();
+        self.owed.lengthen(&first);
+        gaps.iter().for_each(|gap| self.owed.add(gap));
+        let batches = self.batches(&samples);
         match self.store(&batches).await {
             Ok(left) => {
-                self.say_back();
-                self.count_gaps(&gaps);
-                self.keep_gaps(before, &left);
+                match &left.reason {
+                    Some(error) => self.say_away(error),
+                    None => self.say_back(),
+                }
+                self.owed.keep(&left.waiting);
+                if batches.keys().any(|shard| left.took(*shard)) {
+                    gaps.iter().for_each(|gap| self.told(gap));
+                }
                 self.settle(samples, &left);
                 left.waiting.is_empty()
             }
             Err(error) => {
-                if !std::mem::replace(&mut self.is_away, true) {
-                    tracing::warn!(%error, "Redis does not take open interest; the newest of it waits");
-                }
+                self.say_away(&error);
                 self.put_back(samples);
                 false
             }
         }
     }
 
-    /// The gaps that these samples end, one a venue.
-    fn gaps(&self, samples: &[Sample]) -> Vec<Event> {
-        let mut first: BTreeMap<Venue, EventTime> = BTreeMap::new();
-        for sample in samples {
-            let at = first.entry(sample.venue).or_insert(sample.received);
-            *at = sample.received.min(*at);
+    /// What each shard is to take: the gaps that it is owed, and then its samples.
+    fn batches(&self, samples: &[Sample]) -> BTreeMap<Shard, Vec<Stored>> {
+        let mut batches: BTreeMap<Shard, Vec<Stored>> = BTreeMap::new();
+        for (shard, gap) in self.owed.gaps() {
+            let gap = Event::Gap(gap.clone());
+            match Stored::event(&gap, remembered_s(&gap)) {
+                Ok(stored) => batches.entry(shard).or_default().push(stored),
+                Err(error) => tracing::error!(%error, "a gap that can't be encoded is lost"),
+            }
         }
-        first
-            .into_iter()
-            .filter_map(|(venue, at)| Some(Event::Gap(self.desk.gap_before(venue, at)?)))
-            .collect()
+        let metrics = &self.desk.metrics;
+        let events: Vec<Event> = samples.iter().map(|sample| sample.event.clone()).collect();
+        let of_samples = by_shard(&events, |event, error| {
+            tracing::error!(kind = event.kind(), %error, "a sample that can't be encoded is lost");
+            metrics.add(Metric::Dropped, &[event.kind()], 1);
+        });
+        for (shard, stored) in of_samples {
+            batches.entry(shard).or_default().extend(stored);
+        }
+        batches
     }
 
     async fn store(&mut self, batches: &BTreeMap<Shard, Vec<Stored>>) -> Result<Left, BusError> {
@@ -128,7 +142,10 @@ impl Writer {
         for (shard, result) in batches.keys().zip(results) {
             match result {
                 Ok(counts) => self.desk.metrics.add(Metric::Duplicates, &[], counts.duplicates),
-                Err(error) if error.is_transient() => drop(left.waiting.insert(*shard)),
+                Err(error) if error.is_transient() => {
+                    left.waiting.insert(*shard);
+                    left.reason = Some(error);
+                }
                 Err(error) => {
                     left.refusing.insert(*shard);
                     if let Some(suppressed) = self.throttle.admit(error.label(), self.clock.now()) {
@@ -140,29 +157,24 @@ impl Writer {
         Ok(left)
     }
 
+    fn say_away(&mut self, error: &BusError) {
+        if !std::mem::replace(&mut self.is_away, true) {
+            tracing::warn!(%error, "Redis does not take all open interest; the newest of it waits");
+        }
+    }
+
     fn say_back(&mut self) {
         if std::mem::take(&mut self.is_away) {
-            tracing::info!("Redis takes open interest again");
+            tracing::info!("Redis takes all open interest again");
         }
     }
 
-    fn count_gaps(&self, gaps: &[Event]) {
-        for gap in gaps {
-            if let Event::Gap(gap) = gap {
-                let (venue, from_ms) = (gap.venue.as_str(), gap.from_ms.ms());
-                tracing::warn!(venue, from_ms, to_ms = gap.to_ms.ms(), "a gap in its open interest");
-                let labels = [venue, GapStream::OpenInterest.as_str()];
-                self.desk.metrics.add(Metric::Gaps, &labels, 1);
-            }
-        }
-    }
-
-    /// Gaps for shards that wait go with the next flush: most shards have them, and the venue's samples are known again.
-    fn keep_gaps(&mut self, gaps: BTreeMap<Shard, Vec<Stored>>, left: &Left) {
-        for (shard, stored) in gaps {
-            self.pending.entry(shard).or_default().extend(stored);
-        }
-        self.pending.retain(|shard, _| left.waiting.contains(shard));
+    /// A gap stands in a shard at least: it is none any more that a later sample would end.
+    fn told(&self, gap: &Gap) {
+        let (venue, from_ms) = (gap.venue.as_str(), gap.from_ms.ms());
+        tracing::warn!(venue, from_ms, to_ms = gap.to_ms.ms(), "a gap in its open interest");
+        self.desk.metrics.add(Metric::Gaps, &[venue, GapStream::OpenInterest.as_str()], 1);
+        self.desk.written(gap.venue, gap.to_ms);
     }
 
     /// Notes what is written, and puts back what waits.
@@ -184,7 +196,18 @@ impl Writer {
     }
 
     fn put_back(&self, samples: Vec<Sample>) {
-        let dropped = self.desk.waiting.put_back(samples);
-        self.desk.metrics.add(Metric::Dropped, &["open_interest"], dropped);
+        for venue in self.desk.waiting.put_back(samples) {
+            self.desk.metrics.add(Metric::Superseded, &[venue.as_str()], 1);
+        }
     }
+}
+
+/// When the first of these samples of each venue came.
+fn first_of_each(samples: &[Sample]) -> BTreeMap<Venue, EventTime> {
+    let mut first: BTreeMap<Venue, EventTime> = BTreeMap::new();
+    for sample in samples {
+        let at = first.entry(sample.venue).or_insert(sample.received);
+        *at = sample.received.min(*at);
+    }
+    first
 }

@@ -68,3 +68,19 @@ async fn it_ends_with_0_when_asked_although_redis_is_gone() {
     redis.server.kill9().await.unwrap();
     assert_eq!(process.end_by("TERM").await.unwrap(), Some(0));
 }
+
+#[tokio::test]
+async fn it_ends_with_0_within_a_short_deadline_although_redis_hangs() {
+    let redis = TestRedis::start().await.unwrap();
+    let (url, deadline) = (redis.url(), "service.shutdown_deadline_s=7");
+    let arguments = ["--redis-url", &url, "--health-addr", "127.0.0.1:0", "--set", deadline];
+    let mut process = TestProcess::start(PROGRAM, &arguments, &nowhere()).unwrap();
+    let greeting = process.line().await.unwrap().unwrap();
+    assert!(eventually(DEADLINE, async || health(&greeting).await == Some(0)).await, "not ready: {greeting}");
+    redis.server.pause().await.unwrap();
+    assert!(
+        eventually(DEADLINE, async || health(&greeting).await == Some(1)).await,
+        "it notices: {greeting}"
+    );
+    assert_eq!(process.end_by("TERM").await.unwrap(), Some(0));
+}

@@ -213,7 +213,7 @@ pub(crate) fn interest(symbol: &str, at: EventTime) -> String {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Said {
     Listed(usize),
-    Round(Duration),
+    Round(Duration, usize),
     Failed(String, Option<EventTime>),
     Waits(EventTime),
     Refused(&'static str),
@@ -259,8 +259,14 @@ impl Ledger {
 
     /// How long each round took.
     pub(crate) fn rounds(&self) -> Vec<Duration> {
-        let round = |(_, said)| if let Said::Round(lasted) = said { Some(lasted) } else { None };
+        let round = |(_, said)| if let Said::Round(lasted, _) = said { Some(lasted) } else { None };
         self.said().into_iter().filter_map(round).collect()
+    }
+
+    /// How many questions failed in each round.
+    pub(crate) fn failing(&self) -> Vec<usize> {
+        let failing = |(_, said)| if let Said::Round(_, failing) = said { Some(failing) } else { None };
+        self.said().into_iter().filter_map(failing).collect()
     }
 
     /// Until when it was said that the venue is left alone for somebody else's sake.
@@ -305,7 +311,7 @@ impl Sampled for Ledger {
     fn note(&mut self, at: EventTime, note: PollNote<'_>) {
         let said = match note {
             PollNote::Listed { questions } => Said::Listed(questions),
-            PollNote::Round { lasted } => Said::Round(lasted),
+            PollNote::Round { lasted, failing } => Said::Round(lasted, failing),
             PollNote::Failed { error, away_until } => Said::Failed(error.to_string(), away_until),
             PollNote::Waits { until } => Said::Waits(until),
         };

@@ -154,6 +154,51 @@ async fn a_venue_that_turns_us_down_is_left_alone_for_as_long_as_it_says_and_the
 }
 
 #[tokio::test]
+async fn a_contract_that_never_answers_is_counted_in_every_round() {
+    let clock = Fast::new(10);
+    let desk = Desk::of_binance(&clock, &FIVE, |symbol, before, now| match symbol {
+        "ETHUSDT" => Reply::status("400 Bad Request"),
+        "ADAUSDT" => Reply::ok("<html>"),
+        symbol => good(symbol, before, now),
+    })
+    .await;
+    let (poll, ledger) = (desk.poll(Venue::Binance, &FIVE), Ledger::default());
+    polled(&[(&desk, &poll, &ledger)], async {
+        ledger.until("three rounds", |ledger| ledger.rounds().len() >= 3).await;
+    })
+    .await;
+    assert!(ledger.failing().iter().all(|failing| *failing == 2), "{:?}", ledger.said());
+}
+
+#[tokio::test]
+async fn a_venue_that_somebody_else_was_asked_to_leave_alone_is_asked_nothing_and_at_most_for_a_day() {
+    let clock = Fast::new(20);
+    let desk = Desk::of_binance(&clock, &TWO, good).await;
+    let (poll, ledger) = (desk.poll(Venue::Binance, &TWO), Ledger::default());
+    let until = clock.now().plus_ms(40_000);
+    poll.client.close_until(poll.protocol, until);
+    poll.client.close_until(poll.protocol, clock.now());
+    polled(&[(&desk, &poll, &ledger)], async {
+        ledger.until("samples", |ledger| ledger.count("BTCUSDT") > 0).await;
+    })
+    .await;
+    let paths = desk.paths();
+    assert!(paths.iter().all(|(at, _)| *at >= until), "before {until}: {paths:?}");
+    assert!(paths.iter().any(|(_, path)| path.ends_with("exchangeInfo")), "{paths:?}");
+
+    let fast = Fast::new(1_000_000);
+    let desk = Desk::of_binance(&fast, &TWO, good).await;
+    let (poll, ledger) = (desk.poll(Venue::Binance, &TWO), Ledger::default());
+    let begun = fast.now();
+    poll.client.close_until(poll.protocol, begun.plus_ms(1_000 * 86_400_000));
+    polled(&[(&desk, &poll, &ledger)], async {
+        desk.until_asked(1).await;
+    })
+    .await;
+    assert!(desk.paths()[0].0.since(begun) < 1_000 * 86_400_000, "{:?}", desk.paths());
+}
+
+#[tokio::test]
 async fn of_many_questions_none_is_asked_while_the_venue_wants_to_be_left_alone() {
     let clock = Fast::new(20);
     let desk = Desk::of_binance(&clock, &FIVE, |symbol, before, now| match (symbol, before) {

@@ -45,6 +45,8 @@ const MOST_SAID: usize = 1_000;
 const HOLE_MS: u64 = 5_000;
 /// How many writes beside the shards may wait.
 const WRITES: usize = 16;
+/// What it may take to leave, wall time; half of what the service has to stop, where that is less.
+const LEAVING: Duration = Duration::from_secs(5);
 /// Between two tries while Redis does not answer, wall time.
 const RETRY: Duration = Duration::from_millis(200);
 /// Streams that are further ahead of the clock make the engines deaf, milliseconds.
@@ -106,6 +108,27 @@ fn wall() -> Instant {
     Instant::now()
 }
 
+/// When the pump last did what it does now and then.
+#[derive(Debug, Default)]
+struct Done {
+    looked: Option<Instant>,
+    renewed: Option<Instant>,
+    shown: Option<Instant>,
+}
+
+/// What comes of something, or `None` if it was asked to stop so long before (wall time): then it is dropped.
+async fn unless_stopped<T>(shutdown: &Shutdown, grace: Duration, act: impl Future<Output = T>) -> Option<T> {
+    let stopped = async {
+        shutdown.requested().await;
+        tokio::time::sleep(grace).await;
+    };
+    tokio::select! {
+        biased;
+        done = act => Some(done),
+        () = stopped => None,
+    }
+}
+
 /// The name of a health condition of this engine: in one process two pumps may share their health.
 fn condition(name: &str, detector: &impl Detector) -> String {
     format!("{name}:{}", detector.name())
@@ -144,8 +167,20 @@ impl<D: Detector> Pump<D> {
 
     /// Runs until asked to stop; then what was read is committed and the shards are given back.
     pub async fn run(mut self, shutdown: Shutdown) {
-        let (bus, queue) = (self.bus.clone(), self.written_later());
-        tokio::join!(self.serve(shutdown.clone()), write_readings(bus, queue, shutdown));
+        let (queue, patience) = (self.written_later(), self.patience());
+        let writer = write_readings(self.bus.clone(), queue, self.context.clone(), shutdown.clone());
+        let left = Shutdown::new();
+        let serving = async {
+            self.serve(shutdown).await;
+            left.request();
+        };
+        tokio::join!(serving, unless_stopped(&left, patience / 5, writer));
+    }
+
+    /// What leaving may take in all, wall time. What is under way before has a tenth of it, and the last read-models after
+    /// it a fifth: together well within what the service has to stop.
+    fn patience(&self) -> Duration {
+        LEAVING.min(self.context.deadline / 2)
     }
 
     /// What this pump has to write beside the shards, from now on: whoever reads waits for none of it.
@@ -156,42 +191,53 @@ impl<D: Detector> Pump<D> {
     }
 
     async fn serve(mut self, shutdown: Shutdown) {
-        let mut reader = self.bus.reader();
-        let (mut renewed, mut looked, mut shown) = (None, None, None);
+        let (mut reader, mut done, patience) = (self.bus.reader(), Done::default(), self.patience());
         while !shutdown.is_requested() {
-            if is_due(&mut looked, LOOK) {
-                let renews = is_due(&mut renewed, RENEW);
-                if let Err(error) = self.look(renews, &shutdown).await {
-                    self.warn(&error, "can't tell whose shards are whose");
-                    renewed = None;
-                }
-                if renews {
-                    self.beat().await;
-                }
-            }
-            let read = tokio::select! {
-                biased;
-                () = shutdown.requested() => break,
-                read = self.read(&mut reader) => read,
-            };
-            match read {
-                Ok(entries) => match self.find_holes(&entries).await {
-                    Ok(()) => self.take(entries, &shutdown).await,
-                    // What may lie after a hole is read again.
-                    Err(error) => self.warn(&error, "can't tell whether the streams have holes"),
-                },
-                Err(error) => {
-                    self.warn(&error, "can't read the streams");
-                    tokio::time::sleep(RETRY).await;
-                    continue;
-                }
-            }
-            self.commit(None, &shutdown).await;
-            if is_due(&mut shown, self.detector.show_every()) {
-                self.show();
+            let turn = self.turn(&mut reader, &mut done, &shutdown);
+            // Of what is dropped halfway nobody knows whether Redis did it: what was committed is committed again, with
+            // the same cursors, and leases that we do not know of are given back, too.
+            if unless_stopped(&shutdown, patience / 10, turn).await.is_none() {
+                tracing::warn!("Redis does not answer; it is left so");
             }
         }
-        self.leave(&shutdown).await;
+        if tokio::time::timeout(patience, self.leave(&shutdown)).await.is_err() {
+            let within_s = patience.as_secs_f64();
+            tracing::warn!(within_s, "not all was left in order: the next owner tells what we did not");
+        }
+    }
+
+    /// Looks whose shards are whose, if it is time; reads once, hands over what came, and puts out what is said of it.
+    async fn turn(&mut self, reader: &mut StreamReader, done: &mut Done, shutdown: &Shutdown) {
+        if is_due(&mut done.looked, LOOK) {
+            let renews = is_due(&mut done.renewed, RENEW);
+            if let Err(error) = self.look(renews, shutdown).await {
+                self.warn(&error, "can't tell whose shards are whose");
+                done.renewed = None;
+            }
+            if renews {
+                self.beat().await;
+            }
+        }
+        let read = tokio::select! {
+            biased;
+            () = shutdown.requested() => return,
+            read = self.read(reader) => read,
+        };
+        match read {
+            Ok(entries) => match self.find_holes(&entries).await {
+                Ok(()) => self.take(entries, shutdown).await,
+                // What may lie after a hole is read again.
+                Err(error) => self.warn(&error, "can't tell whether the streams have holes"),
+            },
+            Err(error) => {
+                self.warn(&error, "can't read the streams");
+                return tokio::time::sleep(RETRY).await;
+            }
+        }
+        self.commit(None, shutdown).await;
+        if is_due(&mut done.shown, self.detector.show_every()) {
+            self.show();
+        }
     }
 
     async fn read(&self, reader: &mut StreamReader) -> Result<Vec<(Shard, Vec<Entry>)>, BusError> {
@@ -417,10 +463,13 @@ impl<D: Detector> Pump<D> {
 
 /// Writes read-models and histories as they come, until nobody has any more; or, when it is time to stop, until Redis
 /// does not take them.
-async fn write_readings(bus: Bus, mut queue: mpsc::Receiver<Vec<Write>>, shutdown: Shutdown) {
+async fn write_readings(bus: Bus, mut queue: mpsc::Receiver<Vec<Write>>, of: Context, shutdown: Shutdown) {
+    let mut throttle = Throttle::new(LOGGED_A_MINUTE, 60_000);
     while let Some(writes) = queue.recv().await {
         if let Err(error) = bus.write_readings(&writes).await {
-            tracing::warn!(%error, "read-models not written");
+            if let Some(suppressed) = throttle.admit("not_written", of.clock.now()) {
+                tracing::warn!(%error, suppressed, "read-models not written");
+            }
             if shutdown.is_requested() {
                 return;
             }

@@ -12,8 +12,8 @@ use super::held::Held;
 use super::{Detector, LEASE_MS, Pump, RETRY, condition, rank};
 use crate::{Metric, Shutdown};
 
-/// How long it is tried to tell the others that we go, and again that shards are free, wall time: together with the
-/// last commit, well within what a service has to stop.
+/// How long it is tried to tell the others that we go, and again that shards are free, wall time. When it is time to stop,
+/// all of it together has `Pump::patience`.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl<D: Detector> Pump<D> {
@@ -21,8 +21,9 @@ impl<D: Detector> Pump<D> {
     pub(super) async fn leave(&mut self, shutdown: &Shutdown) {
         // A connection that just broke is made again: the others would wait for our last word to run out.
         insist("take leave", || self.bus.part(self.context.name, &self.context.instance)).await;
-        let ours: Vec<_> = self.shards.keys().copied().collect();
-        self.hand_over(&ours, shutdown).await;
+        // All: Redis may have given us some that we did not hear of.
+        let all: Vec<_> = Shard::all().collect();
+        self.hand_over(&all, shutdown).await;
         self.write(vec![self.context.farewell()]).await;
     }
 
@@ -145,7 +146,7 @@ impl<D: Detector> Pump<D> {
 async fn insist<F: Future<Output = Result<(), BusError>>>(what: &str, act: impl Fn() -> F) {
     let tries = async {
         while let Err(error) = act().await {
-            tracing::warn!(%error, "can't {what} yet");
+            tracing::debug!(%error, "can't {what} yet");
             tokio::time::sleep(RETRY).await;
         }
     };
