@@ -1,4 +1,5 @@
 //! The program as a shell or an orchestrator runs it: configuration, health, signals, exit codes.
+#![expect(clippy::unwrap_used, reason = "what can't be started fails the test")]
 
 use std::time::Duration;
 

@@ -104,7 +104,9 @@ impl Overview {
         let services: Vec<Service> =
             heartbeats.into_iter().filter_map(|(key, heartbeat)| Service::of(&key, heartbeat)).collect();
         let now = SystemClock::new().now();
-        polls.iter_mut().for_each(|(_, reading)| doubt(reading, &services, now));
+        for (_, reading) in &mut polls {
+            doubt(reading, &services, now);
+        }
         Ok(Self {
             redis: redis.to_string(),
             services,

@@ -90,7 +90,9 @@ impl Writer {
         let gaps: Vec<Gap> =
             first.iter().filter_map(|(venue, at)| self.desk.gap_before(*venue, *at)).collect();
         self.owed.lengthen(&first);
-        gaps.iter().for_each(|gap| self.owed.add(gap));
+        for gap in &gaps {
+            self.owed.add(gap);
+        }
         let batches = self.batches(&samples);
         match self.store(&batches).await {
             Ok(left) => {
@@ -100,7 +102,9 @@ impl Writer {
                 }
                 self.owed.keep(&left.waiting);
                 if batches.keys().any(|shard| left.took(*shard)) {
-                    gaps.iter().for_each(|gap| self.told(gap));
+                    for gap in &gaps {
+                        self.told(gap);
+                    }
                 }
                 self.settle(samples, &left);
                 left.waiting.is_empty()
