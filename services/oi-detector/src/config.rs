@@ -113,8 +113,8 @@ mod tests {
         assert!(mistakes.is_empty(), "{mistakes}");
         let own = config.symbol(&doge);
         assert_eq!((own.change_pct, own.minimum_usd), (5.0, 7_000_000.0));
-        assert_eq!(config.presets.seed.symbols[&doge], 40.0);
+        assert_eq!(config.presets.seed.symbols.get(&doge), Some(&40.0));
         let bitcoin = config.symbol(&cascade_domain::Symbol::parse("BTCUSDT").unwrap());
-        assert_eq!(bitcoin.change_pct, 3.0, "the others stay");
+        assert_eq!((bitcoin.change_pct, bitcoin.minimum_usd), (3.0, 50_000_000.0), "the others stay");
     }
 }
