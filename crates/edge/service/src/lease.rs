@@ -189,7 +189,6 @@ impl Share {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "a test that waits for what runs out")]
 mod tests {
     use cascade_bus::{BusSettings, PortChoice, PrivateRedis};
     use tokio::net::{TcpListener, TcpStream};
