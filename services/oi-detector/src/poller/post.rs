@@ -51,7 +51,7 @@ impl Post {
             let part = self.share.taken();
             tokio::select! {
                 biased;
-                () = lease.keep(&shutdown) => {}
+                () = lease.keep_strictly(&shutdown) => {}
                 () = self.ask() => {}
             }
             let standing = self.desk.disown(venue);
@@ -66,7 +66,7 @@ impl Post {
                 lease.let_go().await;
                 return Ok(());
             }
-            tracing::info!(venue = venue.as_str(), "asked by another replica");
+            tracing::info!(venue = venue.as_str(), "asked by us no more: the lease is another's, or may be");
         }
         Ok(())
     }
