@@ -13,6 +13,8 @@ use cascade_wire::{WireError, decode_state, encode_state};
 use super::wall;
 use crate::Output;
 
+/// Where there is none yet, the first is kept within so long, wall time: until then who begins at it begins cold.
+const FIRST_SNAPSHOT: Duration = Duration::from_secs(10);
 /// After a change of an episode a new one is kept, but not so soon after the last.
 const SNAPSHOT_AT_LEAST: Duration = Duration::from_secs(1);
 /// A cursor without findings is moved at most this often, wall time.
@@ -58,8 +60,6 @@ impl<E: Engine> Held<E> {
         snapshot_every: Duration,
     ) -> (Self, Option<WireError>) {
         let now = wall();
-        // Spread out, so that not all shards keep their snapshots at once.
-        let stagger = snapshot_every * u32::from(shard.number()) / u32::from(cascade_domain::SHARDS);
         let mut held = Self {
             engine: cold,
             epoch: owned.epoch,
@@ -72,12 +72,16 @@ impl<E: Engine> Held<E> {
             taken: Vec::new(),
             last_commit: None,
             snapshot_at: StreamId::ZERO,
-            snapshot_due: now + stagger,
+            snapshot_due: now,
             snapshot_every,
             snapshot_from: now,
         };
-        let refused = owned.state.and_then(|state| held.resume(&state).err());
-        (held, refused)
+        let resumed = owned.state.map(|state| held.resume(&state));
+        let within =
+            if matches!(resumed, Some(Ok(()))) { snapshot_every } else { FIRST_SNAPSHOT.min(snapshot_every) };
+        // Spread out, so that not all shards keep their snapshots at once.
+        held.snapshot_due += within * u32::from(shard.number()) / u32::from(cascade_domain::SHARDS);
+        (held, resumed.and_then(Result::err))
     }
 
     fn resume(&mut self, snapshot: &[u8]) -> Result<(), WireError> {
