@@ -365,11 +365,11 @@ impl<D: Detector> Pump<D> {
                 }
             }
         };
-        let mut history = Vec::new();
+        let (mut history, mut refusals) = (Vec::new(), BTreeMap::<_, Vec<_>>::new());
         for (batch, result) in batches.iter().zip(results) {
             match result {
                 Ok(Commit::Done | Commit::AlreadyDone) => history.extend(self.committed(batch)),
-                Ok(refused) => self.give_up(batch.shard, refused.label()),
+                Ok(refused) => refusals.entry(refused.label()).or_default().push(batch.shard),
                 Err(error) if error.is_transient() => {
                     self.warn(&error, "Redis does not take findings; they wait");
                 }
@@ -377,6 +377,9 @@ impl<D: Detector> Pump<D> {
                     self.set_aside(batch.shard, &error);
                 }
             }
+        }
+        for (reason, shards) in refusals {
+            self.give_up(&shards, reason);
         }
         self.write(history).await;
     }

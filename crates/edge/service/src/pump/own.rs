@@ -84,13 +84,15 @@ impl<D: Detector> Pump<D> {
     /// Renews what is ours, and looks which streams can't be read and whose engines own what.
     async fn renew(&mut self) -> Result<(), BusError> {
         let held: Vec<_> = self.shards.iter().map(|(shard, held)| (*shard, held.epoch)).collect();
+        let mut lost = Vec::new();
         for ((shard, _), ours) in held.iter().zip(self.bus.renew(&self.claim, &held).await?) {
             match ours {
                 Ok(true) => {}
-                Ok(false) => self.give_up(*shard, "lease_lost"),
+                Ok(false) => lost.push(*shard),
                 Err(error) => self.warn(&error, "can't renew a lease"),
             }
         }
+        self.give_up(&lost, "lease_lost");
         let all: Vec<_> = Shard::all().collect();
         self.broken.clear();
         for (shard, oldest) in all.iter().zip(self.bus.oldest(&all).await?) {
@@ -131,12 +133,20 @@ impl<D: Detector> Pump<D> {
         }
         self.broken.insert(shard);
         if self.shards.contains_key(&shard) {
-            self.give_up(shard, "unreadable");
+            self.forget(shard, "unreadable");
         }
     }
 
-    pub(super) fn give_up(&mut self, shard: Shard, reason: &'static str) {
-        tracing::warn!(%shard, reason, "shard given up; it is loaded anew when it is free");
+    /// Shards that are not ours any more, all for one reason: one line, however many they are.
+    pub(super) fn give_up(&mut self, shards: &[Shard], reason: &'static str) {
+        let Some(first) = shards.first() else { return };
+        tracing::warn!(shards = shards.len(), %first, reason, "shards given up; they are loaded anew when they are free");
+        for shard in shards {
+            self.forget(*shard, reason);
+        }
+    }
+
+    fn forget(&mut self, shard: Shard, reason: &'static str) {
         self.context.metrics.add(Metric::CommitRefused, &[self.detector.name(), reason], 1);
         self.shards.remove(&shard);
     }
