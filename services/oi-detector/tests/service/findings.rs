@@ -12,7 +12,8 @@ use cascade_wire::{decode_finding, key};
 use crate::market;
 use crate::support::DEADLINE;
 
-const BOUNDS: StreamBounds = StreamBounds { max_age_s: 600, max_len: 1_000_000, for_snapshots_s: 600 };
+pub(crate) const BOUNDS: StreamBounds =
+    StreamBounds { max_age_s: 600, max_len: 1_000_000, for_snapshots_s: 600 };
 
 /// Writes these seconds into the symbol's shard, each in an entry of its own.
 pub(crate) async fn write(bus: &Bus, seconds: std::ops::Range<i64>) {

@@ -1,13 +1,14 @@
 //! Replicas on one Redis: findings come once, and are those of an engine that nobody disturbs, whoever dies meanwhile.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use cascade_bus::Bus;
-use cascade_domain::{Id, State, Swing};
+use cascade_bus::{Bus, Stored};
+use cascade_domain::{Event, Id, Shard, State, Swing};
 use cascade_testkit::{Observer, TestProcess, TestRedis, eventually};
 use cascade_wire::{EngineKeys, key};
 
-use crate::findings::{said, told, until, write};
+use crate::findings::{BOUNDS, said, told, until, write};
 use crate::market::{self, HIGH, OVER};
 use crate::support::{DEADLINE, PROGRAM, nowhere};
 
@@ -108,4 +109,25 @@ async fn a_replay_of_the_stream_says_what_was_published() {
         async || observer.reading(&key::open_interest_change(&market::symbol())).await.unwrap().is_some();
     assert!(current.is_some() || eventually(DEADLINE, shown).await);
     assert_eq!(process.end_by("TERM").await.unwrap(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_there_is_no_snapshot_the_first_is_kept_soon() {
+    let redis = TestRedis::start().await.unwrap();
+    let bus = redis.bus("test").unwrap();
+    let observer = Observer::connect(&redis.url(), &[]).await.unwrap();
+    let _process = replica(&redis).await;
+    assert!(eventually(DEADLINE, async || shares(&bus).await == [64]).await);
+    // The last shard's, which would come after nearly 90 s if the first were not sooner than those that follow.
+    let last = Shard::all().last().unwrap();
+    let (keys, mut second) = (EngineKeys::of(last, "oi"), 0);
+    let kept = eventually(Duration::from_secs(40), async || {
+        let ticks = market::second(second).into_iter().filter(|event| matches!(event, Event::Tick(_)));
+        let stored: Vec<Stored> = ticks.map(|tick| Stored::event(&tick, 600).unwrap()).collect();
+        assert!(!stored.is_empty());
+        bus.store_many(&[(last, stored.as_slice())], BOUNDS).await.unwrap().remove(0).unwrap();
+        second += 1;
+        observer.command::<Option<Vec<u8>>>("GET", &[&keys.state]).await.unwrap().is_some()
+    });
+    assert!(kept.await, "none yet");
 }
