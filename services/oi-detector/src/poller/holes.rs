@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cascade_domain::{EventTime, Gap, GapStream, Venue};
 
-/// A stretch that is longer is told, milliseconds: the engines count a sample for as long.
-const LONGEST_MS: i64 = 30_000;
+/// Engines count a sample for so long, milliseconds: a stretch without that is longer is told.
+pub(super) const LONGEST_MS: i64 = 30_000;
 
 /// Up to when each venue's samples stand in the streams.
 #[derive(Clone, Debug, Default)]
@@ -19,9 +19,8 @@ impl Holes {
     /// From here on we ask the venue; the one before us had its samples up to `known_to`, if anybody knows. What we wrote
     /// ourselves later than that stands.
     pub(crate) fn begin(&mut self, venue: Venue, known_to: Option<EventTime>) {
-        match known_to {
-            Some(known_to) => self.written(venue, known_to),
-            None => drop(self.known_to.remove(&venue)),
+        if let Some(known_to) = known_to {
+            self.written(venue, known_to);
         }
     }
 
@@ -87,8 +86,7 @@ mod tests {
         holes.begin(Venue::Binance, Some(at(10)));
         assert_eq!(hole(&holes, 60), None, "who lost the lease for a moment knows better");
         holes.begin(Venue::Binance, None);
-        assert_eq!(hole(&holes, 1000), None);
-        holes.begin(Venue::Binance, Some(at(0)));
+        assert_eq!(hole(&holes, 1000), Some((at(45), at(1000))), "what we wrote ourselves is known");
         holes.ignore(Venue::Binance);
         assert_eq!(hole(&holes, 1000), None, "its sockets tell what is missed here");
     }

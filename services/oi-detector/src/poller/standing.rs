@@ -7,10 +7,10 @@ use std::time::Duration;
 use cascade_domain::{EventTime, FeedStatus};
 use cascade_wire::PollReading;
 
+use super::holes::LONGEST_MS;
+
 /// Without a usable answer for so long it is stale, milliseconds.
 const SILENT_MS: i64 = 30_000;
-/// Engines count a sample for so long, milliseconds.
-const COUNTS_MS: i64 = 30_000;
 /// After so many questions in a row without a usable answer it is stale.
 const FAILURES: u32 = 3;
 
@@ -175,13 +175,13 @@ impl Standing {
     /// What there is to say of a venue that answers, but of which every question has its turn too seldom.
     fn slow(&self) -> Option<String> {
         let round_ms =
-            self.round_ms.filter(|round_ms| *round_ms > COUNTS_MS && self.status == FeedStatus::Live)?;
+            self.round_ms.filter(|round_ms| *round_ms > LONGEST_MS && self.status == FeedStatus::Live)?;
         Some(format!(
             "one round over {} instruments takes {} s, and a sample counts {} s: ask for fewer ingest.symbols, or give \
              oi.weight_share more",
             self.questions,
             round_ms / 1000,
-            COUNTS_MS / 1000
+            LONGEST_MS / 1000
         ))
     }
 

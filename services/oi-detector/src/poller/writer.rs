@@ -13,6 +13,7 @@ use cascade_pace::Clock;
 use cascade_service::{Metric, Shutdown, Throttle};
 
 use super::desk::{Desk, LOGGED_A_MINUTE};
+use super::holes::LONGEST_MS;
 use super::owed::Owed;
 use super::waiting::Sample;
 
@@ -86,6 +87,10 @@ impl Writer {
 
     /// Writes one flush; what Redis does not take for now waits again. Whether it took all.
     async fn write(&mut self, samples: Vec<Sample>) -> bool {
+        let samples = self.of_now(samples);
+        if samples.is_empty() {
+            return true;
+        }
         let first = first_of_each(&samples);
         let gaps: Vec<Gap> =
             first.iter().filter_map(|(venue, at)| self.desk.gap_before(*venue, *at)).collect();
@@ -115,6 +120,15 @@ impl Writer {
                 false
             }
         }
+    }
+
+    /// Those that engines would still count: of the rest, which waited for Redis too long, the gap tells.
+    fn of_now(&self, samples: Vec<Sample>) -> Vec<Sample> {
+        let now = self.clock.now();
+        let counts = |sample: &Sample| now.since(sample.received) <= LONGEST_MS;
+        let (fresh, old): (Vec<_>, Vec<_>) = samples.into_iter().partition(counts);
+        self.desk.metrics.add(Metric::Dropped, &["open_interest"], old.len() as u64);
+        fresh
     }
 
     /// What each shard is to take: the gaps that it is owed, and then its samples.
