@@ -8,11 +8,11 @@ mod config;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cascade_bus::{Bus, BusSettings, Write};
+use cascade_bus::Write;
 use cascade_detector::CascadeEngine;
 use cascade_domain::{Finding, Level, Shard};
 use cascade_service::pump::{Detector, Pump};
-use cascade_service::{BoxError, Context, Program, Supervisor, watch_redis};
+use cascade_service::{BoxError, Context, Program};
 use cascade_wire::{
     btc_price_json, btc_volatility_json, finding_to_json, key, regime_json, score_json, velocity_json,
 };
@@ -46,20 +46,9 @@ pub const PROGRAM: Program<Config> = Program {
 /// # Errors
 /// The Redis URL is none, or a task died.
 pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
-    let settings =
-        BusSettings { instance: context.instance.clone(), seed: context.seed, ..BusSettings::default() };
-    let bus = Bus::open(config.redis_url.as_str(), settings)?;
+    let bus = context.bus(&config.redis_url)?;
     let cascades = Cascades { label: config.cascade.engine_label(), config: Arc::new(config.cascade) };
-    let mut supervisor = Supervisor::new(&context.shutdown, context.deadline);
-    let shutdown = supervisor.shutdown();
-    supervisor.spawn("redis", watch_redis(bus.clone(), context.clone(), shutdown.clone()));
-    let pump = Pump::new(cascades, config.output, context, bus);
-    supervisor.spawn("pump", async move {
-        pump.run(shutdown).await;
-        Ok(())
-    });
-    supervisor.run().await?;
-    Ok(())
+    Ok(Pump::new(cascades, config.output, context, bus).supervised().run().await?)
 }
 
 /// The cascade engine, as the pump runs it.

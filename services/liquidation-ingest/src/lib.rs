@@ -28,7 +28,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cascade_bus::{Bus, BusSettings, Outbox};
+use cascade_bus::{Bus, Outbox};
 use cascade_service::{BoxError, Context, Program, Share, Shutdown, StopWhenGone, Supervisor, watch_redis};
 use cascade_venues::protocol;
 
@@ -63,9 +63,7 @@ pub const PROGRAM: Program<Config> = Program {
 /// The Redis URL is none, or a task died.
 pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
     cascade_feed::install_tls();
-    let bus_settings =
-        BusSettings { instance: context.instance.clone(), seed: context.seed, ..BusSettings::default() };
-    let bus = Bus::open(config.redis_url.as_str(), bus_settings)?;
+    let bus = context.bus(&config.redis_url)?;
     let exchanges = &config.markets.exchanges;
     let now = context.clock.now();
     let board = Board::new(exchanges.iter().map(|venue| (*venue, config.healthy(*venue))), now);

@@ -9,11 +9,11 @@ mod poller;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cascade_bus::{Bus, BusSettings, Write};
+use cascade_bus::Write;
 use cascade_domain::{Finding, Shard};
 use cascade_open_interest::OpenInterestEngine;
 use cascade_service::pump::{Detector, Pump};
-use cascade_service::{BoxError, Context, Program, Supervisor, watch_redis};
+use cascade_service::{BoxError, Context, Program};
 use cascade_wire::{funding_json, key, open_interest_change_json, open_interest_json};
 
 pub use config::{Config, Polling};
@@ -46,9 +46,7 @@ pub const PROGRAM: Program<Config> = Program {
 /// # Errors
 /// The Redis URL is none, there is no HTTP client to be had, or a task died.
 pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
-    let settings =
-        BusSettings { instance: context.instance.clone(), seed: context.seed, ..BusSettings::default() };
-    let bus = Bus::open(config.redis_url.as_str(), settings)?;
+    let bus = context.bus(&config.redis_url)?;
     let detector =
         OpenInterest { label: config.open_interest.engine_label(), config: Arc::new(config.open_interest) };
     let (needed, read) = (detector.config.min_venues, config.markets.exchanges.len());
@@ -59,19 +57,11 @@ pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
             "nothing can be confirmed: fewer exchanges are read (ingest.exchanges) than open_interest.min_venues asks for"
         );
     }
-    let mut supervisor = Supervisor::new(&context.shutdown, context.deadline);
-    let shutdown = supervisor.shutdown();
-    supervisor.spawn("redis", watch_redis(bus.clone(), context.clone(), shutdown.clone()));
+    let mut supervisor = Pump::new(detector, config.output, context.clone(), bus.clone()).supervised();
     let asked =
         Asked { markets: config.markets, streams: config.streams, weight_share: config.polling.weight_share };
     poller::start(&asked, &context, &bus, &mut supervisor)?;
-    let pump = Pump::new(detector, config.output, context, bus);
-    supervisor.spawn("pump", async move {
-        pump.run(shutdown).await;
-        Ok(())
-    });
-    supervisor.run().await?;
-    Ok(())
+    Ok(supervisor.run().await?)
 }
 
 /// The open-interest engine, as the pump runs it.

@@ -5,13 +5,14 @@ use std::fmt::Write;
 
 use cascade_domain::{
     CascadeFinding, Closing, Context, Coverage, Event, EventTime, Factors, FeedFinding, FeedHealth,
-    FeedStatus, Feeds, Finding, Flow, Gap, GapStream, Id, Instrument, LargeLiquidation, LargeTrade, Level,
-    Liquidation, Mark, Metrics, OpenInterest, PriceKind, Reason, Regime, Risk, RiskAction, RiskFactors,
-    RiskLevel, Side, State, Symbol, Taker, Tick, Trade, TradeBar, Usd, Venue,
+    FeedStatus, Feeds, Finding, Flow, Gap, GapStream, Holding, Id, Instrument, InterestEnding,
+    InterestFinding, LargeLiquidation, LargeTrade, Level, Liquidation, Mark, Metrics, OpenInterest,
+    PositionReading, PriceKind, Reason, Regime, Risk, RiskAction, RiskFactors, RiskLevel, Side, State, Swing,
+    Symbol, Taker, Tick, Trade, TradeBar, Usd, Venue, VenueChange,
 };
 use cascade_wire::{
-    WireError, decode_entry, decode_event, decode_finding, encode_event, encode_finding, event_from_json,
-    event_to_json, finding_from_json, finding_to_json,
+    Channel, WireError, decode_entry, decode_event, decode_finding, encode_event, encode_finding,
+    event_from_json, event_to_json, finding_from_json, finding_to_json,
 };
 use proptest::num::f64::{NORMAL, POSITIVE, SUBNORMAL};
 use proptest::test_runner::Config as ProptestConfig;
@@ -255,7 +256,69 @@ fn findings() -> Vec<Finding> {
         }),
         feed_finding(State::Open, FeedStatus::Dead, None),
         feed_finding(State::Resolved, FeedStatus::Sampled, Some(125_000)),
+        interest(State::Open, None),
+        interest(State::Resolved, Some(InterestEnding { peak_change_pct: 27.25, duration_ms: 1_385_000 })),
+        of_nothing_known(),
     ]
+}
+
+/// The example of contract.md 5.
+fn interest_finding(state: State, ending: Option<InterestEnding>) -> InterestFinding {
+    let held = |coins: f64, usd| Holding { coins, usd: Some(Usd::from_dollars(usd)) };
+    let venue = |change_pct, coins, usd| VenueChange { change_pct, after: held(coins, usd) };
+    InterestFinding {
+        v: Finding::VERSION,
+        id: Id::from_bits(3),
+        episode: Id::from_bits(4),
+        revision: 1,
+        state,
+        symbol: btc().0,
+        direction: Swing::Explosion,
+        change_pct: Some(18.0),
+        window_s: 900,
+        confirming: 3,
+        with_data: 3,
+        before: Some(held(30_000.0, 2_100_000_000)),
+        after: Some(held(35_400.0, 2_478_000_000)),
+        venues: [
+            (Venue::Binance, venue(18.1, 17_700.0, 1_239_000_000)),
+            (Venue::Bybit, venue(17.9, 10_620.0, 743_400_000)),
+            (Venue::Okx, venue(18.0, 7_080.0, 495_600_000)),
+        ]
+        .into(),
+        threshold_pct: 3.0,
+        price_change: Some(0.0),
+        reading: Some(PositionReading::Flat),
+        divergence_pct: Some(18.0),
+        feeds: feeds(),
+        engine: "0.1.0+9f2c41aa".into(),
+        warming: false,
+        demo: false,
+        ending,
+        known_at_ms: AT,
+        detected_at_ms: Some(AT.plus_ms(1)),
+    }
+}
+
+fn interest(state: State, ending: Option<InterestEnding>) -> Finding {
+    Finding::OpenInterest(Box::new(interest_finding(state, ending)))
+}
+
+/// An episode whose figures ran out: what is not known is absent.
+fn of_nothing_known() -> Finding {
+    let ending = InterestEnding { peak_change_pct: 18.0, duration_ms: 1_900_000 };
+    Finding::OpenInterest(Box::new(InterestFinding {
+        change_pct: None,
+        confirming: 0,
+        with_data: 0,
+        before: None,
+        after: None,
+        venues: [].into(),
+        price_change: None,
+        reading: None,
+        divergence_pct: None,
+        ..interest_finding(State::Closed, Some(ending))
+    }))
 }
 
 fn feed_finding(state: State, status: FeedStatus, out_ms: Option<i64>) -> Finding {
@@ -347,6 +410,23 @@ fn a_finding_whose_figures_make_no_sense_is_refused() {
     let freebie = Finding::LargeLiquidation(LargeLiquidation { price: 0.0, ..large.clone() });
     let refusal = decode_finding(&encode_finding(&freebie).unwrap()).unwrap_err();
     assert_eq!(refusal.to_string(), "price is not usable: 0");
+    let refused = |change: fn(&mut InterestFinding)| {
+        let mut finding = interest_finding(State::Open, None);
+        change(&mut finding);
+        decode_finding(&encode_finding(&Finding::OpenInterest(Box::new(finding))).unwrap()).unwrap_err()
+    };
+    assert_eq!(refused(|f| f.change_pct = Some(f64::NAN)).to_string(), "change_pct is not usable: NaN");
+    assert_eq!(refused(|f| f.threshold_pct = 0.0).to_string(), "threshold_pct is not usable: 0");
+    let negative = refused(|f| f.before = Some(Holding { coins: -1.0, usd: None }));
+    assert_eq!(negative.to_string(), "before is not usable: -1");
+}
+
+#[test]
+fn open_interest_goes_out_on_its_channel_alone_and_always_concerns_people() {
+    for finding in [interest(State::Open, None), interest(State::Update, None), of_nothing_known()] {
+        assert_eq!(Channel::of(&finding).map(Channel::as_str).collect::<Vec<_>>(), ["cascade:oi"]);
+        assert!(finding.is_transition());
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cascade_bus::Write;
+use cascade_bus::{Bus, BusError, BusSettings, RedisUrl, Write};
 use cascade_domain::Refusal;
 use cascade_pace::Clock;
 use cascade_wire::{EngineBeat, Heartbeat, key};
@@ -78,6 +78,15 @@ pub struct Context {
 const HEARTBEAT_TTL_S: u32 = 15;
 
 impl Context {
+    /// The Redis at this URL, asked in the name of this process.
+    ///
+    /// # Errors
+    /// The URL is none.
+    pub fn bus(&self, url: &RedisUrl) -> Result<Bus, BusError> {
+        let (instance, seed) = (self.instance.clone(), self.seed);
+        Bus::open(url.as_str(), BusSettings { instance, seed, ..BusSettings::default() })
+    }
+
     /// The heartbeat of this process, to be written at least every few seconds.
     pub fn heartbeat(&self, engine: Option<EngineBeat>) -> Write {
         let (version, uptime_s) = (self.version.to_owned(), self.metrics.uptime_s());

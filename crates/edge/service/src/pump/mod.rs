@@ -11,6 +11,7 @@
 mod held;
 mod own;
 mod rank;
+mod shown;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -18,14 +19,13 @@ use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use cascade_bus::{Batch, Bus, BusError, Claim, Commit, Entry, StreamId, StreamReader, Write};
-use cascade_domain::{EventTime, Finding, Shard};
+use cascade_domain::{Finding, Shard};
 use cascade_engine::Engine;
-use cascade_wire::EngineBeat;
 use tokio::sync::mpsc;
 
 use self::held::Held;
 use self::rank::Members;
-use crate::{Context, Latency, Metric, Output, Shutdown, Stage, Throttle};
+use crate::{Context, Latency, Metric, Output, Shutdown, Stage, Supervisor, Throttle, watch_redis};
 
 /// How long a lease holds without being renewed, and a replica is believed to live, wall time.
 const LEASE_MS: u64 = 10_000;
@@ -43,21 +43,17 @@ const ENTRIES_OF_ONE: RangeInclusive<usize> = 50..=500;
 const MOST_SAID: usize = 1_000;
 /// Every shard's stream has a tick a second: after so long without an entry, some may have been trimmed unread.
 const HOLE_MS: u64 = 5_000;
-/// How many writes beside the shards may wait.
-const WRITES: usize = 16;
 /// What it may take to leave, wall time; half of what the service has to stop, where that is less.
 const LEAVING: Duration = Duration::from_secs(5);
 /// Between two tries while Redis does not answer, wall time.
 const RETRY: Duration = Duration::from_millis(200);
-/// Streams that are further ahead of the clock make the engines deaf, milliseconds.
-const MOST_AHEAD_MS: i64 = 60_000;
 /// How many refusals of one kind are logged in a minute of the clock; all are counted.
 const LOGGED_A_MINUTE: u32 = 3;
 
 /// What a service shows of its engine, and how it makes one.
-pub trait Detector: Send + Debug {
+pub trait Detector: Send + Sync + Debug {
     /// The engine.
-    type Engine: Engine + Send;
+    type Engine: Engine + Send + Sync;
 
     /// The engine's name in key names: `cascade`, `oi`.
     fn name(&self) -> &'static str;
@@ -158,17 +154,32 @@ impl<D: Detector> Pump<D> {
             shards: BTreeMap::new(),
             broken: BTreeSet::new(),
             members: Members::default(),
-            writes: mpsc::channel(WRITES).0,
+            writes: shown::queue().0,
             turn: 0,
             labels: BTreeSet::new(),
             throttle: Throttle::new(LOGGED_A_MINUTE, 60_000),
         }
     }
 
+    /// The tasks of a service that is this pump: it, and who watches its Redis. Others may join them.
+    pub fn supervised(self) -> Supervisor
+    where
+        D: 'static,
+    {
+        let mut supervisor = Supervisor::new(&self.context.shutdown, self.context.deadline);
+        let shutdown = supervisor.shutdown();
+        supervisor.spawn("redis", watch_redis(self.bus.clone(), self.context.clone(), shutdown.clone()));
+        supervisor.spawn("pump", async move {
+            self.run(shutdown).await;
+            Ok(())
+        });
+        supervisor
+    }
+
     /// Runs until asked to stop; then what was read is committed and the shards are given back.
-    pub async fn run(mut self, shutdown: Shutdown) {
+    async fn run(mut self, shutdown: Shutdown) {
         let (queue, patience) = (self.written_later(), self.patience());
-        let writer = write_readings(self.bus.clone(), queue, self.context.clone(), shutdown.clone());
+        let writer = shown::write_readings(self.bus.clone(), queue, self.context.clone(), shutdown.clone());
         let left = Shutdown::new();
         let serving = async {
             self.serve(shutdown).await;
@@ -181,13 +192,6 @@ impl<D: Detector> Pump<D> {
     /// it a fifth: together well within what the service has to stop.
     fn patience(&self) -> Duration {
         LEAVING.min(self.context.deadline / 2)
-    }
-
-    /// What this pump has to write beside the shards, from now on: whoever reads waits for none of it.
-    fn written_later(&mut self) -> mpsc::Receiver<Vec<Write>> {
-        let (writes, queue) = mpsc::channel(WRITES);
-        self.writes = writes;
-        queue
     }
 
     async fn serve(mut self, shutdown: Shutdown) {
@@ -415,68 +419,6 @@ impl<D: Detector> Pump<D> {
             self.context.metrics.add(Metric::Published, &[channel], 1);
         }
         said.iter().filter_map(|finding| self.detector.history(finding)).collect()
-    }
-
-    /// Has the read-models written as they are now; while older ones wait, these are skipped.
-    fn show(&self) {
-        if self.writes.capacity() == WRITES {
-            let readings =
-                self.shards.values().flat_map(|held| self.detector.readings(&held.engine)).collect();
-            self.writes.try_send(readings).ok();
-        }
-    }
-
-    async fn write(&self, writes: Vec<Write>) {
-        if !writes.is_empty() {
-            self.writes.send(writes).await.ok();
-        }
-    }
-
-    /// How far the newest tick lies behind the clock, in the shard where it lies furthest; negative if it lies ahead.
-    /// Unknown before the first.
-    fn lag_ms(&self) -> Option<i64> {
-        let now = self.context.clock.now();
-        let ticks = self.shards.values().map(|held| held.last_tick);
-        ticks.filter(|tick| *tick > EventTime::default()).map(|tick| now.since(tick)).max()
-    }
-
-    async fn beat(&self) {
-        let lag_ms = self.lag_ms();
-        let ahead = lag_ms.filter(|lag_ms| *lag_ms < -MOST_AHEAD_MS).map(|lag_ms| -lag_ms / 1000);
-        let time = ahead.map_or(Ok(()), |ahead_s| {
-            Err(format!(
-                "the streams are {ahead_s} s ahead of this clock: until it gets there every tick is refused as old; \
-                 another clock wrote them (a demo at speed?)"
-            ))
-        });
-        if let Err(reason) = &time {
-            tracing::warn!(reason, "deaf");
-        }
-        self.context.health.set(&condition("time", &self.detector), time);
-        let lag_ms = lag_ms.map(|lag_ms| lag_ms.max(0));
-        #[expect(clippy::cast_precision_loss, reason = "a delay in milliseconds")]
-        if let Some(lag_ms) = lag_ms {
-            self.context.metrics.set(Metric::ShardLag, &[self.detector.name()], lag_ms as f64 / 1e3);
-        }
-        let shards_owned = self.shards.len() as u64;
-        let engine = EngineBeat { engine: self.detector.label().to_owned(), shards_owned, lag_ms };
-        self.write(vec![self.context.heartbeat(Some(engine))]).await;
-    }
-}
-
-/// Writes read-models and histories as they come, until nobody has any more; or, when it is time to stop, until Redis
-/// does not take them.
-async fn write_readings(bus: Bus, mut queue: mpsc::Receiver<Vec<Write>>, of: Context, shutdown: Shutdown) {
-    let mut throttle = Throttle::new(LOGGED_A_MINUTE, 60_000);
-    while let Some(writes) = queue.recv().await {
-        if let Err(error) = bus.write_readings(&writes).await {
-            if let Some(suppressed) = throttle.admit("not_written", of.clock.now()) {
-                tracing::warn!(%error, suppressed, "read-models not written");
-            }
-            if shutdown.is_requested() {
-                return;
-            }
-        }
     }
 }
 
