@@ -112,6 +112,9 @@ pub struct PollReading {
     /// When the last usable answer came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_answer_ms: Option<EventTime>,
+    /// Up to when its samples stand in the streams: what is later is missing, whatever was answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_to_ms: Option<EventTime>,
     /// Until when the venue is left alone, if it asked for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub away_until_ms: Option<EventTime>,

@@ -30,6 +30,12 @@ struct State {
     holes: Holes,
 }
 
+impl State {
+    fn reading(&self, venue: Venue, standing: &Standing, reader: &str, now: EventTime) -> PollReading {
+        PollReading { stored_to_ms: self.holes.known_to(venue), ..standing.reading(reader, now) }
+    }
+}
+
 impl Desk {
     /// A desk of nobody.
     pub(crate) fn new(metrics: Metrics) -> Self {
@@ -44,13 +50,22 @@ impl Desk {
         if is_streamed {
             state.holes.ignore(venue);
         } else {
-            state.holes.begin(venue, before.and_then(|before| before.last_answer_ms));
+            state.holes.begin(venue, before.and_then(|before| before.stored_to_ms));
         }
     }
 
-    /// A venue is ours no more; what was last known of it.
-    pub(crate) fn disown(&self, venue: Venue) -> Option<Standing> {
-        self.state().standings.remove(&venue)
+    /// A venue is ours no more, and nobody asks it from now on, for this reason: what is told of it, if it was ours.
+    pub(crate) fn disown(
+        &self,
+        venue: Venue,
+        reader: &str,
+        now: EventTime,
+        why: &str,
+    ) -> Option<PollReading> {
+        let mut state = self.state();
+        let mut standing = state.standings.remove(&venue)?;
+        standing.left(now, why);
+        Some(state.reading(venue, &standing, reader, now))
     }
 
     /// Changes what is known of a venue, if it is ours.
@@ -63,11 +78,11 @@ impl Desk {
     /// What is shown of the venues that are ours, as of now: each with whether it answers and how long its round takes.
     pub(crate) fn shown(&self, reader: &str, now: EventTime) -> Vec<(Venue, PollReading, Option<f64>)> {
         let mut state = self.state();
-        let shown = |(venue, standing): (&Venue, &mut Standing)| {
-            standing.judge(now);
-            (*venue, standing.reading(reader, now), standing.round_s())
+        state.standings.values_mut().for_each(|standing| standing.judge(now));
+        let shown = |(venue, standing): (&Venue, &Standing)| {
+            (*venue, state.reading(*venue, standing, reader, now), standing.round_s())
         };
-        state.standings.iter_mut().map(shown).collect()
+        state.standings.iter().map(shown).collect()
     }
 
     /// The gap that a sample of this time ends, if there is one.
@@ -83,5 +98,33 @@ impl Desk {
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing in there can be left half-done by a panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> EventTime {
+        EventTime::from_ms(1_791_565_600_000 + second * 1000)
+    }
+
+    /// The venue answered all the while, but Redis was away, and with it the lease: what the next owner reads was written
+    /// when Redis was back, before any sample was.
+    #[test]
+    fn who_asks_next_takes_what_stands_in_the_streams_not_what_was_answered_for_the_end() {
+        let (venue, desk) = (Venue::Binance, Desk::new(Metrics::new("oi-detector", "0")));
+        desk.own(venue, at(0), None, false);
+        desk.written(venue, at(1));
+        desk.tell(venue, |standing| standing.answered(at(90)));
+        let (_, told, _) = desk.shown("me", at(91)).remove(0);
+        assert_eq!((told.last_answer_ms, told.stored_to_ms), (Some(at(90)), Some(at(1))));
+        let last = desk.disown(venue, "me", at(92), "stopped").unwrap();
+        assert_eq!((last.last_answer_ms, last.stored_to_ms), (Some(at(90)), Some(at(1))));
+        for next in [desk.clone(), Desk::new(Metrics::new("oi-detector", "0"))] {
+            next.own(venue, at(93), Some(&last), false);
+            let gap = next.gap_before(venue, at(94)).map(|gap| (gap.from_ms, gap.to_ms));
+            assert_eq!(gap, Some((at(1), at(94))));
+        }
     }
 }

@@ -29,6 +29,11 @@ impl Holes {
         self.ignored.insert(venue);
     }
 
+    /// Up to when the venue's samples stand in the streams, as far as is known.
+    pub(crate) fn known_to(&self, venue: Venue) -> Option<EventTime> {
+        self.known_to.get(&venue).copied()
+    }
+
     /// The gap that a sample of this time ends, if there is one.
     pub(crate) fn before(&self, venue: Venue, sample: EventTime) -> Option<Gap> {
         let from_ms = *self.known_to.get(&venue)?;

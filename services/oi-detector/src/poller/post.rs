@@ -56,14 +56,13 @@ impl Post {
                 () = lease.keep_strictly(&shutdown) => {}
                 () = self.ask() => {}
             }
-            let standing = self.desk.disown(venue);
+            let why = "nobody asks it: its poller was stopped";
+            let last = self.desk.disown(venue, &self.instance, self.clock.now(), why);
             self.desk.metrics.set(Metric::PollUp, &[venue.as_str()], 0.0);
             drop(part);
             if shutdown.is_requested() {
-                if let Some(mut standing) = standing {
-                    let now = self.clock.now();
-                    standing.left(now, "nobody asks it: its poller was stopped");
-                    self.tell(standing.reading(&self.instance, now)).await;
+                if let Some(last) = last {
+                    self.tell(last).await;
                 }
                 lease.let_go().await;
                 return Ok(());
@@ -77,7 +76,7 @@ impl Post {
     async fn ask(&self) {
         let (venue, before) = (self.venue(), self.before().await);
         self.desk.own(venue, self.clock.now(), before.as_ref(), self.is_streamed);
-        let known_to_ms = before.as_ref().and_then(|before| before.last_answer_ms).map(EventTime::ms);
+        let known_to_ms = before.as_ref().and_then(|before| before.stored_to_ms).map(EventTime::ms);
         let away_until = before.and_then(|before| before.away_until_ms);
         if let Some(until) = away_until {
             self.poll.client.close_until(self.poll.protocol, until);

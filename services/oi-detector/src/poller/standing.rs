@@ -136,12 +136,13 @@ impl Standing {
         self.round_ms.map(|ms| ms as f64 / 1e3)
     }
 
-    /// What is shown of it.
+    /// What is shown of it, but for what stands in the streams: that it does not know.
     pub(crate) fn reading(&self, reader: &str, now: EventTime) -> PollReading {
         PollReading {
             status: self.status,
             since_ms: self.since,
             last_answer_ms: self.last_answer,
+            stored_to_ms: None,
             away_until_ms: self.away_until(now),
             instruments: self.questions,
             round_ms: self.round_ms,

@@ -273,7 +273,7 @@ async fn what_a_clock_far_ahead_told_is_nobodys_affair() {
     let Site { redis, clock, simulator, observer, service } = site;
     service.stop().await;
     let mut said = health_of(&observer, Venue::Binance).await;
-    for field in ["told_ms", "last_answer_ms"] {
+    for field in ["told_ms", "last_answer_ms", "stored_to_ms"] {
         said[field] = (clock.now().ms() + day).into();
     }
     said["away_until_ms"] = (clock.now().ms() + day + 600_000).into();
