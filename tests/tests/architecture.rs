@@ -61,6 +61,8 @@ const CORE_MAY_NAME: &[(&str, &[&str])] = &[
     ("cascade-detector", &["libm", "serde"]),
     ("cascade-open-interest", &["serde"]),
     ("cascade-pace", &["thiserror"]),
+    ("cascade-alerting", &["jiff", "serde", "thiserror"]),
+    ("cascade-message", &["jiff", "serde", "serde_json"]),
 ];
 
 /// Who among ours may name whom inside core.
@@ -72,6 +74,8 @@ const CORE_MAY_NAME_OURS: &[(&str, &[&str])] = &[
     ("cascade-detector", &["cascade-domain", "cascade-engine"]),
     ("cascade-open-interest", &["cascade-domain", "cascade-engine"]),
     ("cascade-pace", &["cascade-domain"]),
+    ("cascade-alerting", &["cascade-domain"]),
+    ("cascade-message", &["cascade-domain"]),
 ];
 
 /// Which outside crate belongs to which rooms alone.
@@ -79,7 +83,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("redis", &["cascade-bus"]),
     ("fred", &["cascade-testkit"]),
     ("tokio-tungstenite", &["cascade-feed"]),
-    ("reqwest", &["cascade-feed", "cascade-service"]),
+    ("reqwest", &["cascade-feed", "cascade-notify", "cascade-service"]),
+    ("rusqlite", &["cascade-history"]),
     ("axum", &["cascade-service", "cascade-simulator"]),
     ("getrandom", &["cascade-service"]),
     // Traces are the process kit's affair: services tell it spans, whatever protocol carries them.
@@ -124,7 +129,7 @@ fn an_edge_names_core_and_no_other_edge() {
             let fine = match layers.get(dependency.as_str()) {
                 None | Some(&"core") => true,
                 Some(&"edge") => match package.name.as_str() {
-                    "cascade-service" => dependency == "cascade-bus",
+                    "cascade-service" | "cascade-history" => dependency == "cascade-bus",
                     "cascade-testkit" => true,
                     _ => false,
                 },

@@ -75,6 +75,7 @@ impl Outage {
             since_ms: *since_ms,
             reason: reason.clone(),
             out_ms,
+            busiest: false,
             feeds: feeds.clone(),
             demo: false,
             known_at_ms: now,

@@ -77,6 +77,9 @@ pub struct FeedFinding {
     /// `resolved` only: how long it was out, milliseconds, from the first of its broken states.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out_ms: Option<i64>,
+    /// No other venue that is read published more liquidations in the last 24 hours.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub busiest: bool,
     /// Every venue's feed state.
     pub feeds: Feeds,
     /// From a demo's simulated exchanges.

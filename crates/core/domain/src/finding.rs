@@ -88,6 +88,16 @@ impl Finding {
         }
     }
 
+    /// Whether it comes from a demo's simulated exchanges.
+    pub const fn is_demo(&self) -> bool {
+        match self {
+            Self::Cascade(f) => f.demo,
+            Self::LargeLiquidation(f) => f.demo,
+            Self::OpenInterest(f) => f.demo,
+            Self::Feed(f) => f.demo,
+        }
+    }
+
     /// Stamps what only the running service knows: when it was detected by the wall clock, and whether this is a demo.
     pub fn stamp(&mut self, detected: EventTime, demo: bool) {
         match self {

@@ -3,8 +3,10 @@
 //! What every other room talks in. Knows nothing of exchanges' wire formats, of Redis, of clocks or of
 //! thresholds, and names no other crate of ours. Values that can be wrong have constructors that refuse.
 
+mod alert;
 mod check;
 mod coverage;
+mod delivery;
 mod event;
 mod feed;
 mod finding;
@@ -21,8 +23,13 @@ mod side;
 mod time;
 mod venue;
 
+pub use alert::{
+    Alert, Digest, DigestLine, Family, Heading, MarketCascade, MarketPart, Phase, Priority, Subject,
+    UnknownPriority,
+};
 pub use check::Unusable;
 pub use coverage::{Coverage, PriceKind};
+pub use delivery::{AlertReason, Ask, Decision, Delivery, Ending, Manner, Mute, Order, Which};
 pub use event::{
     Event, FeedHealth, Gap, GapStream, LargeTrade, Liquidation, Mark, OpenInterest, Tick, Trade, TradeBar,
 };

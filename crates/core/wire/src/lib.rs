@@ -3,17 +3,22 @@
 //! Every name of contract.md 4 stands here and nowhere else. What comes in from Redis may have been written by
 //! anybody: it is checked here and refused with a reason. Knows no Redis client and no meaning of the figures.
 
+mod delivery;
 mod event;
 mod finding;
 mod name;
 mod reading;
 mod state;
 
+pub use delivery::{
+    Entry as HistoryEntry, Letter, Receipt, What as HistoryOf, decode_delivery, decode_order,
+    encode_delivery, encode_order,
+};
 pub use event::{
     ENTRY_ARRAY, ENTRY_ONE, decode_entry, decode_event, encode_event, event_from_json, event_to_json,
 };
 pub use finding::{decode_finding, encode_finding, finding_from_json, finding_to_json};
-pub use name::{Channel, EngineKeys, key};
+pub use name::{Channel, EngineKeys, dispatch, key};
 pub use reading::{
     EngineBeat, FeedHealthReading, Heartbeat, PollReading, btc_price_json, btc_volatility_json, funding_json,
     open_interest_change_json, open_interest_json, regime_json, score_json, velocity_json,

@@ -246,6 +246,85 @@ pub mod key {
     pub const VELOCITIES: &str = "velocity:*:current";
 }
 
+/// Key names of the dispatcher. All but the read-model are in one slot, so that one script can keep the books.
+pub mod dispatch {
+    use cascade_domain::{Id, Priority};
+
+    /// Hash: `generation`, `writer`, `state` (the policy's snapshot with the cursors of its streams).
+    pub const POLICY: &str = "{dispatch}:policy";
+
+    /// Who decides.
+    pub const DECIDER_LEASE: &str = "{dispatch}:decider:lease";
+
+    /// Who writes the history to SQLite.
+    pub const PROJECTOR_LEASE: &str = "{dispatch}:projector:lease";
+
+    /// Stream, field `e`: what people and the clock ask of the dispatcher.
+    pub const ORDERS: &str = "{dispatch}:orders";
+
+    /// Stream, field `e` = JSON: what was decided, tried and done. Kept `history_days`.
+    pub const HISTORY: &str = "{dispatch}:history";
+
+    /// Stream, field `e` = JSON: deliveries that ended dead.
+    pub const DEAD: &str = "{dispatch}:dead";
+
+    /// Sorted set of the rows that have not ended, by when they were made (Redis' time, ms).
+    pub const OPEN: &str = "{dispatch}:open";
+
+    /// Sorted set of the rows that are being sent, by when their claim runs out (Redis' time, ms).
+    pub const CLAIMED: &str = "{dispatch}:claimed";
+
+    /// Hash of counts: `produced:DESTINATION`, `ENDING:DESTINATION`, `ambiguous:DESTINATION`.
+    pub const COUNTS: &str = "{dispatch}:counts";
+
+    /// Read-model, no TTL: the mutes that hold, JSON.
+    pub const MUTES: &str = "dispatch:mutes";
+
+    /// Read-model, TTL 60 s: how each destination does, JSON.
+    pub const DESTINATIONS: &str = "dispatch:destinations";
+
+    /// Hash: a row that has not ended.
+    pub fn row(row: Id) -> String {
+        format!("{{dispatch}}:row:{row}")
+    }
+
+    /// Sorted set of a destination's rows that wait in a lane, by when they are due (the dispatchers' clock, ms).
+    pub fn due(destination: &str, lane: Priority) -> String {
+        format!("{{dispatch}}:due:{destination}:{lane}")
+    }
+
+    /// String, TTL 25 h: what the destination was told of an alert ([`crate::Receipt`]).
+    pub fn told(destination: &str, alert: Id) -> String {
+        format!("{{dispatch}}:told:{destination}:{alert}")
+    }
+
+    /// String that runs out by itself: what is being sent to a destination.
+    pub fn flight(destination: &str) -> String {
+        format!("{{dispatch}}:flight:{destination}")
+    }
+
+    /// Hash: what is used up of a provider's budget, and until when it is closed. `budget` is a hash of whatever secret
+    /// it is for.
+    pub fn budget(budget: &str) -> String {
+        format!("{{dispatch}}:budget:{budget}")
+    }
+
+    /// String: why a destination is off for good.
+    pub fn off(destination: &str) -> String {
+        format!("{{dispatch}}:off:{destination}")
+    }
+
+    /// String: the last `update_id` of a Telegram bot that was handled. `bot` is a hash of its token.
+    pub fn updates(bot: &str) -> String {
+        format!("{{dispatch}}:updates:{bot}")
+    }
+
+    /// Who asks a Telegram bot for updates.
+    pub fn updates_lease(bot: &str) -> String {
+        format!("{{dispatch}}:updates:{bot}:lease")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -333,6 +333,7 @@ fn feed_finding(state: State, status: FeedStatus, out_ms: Option<i64>) -> Findin
         since_ms: AT,
         reason: if out_ms.is_none() { "market-0: silent".to_owned() } else { String::new() },
         out_ms,
+        busiest: false,
         feeds: feeds(),
         demo: false,
         known_at_ms: AT.plus_ms(60_000),

@@ -7,6 +7,7 @@
 mod append;
 mod batches;
 mod cluster;
+pub mod delivery;
 mod error;
 mod facts;
 mod fence;

@@ -109,6 +109,36 @@ pub enum Metric {
     PollUp,
     /// How long the last round over all questions took.
     PollRound,
+    /// Alert revisions that were decided.
+    Alerts,
+    /// Deliveries that ended, and how.
+    Deliveries,
+    /// Messages that were tried, and what became of each.
+    Attempts,
+    /// Messages whose answer was never seen, and that were sent again.
+    Ambiguous,
+    /// From when an alert was taken from its stream to the provider's door, by the clock.
+    DeliveryDelay,
+    /// Deliveries that have not ended.
+    DeliveriesOpen,
+    /// How long the oldest delivery that is due has waited.
+    OldestDelivery,
+    /// 1 while a destination takes messages, 0 while it fails or is off.
+    DestinationUp,
+    /// Deliveries that ended dead and were neither replayed nor dropped.
+    DeadLetters,
+    /// Deliveries that nothing waited for any more, and that the audit put back.
+    Orphans,
+    /// Deliveries produced, less those ended and open: 0, or the books are wrong.
+    AuditDifference,
+    /// What people and the watchdog asked of the dispatcher.
+    Orders,
+    /// How long the oldest finding that is not decided has stood in its stream.
+    DispatchLag,
+    /// How long ago the watchdog's last sign of life arrived.
+    WatchdogAge,
+    /// Entries of the history that are not in SQLite yet.
+    HistoryLag,
     /// From when an event could be known to its finding.
     Pipeline,
     /// How long events spend in each stage of their way ([`crate::Stage`]).
@@ -117,7 +147,7 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 56] = [
         Self::BuildInfo,
         Self::Uptime,
         Self::Frames,
@@ -157,6 +187,21 @@ impl Metric {
         Self::Superseded,
         Self::PollUp,
         Self::PollRound,
+        Self::Alerts,
+        Self::Deliveries,
+        Self::Attempts,
+        Self::Ambiguous,
+        Self::DeliveryDelay,
+        Self::DeliveriesOpen,
+        Self::OldestDelivery,
+        Self::DestinationUp,
+        Self::DeadLetters,
+        Self::Orphans,
+        Self::AuditDifference,
+        Self::Orders,
+        Self::DispatchLag,
+        Self::WatchdogAge,
+        Self::HistoryLag,
         Self::Pipeline,
         Self::Stage,
     ];
@@ -208,6 +253,21 @@ impl Metric {
             Self::Superseded => (Kind::Counter, "cascade_samples_superseded_total"),
             Self::PollUp => (Kind::Gauge, "cascade_poll_up"),
             Self::PollRound => (Kind::Gauge, "cascade_poll_round_seconds"),
+            Self::Alerts => (Kind::Counter, "cascade_alerts_total"),
+            Self::Deliveries => (Kind::Counter, "cascade_deliveries_total"),
+            Self::Attempts => (Kind::Counter, "cascade_delivery_attempts_total"),
+            Self::Ambiguous => (Kind::Counter, "cascade_deliveries_ambiguous_total"),
+            Self::DeliveryDelay => (Kind::Histogram, "cascade_delivery_delay_seconds"),
+            Self::DeliveriesOpen => (Kind::Gauge, "cascade_deliveries_open"),
+            Self::OldestDelivery => (Kind::Gauge, "cascade_delivery_oldest_seconds"),
+            Self::DestinationUp => (Kind::Gauge, "cascade_destination_up"),
+            Self::DeadLetters => (Kind::Gauge, "cascade_dead_letters"),
+            Self::Orphans => (Kind::Counter, "cascade_deliveries_orphaned_total"),
+            Self::AuditDifference => (Kind::Gauge, "cascade_delivery_audit_difference"),
+            Self::Orders => (Kind::Counter, "cascade_dispatch_orders_total"),
+            Self::DispatchLag => (Kind::Gauge, "cascade_dispatch_lag_seconds"),
+            Self::WatchdogAge => (Kind::Gauge, "cascade_watchdog_age_seconds"),
+            Self::HistoryLag => (Kind::Gauge, "cascade_history_lag_entries"),
             Self::Pipeline => (Kind::Histogram, "cascade_pipeline_seconds"),
             Self::Stage => (Kind::Summary, "cascade_stage_seconds"),
         }
@@ -223,7 +283,13 @@ impl Metric {
             | Self::Ticks
             | Self::TickLag
             | Self::RedisReconnects
-            | Self::RedisErrors => &[],
+            | Self::RedisErrors
+            | Self::DeadLetters
+            | Self::Orphans
+            | Self::AuditDifference
+            | Self::DispatchLag
+            | Self::WatchdogAge
+            | Self::HistoryLag => &[],
             Self::Overtaken | Self::ShardLag | Self::Pipeline => &["engine"],
             Self::Frames
             | Self::Filtered
@@ -249,6 +315,14 @@ impl Metric {
             Self::EngineRefused | Self::EntriesRefused | Self::CommitRefused | Self::SnapshotRefused => {
                 &["engine", "reason"]
             }
+            Self::Alerts => &["kind", "priority"],
+            Self::Deliveries => &["destination", "ending", "reason"],
+            Self::Attempts => &["destination", "outcome"],
+            Self::Ambiguous | Self::DeliveriesOpen | Self::OldestDelivery | Self::DestinationUp => {
+                &["destination"]
+            }
+            Self::DeliveryDelay => &["destination", "lane"],
+            Self::Orders => &["order"],
             Self::SnapshotBytes => &["engine", "shard"],
             Self::ShardOwners => &["engine", "build"],
             Self::Findings => &["finding", "level"],
@@ -304,6 +378,25 @@ impl Metric {
             }
             Self::PollUp => "1 while a venue answers the questions for its open interest, else 0.",
             Self::PollRound => "How long the last round over all questions took.",
+            Self::Alerts => "Alert revisions that were decided.",
+            Self::Deliveries => "Deliveries that ended, and how.",
+            Self::Attempts => "Messages that were tried, and what became of each.",
+            Self::Ambiguous => "Messages whose answer was never seen, and that were sent again.",
+            Self::DeliveryDelay => {
+                "From when an alert was taken from its stream to the provider's door, by the clock."
+            }
+            Self::DeliveriesOpen => "Deliveries that have not ended.",
+            Self::OldestDelivery => "How long the oldest delivery that is due has waited.",
+            Self::DestinationUp => "1 while a destination takes messages, 0 while it fails or is off.",
+            Self::DeadLetters => "Deliveries that ended dead and were neither replayed nor dropped.",
+            Self::Orphans => "Deliveries that nothing waited for any more, and that the audit put back.",
+            Self::AuditDifference => {
+                "Deliveries produced, less those ended and open: 0, or the books are wrong."
+            }
+            Self::Orders => "What people and the watchdog asked of the dispatcher.",
+            Self::DispatchLag => "How long the oldest finding that is not decided has stood in its stream.",
+            Self::WatchdogAge => "How long ago the watchdog's last sign of life arrived.",
+            Self::HistoryLag => "Entries of the history that are not in SQLite yet.",
             Self::Pipeline => "From when an event could be known to its finding.",
             Self::Stage => {
                 "How long events spend in each stage of their way; quantiles over the last minute."

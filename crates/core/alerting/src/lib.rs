@@ -1,0 +1,10 @@
+//! The policy of alerts: findings in, decisions with reasons out, for each destination (alerting.md 2).
+//!
+//! Pure: time is an argument, and the state is a value that can be kept and taken up again. Knows no provider, no text, no
+//! Redis, and no kind of finding but by [`cascade_domain::Alert`].
+
+mod config;
+mod policy;
+
+pub use config::{Config, QuietHours, Route};
+pub use policy::{Policy, State};

@@ -1,0 +1,161 @@
+//! The dispatcher's books as they stand on Redis: deliveries and orders as MessagePack, history and dead letters as JSON.
+//!
+//! Knows no script and no provider.
+
+use cascade_domain::{AlertReason, Delivery, Ending, EventTime, Id, Order, Phase, Priority, Symbol};
+use serde::{Deserialize, Serialize};
+
+use crate::WireError;
+use crate::event::unpacked;
+
+/// A delivery as the body of its row.
+///
+/// # Errors
+/// Never for a delivery of this workspace's policy.
+pub fn encode_delivery(delivery: &Delivery) -> Result<Vec<u8>, WireError> {
+    rmp_serde::to_vec_named(delivery).map_err(|e| WireError::malformed(&e))
+}
+
+/// Reads the body of a row.
+///
+/// # Errors
+/// Not such a map.
+pub fn decode_delivery(bytes: &[u8]) -> Result<Delivery, WireError> {
+    unpacked(bytes)
+}
+
+/// An order as an entry of its stream.
+///
+/// # Errors
+/// Never for an order of this workspace.
+pub fn encode_order(order: &Order) -> Result<Vec<u8>, WireError> {
+    rmp_serde::to_vec_named(order).map_err(|e| WireError::malformed(&e))
+}
+
+/// Reads an entry of the stream of orders.
+///
+/// # Errors
+/// Not such a map.
+pub fn decode_order(bytes: &[u8]) -> Result<Order, WireError> {
+    unpacked(bytes)
+}
+
+/// What a provider said when it took a message; no secret in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The provider's own name of the message, where it has one: a message id, an HTTP status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Whether that message is this alert's alone, and may be edited when the alert goes on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub editable: bool,
+}
+
+/// A line of the history: an entry of its stream, and a row of its tables.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When, by the clock of who wrote it.
+    pub at_ms: EventTime,
+    /// What happened.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum What {
+    /// An alert's revision was taken; told once, before its decisions.
+    Alert {
+        /// The revision.
+        revision: Id,
+        /// The alert.
+        alert: Id,
+        /// Its kind.
+        kind: String,
+        /// Its rule.
+        rule: String,
+        /// Its scope.
+        scope: String,
+        /// Its market.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        symbol: Option<Symbol>,
+        /// Where it stands.
+        phase: Phase,
+        /// How urgent.
+        priority: Priority,
+        /// When it was known.
+        known_at_ms: EventTime,
+        /// One plain line on it.
+        title: String,
+        /// From a demo.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        demo: bool,
+    },
+    /// It was decided for one destination.
+    Decision {
+        /// The row.
+        row: Id,
+        /// The alert's revision.
+        revision: Id,
+        /// The destination.
+        destination: String,
+        /// Why it is told, or not.
+        reason: AlertReason,
+        /// Absent = it is told; else how it ended by this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ending: Option<Ending>,
+    },
+    /// A message was tried, for one row or several.
+    Attempt {
+        /// The rows.
+        rows: Vec<Id>,
+        /// The destination.
+        destination: String,
+        /// `sent`, `retry_after`, `failed`, `refused`, or `ambiguous`: its answer was never seen.
+        outcome: String,
+        /// What the provider, or the network, said; no secret in it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        said: String,
+    },
+    /// A row that was to be told ended.
+    End {
+        /// The row.
+        row: Id,
+        /// The destination.
+        destination: String,
+        /// How.
+        ending: Ending,
+        /// Why: the word of a decision's reason, or of a refusal.
+        reason: String,
+        /// What the provider gave for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        receipt: Option<Receipt>,
+    },
+    /// Somebody asked for something.
+    Order(Order),
+    /// Somebody put dead letters back on their way, or dropped them.
+    Letters {
+        /// The rows.
+        rows: Vec<Id>,
+        /// `replayed` or `dropped`.
+        act: String,
+        /// Who.
+        by: String,
+    },
+}
+
+/// A delivery that ended dead.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Letter {
+    /// When it was given up.
+    pub at_ms: EventTime,
+    /// Why: the word of a refusal.
+    pub reason: String,
+    /// What the provider said; no secret in it.
+    pub said: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// What was to be delivered.
+    pub delivery: Delivery,
+}
