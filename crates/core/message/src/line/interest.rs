@@ -2,9 +2,10 @@
 //!
 //! Amounts are US dollars, or base coins where no price was known. Knows no finding of another kind.
 
-use cascade_domain::{Holding, InterestFinding, PositionReading, State, Swing};
+use cascade_domain::{InterestFinding, PositionReading, State, Swing};
 
-use super::{duration, percent, push};
+use crate::subject::amounts;
+use crate::words::{duration, moved, percent, push, span};
 
 /// `OI EXPLOSION BTCUSDT +18.0 % in 15 min: $2.1B -> $2.5B (+$378M), 3 of 3 venues (binance +18.1 %, ...), price 0.0 %: flat`.
 pub(super) fn finding(f: &InterestFinding) -> String {
@@ -13,13 +14,6 @@ pub(super) fn finding(f: &InterestFinding) -> String {
         State::Closed => over("CLOSED", f),
         State::Open | State::Level | State::Update => going_on(f),
     }
-}
-
-/// A change in percent, cut towards zero: `+18.0 %`, and `+2.9 %` of what is a hair below a threshold of 3. What is left of
-/// a figure that is not quite its last decimal in binary does not cut it.
-pub(crate) fn moved(change_pct: f64) -> String {
-    let tenths = (change_pct.abs() * 10.0 + 1e-6).floor() / 10.0;
-    percent(tenths.copysign(change_pct) / 100.0)
 }
 
 /// An episode that goes on.
@@ -66,44 +60,6 @@ fn over(word: &str, f: &InterestFinding) -> String {
     text
 }
 
-/// `$2.1B -> $2.5B (+$378M)`; in coins where one of the two has no price.
-fn amounts(f: &InterestFinding) -> Option<String> {
-    let (Holding { coins: before, usd: from }, Holding { coins: after, usd: to }) = (f.before?, f.after?);
-    Some(if let (Some(from), Some(to)) = (from, to) {
-        let difference = short((to - from).dollars(), "$");
-        format!("{from} -> {to} ({difference})")
-    } else {
-        let amount = |coins: f64| short(coins, "").trim_start_matches('+').to_owned();
-        let (base, difference) = (f.symbol.base(), short(after - before, ""));
-        format!("{} -> {} {base} ({difference})", amount(before), amount(after))
-    })
-}
-
-/// A signed amount of at most three figures and a unit: `+$378M`, `-$37.8M`, `+5.4k`.
-fn short(amount: f64, sign: &str) -> String {
-    const UNITS: [(f64, &str); 4] = [(1e9, "B"), (1e6, "M"), (1e3, "k"), (1.0, "")];
-    let size = amount.abs();
-    // What rounds to a thousand of a unit is one of the next.
-    let fits = |(unit, _): &&(f64, &str)| size >= unit * 0.9995;
-    let (unit, letter) = UNITS.iter().find(fits).copied().unwrap_or((1.0, ""));
-    let way = if amount < 0.0 { "-" } else { "+" };
-    let scaled = size / unit;
-    if scaled >= 99.95 || scaled == 0.0 {
-        format!("{way}{sign}{scaled:.0}{letter}")
-    } else {
-        format!("{way}{sign}{scaled:.1}{letter}")
-    }
-}
-
-/// A window: `15 min`, `1 h`, `90 s`.
-fn span(seconds: u32) -> String {
-    match seconds {
-        s if s >= 3600 && s.is_multiple_of(3600) => format!("{} h", s / 3600),
-        s if s >= 60 && s.is_multiple_of(60) => format!("{} min", s / 60),
-        s => format!("{s} s"),
-    }
-}
-
 const fn meaning(reading: PositionReading) -> &'static str {
     match reading {
         PositionReading::NewLongs => "new longs",
@@ -118,7 +74,7 @@ const fn meaning(reading: PositionReading) -> &'static str {
 mod tests {
     use cascade_wire::finding_from_json;
 
-    use crate::words::line;
+    use crate::line::line;
 
     /// The line of the finding of contract.md 5 with one piece changed.
     fn told(from: &str, to: &str) -> String {
@@ -148,14 +104,6 @@ mod tests {
             r#""after":{"coins":30000.0,"usd":2100000000.0},"before":{"coins":35400.0,"usd":2478000000.0}"#,
         );
         assert!(swapped.contains(": $2.5B -> $2.1B (-$378M), "), "{swapped}");
-    }
-
-    #[test]
-    fn what_is_below_the_threshold_does_not_look_as_if_it_reached_it() {
-        assert_eq!(
-            [2.98, 3.0, -2.999, -3.0, 0.04, 17.999_999_999, 4.35].map(super::moved),
-            ["+2.9 %", "+3.0 %", "-2.9 %", "-3.0 %", "0.0 %", "+18.0 %", "+4.3 %"]
-        );
     }
 
     #[test]
@@ -201,15 +149,5 @@ mod tests {
         assert!(bare.ends_with("okx +18.0 %)"), "{bare}");
         let demo = told(r#""engine""#, r#""demo":true,"warming":true,"engine""#);
         assert!(demo.starts_with("DEMO 17:06:41.482 OI ") && demo.ends_with(": flat, warming up"), "{demo}");
-    }
-
-    #[test]
-    fn amounts_have_three_figures_at_most() {
-        let shown = |amount| super::short(amount, "$");
-        assert_eq!(
-            [378e6, -378e6, 37.8e6, 3.78e6, 999.4e6, 999.6e6, 99.96e3, 0.0, 0.25].map(shown),
-            ["+$378M", "-$378M", "+$37.8M", "+$3.8M", "+$999M", "+$1.0B", "+$100k", "+$0", "+$0.2"]
-        );
-        assert_eq!([900, 3600, 60, 90, 5400].map(super::span), ["15 min", "1 h", "1 min", "90 s", "90 min"]);
     }
 }

@@ -1,23 +1,20 @@
-//! Findings in plain lines for terminals.
+//! Findings in plain lines for terminals, and the words that stand beside them there.
 //!
 //! Knows no colours, no channel and no time zone but UTC. What a finding does not know is left out of its line.
 
 mod interest;
 
-use std::fmt::Write as _;
-
 use cascade_domain::{
-    CascadeFinding, Closing, EventTime, FeedFinding, FeedStatus, Feeds, Finding, LargeLiquidation, Side,
-    State,
+    CascadeFinding, Closing, FeedFinding, FeedStatus, Feeds, Finding, LargeLiquidation, State,
 };
-pub(crate) use interest::moved;
 
-/// How much of a foreign text is shown, in characters.
-const LONGEST_TEXT: usize = 240;
+pub use crate::time::{civil, clock, date_time, rfc3339};
+pub use crate::words::{duration, moved, percent, plain};
+use crate::words::{positions, push};
 
 /// One plain line: `14:03:07.482 CRITICAL BTCUSDT longs $18.4M in 30 s (93 %), price -1.2 % in 60 s, score 0.78
 /// [flow score]`. The time is when the finding was decided, UTC.
-pub(crate) fn line(finding: &Finding) -> String {
+pub fn line(finding: &Finding) -> String {
     let (demo, warming, text) = match finding {
         Finding::Cascade(f) => {
             let text = match f.state {
@@ -33,51 +30,6 @@ pub(crate) fn line(finding: &Finding) -> String {
     };
     let (demo, warming) = (if demo { "DEMO " } else { "" }, if warming { ", warming up" } else { "" });
     format!("{demo}{} {text}{warming}", clock(finding.known_at()))
-}
-
-/// The time of day in UTC: `14:03:07.482`.
-pub(crate) fn clock(at: EventTime) -> String {
-    let ms = at.ms().rem_euclid(86_400_000);
-    let (hours, minutes) = (ms / 3_600_000, ms / 60_000 % 60);
-    format!("{hours:02}:{minutes:02}:{:02}.{:03}", ms / 1000 % 60, ms % 1000)
-}
-
-/// Date and time in UTC: `2026-11-21 14:03:07.482`.
-pub(crate) fn date_time(at: EventTime) -> String {
-    let (year, month, day) = civil(at.ms().div_euclid(86_400_000));
-    format!("{year:04}-{month:02}-{day:02} {}", clock(at))
-}
-
-/// The date of a day counted from 1970-01-01 (Howard Hinnant, `civil_from_days`).
-pub(crate) fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * march + 2) / 5 + 1;
-    let month = if march < 10 { march + 3 } else { march - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
-}
-
-/// A length of time in whole seconds: `64 s`, `3 min 5 s`, `2 h 0 min`, `4 d 7 h`.
-pub(crate) fn duration(seconds: u64) -> String {
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min {} s", seconds / 60, seconds % 60),
-        7_200..172_800 => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
-        _ => format!("{} d {} h", seconds / 86_400, seconds / 3600 % 24),
-    }
-}
-
-/// A text from outside as a terminal may be shown it: on one line, without control characters, not too long.
-pub(crate) fn plain(text: &str) -> String {
-    let mut shown: String =
-        text.chars().take(LONGEST_TEXT).map(|c| if c.is_control() { '?' } else { c }).collect();
-    if text.chars().nth(LONGEST_TEXT).is_some() {
-        shown.push_str("...");
-    }
-    shown
 }
 
 /// An episode that goes on.
@@ -153,25 +105,6 @@ fn feed(f: &FeedFinding) -> String {
     text
 }
 
-/// What is being liquidated, in the plural.
-const fn positions(side: Side) -> &'static str {
-    match side {
-        Side::Long => "longs",
-        Side::Short => "shorts",
-    }
-}
-
-/// A signed fraction as percent with one decimal: `-1.2 %`, `+0.5 %`, `0.0 %`.
-fn percent(fraction: f64) -> String {
-    let text = format!("{:+.1} %", fraction * 100.0);
-    if text == "-0.0 %" || text == "+0.0 %" { "0.0 %".to_owned() } else { text }
-}
-
-/// Adds to a text; writing to a `String` does not fail.
-fn push(text: &mut String, more: std::fmt::Arguments<'_>) {
-    text.write_fmt(more).ok();
-}
-
 #[cfg(test)]
 mod tests {
     use cascade_wire::finding_from_json;
@@ -237,32 +170,5 @@ mod tests {
             line(&finding_from_json(text).unwrap()),
             "17:06:41.482 LARGE BTCUSDT short $1.2M at 82340.1 on okx (BTC-USDT-SWAP)"
         );
-    }
-
-    #[test]
-    fn the_clock_is_utc_on_every_day_of_the_calendar() {
-        assert_eq!(clock(EventTime::from_ms(0)), "00:00:00.000");
-        assert_eq!(clock(EventTime::from_ms(86_399_999)), "23:59:59.999");
-        assert_eq!(clock(EventTime::from_ms(-1)), "23:59:59.999");
-    }
-
-    #[test]
-    fn lengths_of_time_are_short() {
-        let shown: Vec<String> = [0, 119, 120, 7_199, 7_200, 172_800].into_iter().map(duration).collect();
-        assert_eq!(shown, ["0 s", "119 s", "2 min 0 s", "119 min 59 s", "2 h 0 min", "2 d 0 h"]);
-    }
-
-    #[test]
-    fn no_sign_of_a_change_that_rounds_to_nothing() {
-        assert_eq!(
-            (percent(-0.0004), percent(0.0), percent(0.005)),
-            ("0.0 %".into(), "0.0 %".into(), "+0.5 %".into())
-        );
-    }
-
-    #[test]
-    fn a_foreign_text_can_not_steer_the_terminal() {
-        assert_eq!(plain("a\u{1b}[2Jb\nc"), "a?[2Jb?c");
-        assert_eq!(plain(&"x".repeat(1000)).len(), LONGEST_TEXT + 3);
     }
 }
