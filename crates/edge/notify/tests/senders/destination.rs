@@ -148,6 +148,9 @@ fn shapes_and_hosts_are_checked() {
     refused(twice, &[("U", "x")], "url", "only one of");
     refused("name = 'a'\nkind = 'file'\npath = '/no/such/folder/x'", &[], "path", "directory does not exist");
     refused("name = 'a'\nkind = 'file'\npath = '/tmp'", &[], "path", "is a directory");
+    let quiet = "name = 'a'\nkind = 'stdout'\n\
+                 quiet_hours = { from = '25:00', to = '07:00', zone = 'UTC', minimum_priority = 'HIGH' }";
+    refused(quiet, &[], "quiet_hours.from", "");
 }
 
 #[test]

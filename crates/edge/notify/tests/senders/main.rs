@@ -3,6 +3,7 @@
 
 mod destination;
 mod discord;
+mod fakes;
 mod local;
 mod secrets;
 mod slack;

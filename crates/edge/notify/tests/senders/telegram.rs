@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cascade_domain::{Alert, Phase, Priority};
 use cascade_notify::{Act, Bot, BotError, Network, Outcome, Refused, Sender};
-use cascade_testkit::{Behaviour, FakeChat, FakeTelegram, eventually};
+use cascade_testkit::{Behaviour, FakeChat, FakeTelegram, Rate, TelegramRules, eventually};
 
 use crate::{
     BRISK, PATIENT, assert_failed, delivery, first, now, of_market, read, receipt, refused, retry_after,
@@ -116,7 +116,8 @@ async fn a_message_that_is_gone_is_sent_anew() {
 
 #[tokio::test]
 async fn a_chat_that_has_moved_is_followed_and_its_new_id_is_kept() {
-    let fake = FakeTelegram::start().await.unwrap();
+    let rules = TelegramRules { chat: Rate::new(30, 900), ..TelegramRules::default() };
+    let fake = FakeTelegram::with_rules(rules).await.unwrap();
     let desk = desk(&fake, PATIENT);
     let old = receipt(send(&desk, 1).await);
     fake.set_chat("-42", FakeChat::Moved(-100_777));
