@@ -11,7 +11,7 @@ const HOUR: i64 = 3_600_000;
 fn digest(message: &Message) -> &Digest {
     match &message.deliveries[0].alert {
         Alert { subject: Subject::Digest(digest), .. } => digest,
-        other => panic!("no digest: {other:?}"),
+        other => unreachable!("no digest: {other:?}"),
     }
 }
 

@@ -270,7 +270,7 @@ fn highs_that_wait_for_one_chat_are_one_message_the_largest_first() {
 fn open_interest_is_worse_when_it_has_doubled() {
     let rank = |ratio: f64| {
         let finding = crate::properties::interest(ratio);
-        let alert = crate::sample::of(finding);
+        let alert = crate::sample::of(&finding);
         (alert.priority, alert.rank)
     };
     assert_eq!(rank(1.0), (Priority::Medium, 1));
