@@ -99,13 +99,18 @@ impl Standing {
             kind: alert.kind.clone(),
             symbol: alert.symbol,
             family: alert.family,
-            known_ms: alert.known_at_ms,
+            known_ms: alert.known_at_ms.min(now),
             heard_ms: now,
             over_ms: None,
             acknowledged: None,
             escalation: Escalation::No,
             threads: BTreeMap::new(),
         }
+    }
+
+    /// Whether a newer revision than this one was heard. After a clock was set back nothing is known of that.
+    pub(crate) fn is_newer(&self, alert: &Alert, now: EventTime) -> bool {
+        alert.known_at_ms < self.known_ms && self.known_ms <= now
     }
 
     /// Takes note of a revision that is not older than the newest: what comes again after it was over is new.
@@ -115,7 +120,7 @@ impl Standing {
             self.acknowledged = None;
             self.escalation = Escalation::No;
         }
-        self.known_ms = alert.known_at_ms;
+        self.known_ms = alert.known_at_ms.min(now);
         self.heard_ms = now;
         if let Escalation::At(_, pending) = &mut self.escalation {
             **pending = alert.clone();

@@ -185,7 +185,7 @@ fn what_was_over_before_it_was_told_is_not_told() {
     let end = stage.push(20_000, &feed(FeedStatus::Live, State::Resolved, false));
     stage.wants(0, 300_000, &[]);
     assert_eq!(stage.reasons(&first), [AlertReason::First]);
-    assert_eq!(stage.reasons(&end), [AlertReason::Duplicate]);
+    assert_eq!(stage.reasons(&end), [AlertReason::Resolved], "there is no message that it could edit");
     stage.push(300_000, &suspect);
     stage.wants(300_000, 400_000, &["330.000 desk: first feed feed:binance LOW"]);
 }
