@@ -51,7 +51,7 @@ enum Plan {
     New(AlertReason),
     /// The message that told it is edited.
     Edit(AlertReason),
-    /// It was not told yet, and is over already.
+    /// What tells it still waits, and it is over already.
     Spare,
     /// It is not told.
     Not(AlertReason),
@@ -231,7 +231,7 @@ impl<'a> Case<'a> {
                 let waiting = standing.threads.get_mut(name).map(|thread| thread.withdraw(self.now));
                 let rows = waiting.into_iter().flatten();
                 out.extend(rows.map(|row| self.target.withdrawn(row, AlertReason::Resolved)));
-                // Should a sender have been faster, its message is edited; else there is none, and this row ends too.
+                // Was it told before, or a sender faster, that message is edited; else there is none, and this row ends too.
                 self.edit(AlertReason::Resolved, standing, out);
             }
             Plan::Edit(reason) => self.edit(reason, standing, out),
@@ -275,7 +275,7 @@ impl<'a> Case<'a> {
 
     /// It is over, and the destination was told that it began, or is about to be.
     const fn ending(&self, thread: &Thread) -> Plan {
-        if !thread.heard && self.now.ms() < thread.due_ms.ms() {
+        if self.now.ms() < thread.due_ms.ms() {
             Plan::Spare
         } else if self.target.route.can_edit {
             Plan::Edit(AlertReason::Resolved)
@@ -357,7 +357,6 @@ impl<'a> Case<'a> {
             due_ms: delivery.due_ms,
             edit: None,
             waiting: Vec::new(),
-            heard: false,
             folded: false,
             closed: false,
         }
@@ -410,7 +409,6 @@ pub(crate) fn record(case: &Case<'_>, standing: &mut Standing, told: Decision, o
         if old.is_open() {
             thread.rank = thread.rank.max(old.rank);
             thread.priority = thread.priority.max(old.priority);
-            thread.heard = old.heard || case.now >= old.due_ms;
             let this = u32::from(case.alert.phase != Phase::Resolved && !case.is_escalation);
             delivery.count = old.count.saturating_sub(this).max(1);
         }
