@@ -10,11 +10,12 @@ use cascade_domain::{
 
 use crate::Config;
 use crate::budget::{Held, Ledger, most};
-use crate::policy::{Case, Target};
+use crate::case::Case;
+use crate::policy::Target;
 use crate::state::State;
 
 /// The rule of digests.
-const RULE: &str = "digest";
+pub(crate) const RULE: &str = "digest";
 /// A digest that must not be told now is tried again after this.
 const AGAIN_MS: i64 = 60_000;
 

@@ -11,7 +11,7 @@ const HOUR: i64 = 3_600_000;
 fn digest(message: &Message) -> &Digest {
     match &message.deliveries[0].alert {
         Alert { subject: Subject::Digest(digest), .. } => digest,
-        other => panic!("no digest: {other:?}"),
+        other => unreachable!("no digest: {other:?}"),
     }
 }
 
@@ -166,4 +166,52 @@ fn a_digest_of_a_demo_says_so() {
     stage.until(2 * HOUR);
     assert!(stage.sent.iter().all(|sent| sent.deliveries.iter().all(|row| row.alert.demo)));
     assert_eq!(stage.sent.len(), 2);
+}
+
+#[test]
+fn without_digests_what_is_held_back_is_forgotten_and_takes_no_room() {
+    let config =
+        Config { budget_per_hour: 1, disabled_alerts: ["digest".to_owned()].into(), ..Config::default() };
+    let mut stage = Stage::new(config, vec![route("desk", false)]);
+    for number in 0..3 {
+        stage.push(number, &large("BTCUSDT", number, 3));
+    }
+    let next = stage.push(HOUR, &large("BTCUSDT", 9, 3));
+    assert_eq!(stage.reasons(&next), [AlertReason::First]);
+    assert_eq!(stage.policy.due(), None);
+}
+
+#[test]
+fn what_was_held_back_and_told_after_all_is_in_no_digest() {
+    let config = Config { budget_per_hour: 1, ..Config::default() };
+    let mut stage = Stage::new(config, vec![route("desk", false)]);
+    stage.push(0, &news("listing", "BTCUSDT", Priority::Medium));
+    let held = stage.push(1_000, &news("listing", "ETHUSDT", Priority::Medium));
+    let told =
+        stage.push(2_000, &crate::sample::at(Priority::High, 2, &news("listing", "ETHUSDT", Priority::High)));
+    assert_eq!(stage.reasons(&held), [AlertReason::RateLimited]);
+    assert_eq!(stage.reasons(&told), [AlertReason::First]);
+    assert_eq!(stage.policy.due(), None);
+}
+
+/// Before the policy had a chance to tell the digest.
+#[test]
+fn the_first_room_is_the_digests() {
+    let config = Config { budget_per_hour: 1, ..Config::default() };
+    let mut stage = Stage::new(config, vec![route("desk", false)]);
+    let mut reasons = Vec::new();
+    for (number, ms) in (0..).zip([0, 1_000, HOUR]) {
+        let mut out = Vec::new();
+        let alert = Alert { known_at_ms: noon(ms), ..large("BTCUSDT", number, 3) };
+        let alert = Alert { revision: alert.id, ..alert };
+        stage.policy.take(&std::sync::Arc::new(alert), noon(ms), &mut out);
+        reasons.extend(out.iter().map(|decision| match decision {
+            cascade_domain::Decision::Suppress { reason, .. } => *reason,
+            _ => AlertReason::First,
+        }));
+    }
+    assert_eq!(reasons, [AlertReason::First, AlertReason::RateLimited, AlertReason::RateLimited]);
+    let mut out = Vec::new();
+    stage.policy.tick(noon(HOUR), &mut out);
+    assert_eq!(out.len(), 1);
 }

@@ -69,7 +69,7 @@ fn alerts() -> impl Strategy<Value = Alert> {
         }),
         2 => (name.clone(), 0..40_i64, 1..9_i64).prop_map(|(name, number, multiple)| large(name, number, multiple)),
         1 => (name, 1..4_u32).prop_map(|(name, ratio)| {
-            let alert = crate::sample::of(interest(f64::from(ratio)));
+            let alert = crate::sample::of(&interest(f64::from(ratio)));
             Alert { symbol: Some(symbol(name)), scope: name.to_owned(), ..alert }
         }),
         2 => (priority, 0..4_u32, 0..3_u32).prop_map(|(priority, rank, which)| {
@@ -223,7 +223,7 @@ fn about(decision: &Decision) -> Option<(Id, Id, &str, AlertReason)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn each_revision_is_decided_once_for_each_destination(course in course(120)) {
