@@ -106,6 +106,15 @@ impl Shape {
         self.fit(path, value)
     }
 
+    /// The settings of a text that is written for a known table as a whole, `{ from = "23:00", ... }`.
+    pub(super) fn table(&self, path: &[String], text: &str) -> Option<Table> {
+        let is_table = matches!(self.find(path), Some(Value::Table(_)));
+        match parse(text).filter(|_| is_table) {
+            Some(Value::Table(table)) => Some(table),
+            _ => None,
+        }
+    }
+
     /// Every known key, dotted; under open tables with the names that `like` bears there.
     pub(super) fn keys(&self, like: &[String]) -> Vec<String> {
         let mut keys = Vec::new();
