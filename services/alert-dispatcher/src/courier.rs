@@ -98,7 +98,7 @@ impl Courier {
             let delay = began.since(row.delivery.alert.known_at_ms);
             let delay = Duration::from_millis(u64::try_from(delay).unwrap_or(0)).as_secs_f64();
             let labels = [self.destination(), row.delivery.lane.as_str()];
-            self.office.metrics().observe(Metric::DeliveryDelay, &labels, delay);
+            self.office.metrics().record(Metric::DeliveryDelay, &labels, delay);
         }
         let outcome = self.send(&rows, told.as_ref(), shutdown).await;
         let now = self.office.now();

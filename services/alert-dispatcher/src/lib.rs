@@ -157,7 +157,8 @@ async fn beat(office: Office, shutdown: Shutdown) {
 
 /// The last word of the heartbeat; a Redis that does not answer is not waited for.
 async fn farewell(bus: &Bus, context: &Context) {
-    let told = bus.write_readings(&[context.farewell()]);
+    let words = [context.farewell()];
+    let told = bus.write_readings(&words);
     if !matches!(tokio::time::timeout(Duration::from_secs(1), told).await, Ok(Ok(()))) {
         tracing::debug!("the last word is not told: the heartbeat runs out by itself");
     }
