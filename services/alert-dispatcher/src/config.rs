@@ -32,7 +32,7 @@ pub struct Config {
 }
 
 /// Section `[dispatch]`, as far as it is not the policy's.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Dispatch {
     /// A URL that is asked when the watchdog's alert arrives; empty = there is no watchdog. As good as a secret.

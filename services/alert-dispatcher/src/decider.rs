@@ -144,7 +144,8 @@ impl Decider {
                 self.take(heard, standing, &mut batch);
             }
             let now = self.office.now();
-            if standing.policy.due().is_some_and(|due| due <= now) {
+            // What was heard first: what is over by it need not be told any more.
+            if heard.is_empty() && standing.policy.due().is_some_and(|due| due <= now) {
                 batch.tick(&mut standing.policy, now);
             }
             if !self.write(standing, &batch).await {
