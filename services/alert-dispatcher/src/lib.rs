@@ -125,7 +125,10 @@ async fn reopen(office: &Office, target: &Target, shutdown: &Shutdown) {
                 return;
             }
             Ok(Some(_)) => {
-                tracing::info!(destination = name, "has other settings than when it was switched off: on again");
+                tracing::info!(
+                    destination = name,
+                    "has other settings than when it was switched off: on again"
+                );
                 office.bus.open_again(name).await.map(drop)
             }
             Ok(None) => return,
