@@ -330,6 +330,11 @@ pub mod dispatch {
         format!("{{dispatch}}:off:{destination}")
     }
 
+    /// String: names the destination's settings, then the chat that the configured one has become.
+    pub fn moved(destination: &str) -> String {
+        format!("{{dispatch}}:moved:{destination}")
+    }
+
     /// String: the last `update_id` of a Telegram bot that was handled. `bot` is a hash of its token.
     pub fn updates(bot: &str) -> String {
         format!("{{dispatch}}:updates:{bot}")

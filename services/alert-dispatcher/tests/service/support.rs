@@ -18,7 +18,7 @@ use cascade_service::{BoxError, Context, Health, Metrics, Shutdown, SystemClock}
 use cascade_testkit::{TestRedis, eventually};
 use cascade_wire::{decode_finding, encode_finding, finding_from_json};
 use serde_json::{Value, json};
-use tempfile::{NamedTempFile, TempDir};
+use tempfile::NamedTempFile;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -146,20 +146,23 @@ async fn receive(
     }
 }
 
-/// A configuration on disk, with a place for the files it names.
+/// A configuration on disk.
 #[derive(Debug)]
 pub(crate) struct Written {
     pub(crate) file: NamedTempFile,
-    pub(crate) directory: TempDir,
 }
 
 impl Written {
-    /// Writes a configuration; no history is written to a file.
+    /// Writes a configuration in which nothing waits for others; no history is written to a file.
     pub(crate) fn new(text: &str) -> Self {
-        let (mut file, directory) = (NamedTempFile::new().unwrap(), TempDir::new().unwrap());
-        let quick = "[dispatch]\nhistory_path = \"\"\nmedium_wait_ms = 1\nlow_wait_ms = 1\nsend_timeout_s = 2\nedit_every_ms = 1\n";
-        file.write_all(format!("{quick}{text}").as_bytes()).unwrap();
-        Self { file, directory }
+        Self::patient(&format!("medium_wait_ms = 1\nlow_wait_ms = 1\nedit_every_ms = 1\n{text}"))
+    }
+
+    /// Writes a configuration that begins within `[dispatch]`; no history is written to a file.
+    pub(crate) fn patient(text: &str) -> Self {
+        let mut file = NamedTempFile::new().unwrap();
+        file.write_all(format!("[dispatch]\nhistory_path = \"\"\nsend_timeout_s = 2\n{text}").as_bytes()).unwrap();
+        Self { file }
     }
 
     pub(crate) fn path(&self) -> String {

@@ -183,7 +183,7 @@ async fn sixty_cascades_at_once_are_three_messages_at_most() {
             "[[destination]]\nname = \"{name}\"\nkind = \"{name}\"\nurl_env = \"{url}\"\nallow_private_targets = true\n"
         )
     };
-    let written = Written::new(&format!("{}{}", table("discord", "DISCORD"), table("slack", "SLACK")));
+    let written = Written::patient(&format!("{}{}", table("discord", "DISCORD"), table("slack", "SLACK")));
     let hooks = [
         ("DISCORD", format!("{}/api/webhooks/1234/s3cret", discord.url)),
         ("SLACK", format!("{}/services/T1/B1/s3cret", slack.url)),
