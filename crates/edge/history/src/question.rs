@@ -133,6 +133,23 @@ impl History {
         })
     }
 
+    /// The alerts whose id begins with these hex digits, each with its latest title; a few at most.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn named(&self, digits: &str) -> Result<Vec<(Id, String)>, HistoryError> {
+        // `{digits}g` is behind every id that begins so.
+        self.asked(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT alert, title, max(at_ms) FROM alerts WHERE alert >= ?1 AND alert < ?1 || 'g' \
+                     GROUP BY alert LIMIT 10",
+                )?
+                .query_map([digits], |row| Ok((word(row, 0)?, row.get(1)?)))?
+                .collect()
+        })
+    }
+
     /// The latest acts, oldest first; of a question only its times and its limit count. The watchdog's are left out.
     ///
     /// # Errors
@@ -211,16 +228,16 @@ fn revisions(connection: &Connection, question: &Question) -> rusqlite::Result<V
     }
     match &question.rule {
         Some(rule) => {
-            conditions.add("(a.rule = ? OR a.kind = ?)", [boxed(rule.clone()), boxed(rule.clone())])
+            conditions.add("(a.rule = ? OR a.kind = ?)", [boxed(rule.clone()), boxed(rule.clone())]);
         }
         None => conditions.add("a.kind <> 'watchdog'", []),
     }
     let mut of_delivery = Conditions::of_delivery(question);
     let mut text = conditions.text.join(" AND ");
     if !of_delivery.text.is_empty() {
-        let inner = of_delivery.text.join(" AND ");
-        text +=
-            &format!(" AND EXISTS (SELECT 1 FROM deliveries d WHERE d.revision = a.revision AND {inner})");
+        text += " AND EXISTS (SELECT 1 FROM deliveries d WHERE d.revision = a.revision AND ";
+        text += &of_delivery.text.join(" AND ");
+        text += ")";
         conditions.values.append(&mut of_delivery.values);
     }
     conditions.values.push(boxed(question.limit));

@@ -17,6 +17,7 @@ pub(crate) const STEPS: &[&str] = &["
         title TEXT NOT NULL, demo INTEGER NOT NULL
     ) WITHOUT ROWID;
     CREATE INDEX alerts_at ON alerts (at_ms);
+    CREATE INDEX alerts_alert ON alerts (alert);
     CREATE INDEX alerts_symbol ON alerts (symbol, at_ms);
     CREATE TABLE deliveries (
         row TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, revision TEXT, destination TEXT NOT NULL, reason TEXT,

@@ -75,3 +75,14 @@ fn acts_say_who_did_what_and_when() {
     );
     assert_eq!(mute.about["what"]["symbol"], "BTCUSDT");
 }
+
+#[test]
+fn an_alert_is_found_by_its_first_digits() {
+    let history = told();
+    let found = history.named("00000000000003").unwrap();
+    let ids: Vec<String> = found.iter().map(|(id, _)| id.to_string()).collect();
+    assert_eq!(ids, ["00000000000003e9", "00000000000003ea", "00000000000003eb"]);
+    let one = history.named("00000000000003ea").unwrap();
+    assert!(one.len() == 1 && one[0].1.contains("ETHUSDT"), "{one:?}");
+    assert_eq!(history.named("ffff"), Ok(vec![]));
+}
