@@ -51,6 +51,24 @@ pub struct Receipt {
     pub editable: bool,
 }
 
+impl Receipt {
+    /// As what was told of an alert is kept.
+    ///
+    /// # Errors
+    /// Never for a receipt of this workspace.
+    pub fn to_json(&self) -> Result<String, WireError> {
+        serde_json::to_string(self).map_err(|e| WireError::malformed(&e))
+    }
+
+    /// Reads what was told of an alert.
+    ///
+    /// # Errors
+    /// Not such an object.
+    pub fn from_json(json: &str) -> Result<Self, WireError> {
+        serde_json::from_str(json).map_err(|e| WireError::malformed(&e))
+    }
+}
+
 /// A line of the history: an entry of its stream, and a row of its tables.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
@@ -59,6 +77,24 @@ pub struct Entry {
     /// What happened.
     #[serde(flatten)]
     pub what: What,
+}
+
+impl Entry {
+    /// As an entry of the history's stream.
+    ///
+    /// # Errors
+    /// Never for an entry of this workspace.
+    pub fn to_json(&self) -> Result<String, WireError> {
+        serde_json::to_string(self).map_err(|e| WireError::malformed(&e))
+    }
+
+    /// Reads an entry of the history's stream.
+    ///
+    /// # Errors
+    /// Not such an object.
+    pub fn from_json(json: &[u8]) -> Result<Self, WireError> {
+        serde_json::from_slice(json).map_err(|e| WireError::malformed(&e))
+    }
 }
 
 /// What happened.
@@ -158,4 +194,23 @@ pub struct Letter {
     pub attempts: u32,
     /// What was to be delivered.
     pub delivery: Delivery,
+}
+
+/// What an entry of the dead letters says besides its delivery.
+#[derive(Deserialize)]
+struct LetterHead {
+    at_ms: EventTime,
+    reason: String,
+    said: String,
+    attempts: u32,
+}
+
+/// Reads an entry of the dead letters: its head (JSON) and its delivery (the body of its row).
+///
+/// # Errors
+/// Not such an entry.
+pub fn letter_of(head: &[u8], delivery: &[u8]) -> Result<Letter, WireError> {
+    let head: LetterHead = serde_json::from_slice(head).map_err(|e| WireError::malformed(&e))?;
+    let LetterHead { at_ms, reason, said, attempts } = head;
+    Ok(Letter { at_ms, reason, said, attempts, delivery: decode_delivery(delivery)? })
 }

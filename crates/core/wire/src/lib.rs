@@ -12,7 +12,7 @@ mod state;
 
 pub use delivery::{
     Entry as HistoryEntry, Letter, Receipt, What as HistoryOf, decode_delivery, decode_order,
-    encode_delivery, encode_order,
+    encode_delivery, encode_order, letter_of,
 };
 pub use event::{
     ENTRY_ARRAY, ENTRY_ONE, decode_entry, decode_event, encode_event, event_from_json, event_to_json,
