@@ -16,7 +16,7 @@ async fn write(observer: &Observer, id: &str, text: &str) {
 
 async fn write_all(observer: &Observer, entries: &[HistoryEntry]) {
     for entry in entries {
-        write(observer, "*", &serde_json::to_string(entry).unwrap()).await;
+        write(observer, "*", &entry.to_json().unwrap()).await;
     }
 }
 
@@ -101,7 +101,7 @@ async fn a_redis_that_is_away_changes_nothing_and_the_next_step_goes_on() {
 async fn what_is_too_old_goes_from_the_stream_and_from_the_file() {
     let (_redis, bus, observer) = redis().await;
     let entries = entries();
-    write(&observer, "1000-0", &serde_json::to_string(&entries[0]).unwrap()).await;
+    write(&observer, "1000-0", &entries[0].to_json().unwrap()).await;
     write_all(&observer, &entries[6..]).await;
     let history = History::open(":memory:").unwrap();
     let projection = Projection::new(bus.clone(), history.clone());
