@@ -25,6 +25,9 @@ impl Finding {
     /// The version of the encoding, field `v`.
     pub const VERSION: u8 = 1;
 
+    /// Every word in `finding`.
+    pub const KINDS: [&'static str; 4] = ["cascade", "large_liquidation", "open_interest", "feed"];
+
     /// The word in `finding`.
     pub const fn kind(&self) -> &'static str {
         match self {

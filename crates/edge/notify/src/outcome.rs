@@ -8,7 +8,12 @@ use cascade_wire::Receipt;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// The provider took it.
-    Sent(Receipt),
+    Sent {
+        /// What it gave for it.
+        receipt: Receipt,
+        /// A budget of [`crate::Sender::budgets`] that the provider says is used up, and for how long (wall time).
+        close: Option<(String, Duration)>,
+    },
     /// The provider wants to be left alone for so long: the whole budget, not just this message. No failure.
     RetryAfter {
         /// For how long, wall time.
@@ -31,11 +36,21 @@ impl Outcome {
     /// The word that labels it.
     pub const fn as_str(&self) -> &'static str {
         match self {
-            Self::Sent(_) => "sent",
+            Self::Sent { .. } => "sent",
             Self::RetryAfter { .. } => "retry_after",
             Self::Failed(_) => "failed",
             Self::Refused { .. } => "refused",
         }
+    }
+
+    /// Taken, for this.
+    pub(crate) const fn sent(receipt: Receipt) -> Self {
+        Self::Sent { receipt, close: None }
+    }
+
+    /// Refused, and the provider said this.
+    pub(crate) const fn refused(why: Refused, said: String) -> Self {
+        Self::Refused { why, said }
     }
 }
 
@@ -57,6 +72,16 @@ pub enum Refused {
 }
 
 impl Refused {
+    /// All.
+    pub const ALL: [Self; 6] = [
+        Self::Unauthorised,
+        Self::Forbidden,
+        Self::Gone,
+        Self::Malformed,
+        Self::PrivateTarget,
+        Self::Rejected,
+    ];
+
     /// The lower-case word that labels it.
     pub const fn as_str(self) -> &'static str {
         match self {
