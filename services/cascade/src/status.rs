@@ -15,6 +15,7 @@ use cascade_wire::{FeedHealthReading, Heartbeat, PollReading, key};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use crate::columns::table;
 use crate::words::{clock, duration, plain};
 
 const EXAMPLES: &str = "\
@@ -353,25 +354,6 @@ async fn values<T: DeserializeOwned>(
 
 fn unknown() -> String {
     "-".to_owned()
-}
-
-/// Columns as wide as they need to be, two spaces apart; `None` without rows.
-fn table(head: &[&str], rows: Vec<Vec<String>>) -> Option<String> {
-    if rows.is_empty() {
-        return None;
-    }
-    let head = head.iter().map(|name| (*name).to_owned()).collect();
-    let lines: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
-    let width =
-        |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|c| c.chars().count()).max();
-    let mut text = String::new();
-    for line in &lines {
-        let cells: Vec<String> =
-            line.iter().enumerate().map(|(i, cell)| format!("{cell:0$}", width(i).unwrap_or(0))).collect();
-        text.push_str(cells.join("  ").trim_end());
-        text.push('\n');
-    }
-    Some(text)
 }
 
 /// A line about what is wrong; if nobody reads it, the exit code still tells.

@@ -59,7 +59,10 @@ fn single(delivery: &Delivery, style: &Style) -> Document {
 
 fn together(deliveries: &[Delivery], style: &Style) -> Document {
     let mut sorted: Vec<&Delivery> = deliveries.iter().collect();
-    sorted.sort_by_key(|delivery| std::cmp::Reverse((delivery.alert.priority, delivery.alert.usd)));
+    sorted.sort_by_key(|delivery| {
+        let Alert { phase, priority, usd, .. } = &delivery.alert;
+        std::cmp::Reverse((*phase != Phase::Resolved, *priority, *usd))
+    });
     let latest = deliveries.iter().map(|delivery| delivery.alert.known_at_ms).max().unwrap_or_default();
     let is_demo = !deliveries.is_empty() && deliveries.iter().all(|delivery| delivery.alert.demo);
     let heading = format!("{}{} ALERTS", if is_demo { "DEMO " } else { "" }, deliveries.len());

@@ -168,8 +168,8 @@ pub enum What {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         receipt: Option<Receipt>,
     },
-    /// Somebody asked for something.
-    Order(Order),
+    /// Somebody asked for something. Under a name of its own: an order has a time and a `what` too.
+    Order(#[serde(with = "given")] Order),
     /// Somebody put dead letters back on their way, or dropped them.
     Letters {
         /// The rows.
@@ -179,6 +179,30 @@ pub enum What {
         /// Who.
         by: String,
     },
+}
+
+/// An order as the field `given`.
+mod given {
+    use cascade_domain::Order;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize)]
+    struct Written<'a> {
+        given: &'a Order,
+    }
+
+    #[derive(Deserialize)]
+    struct Read {
+        given: Order,
+    }
+
+    pub(super) fn serialize<S: Serializer>(order: &Order, serializer: S) -> Result<S::Ok, S::Error> {
+        Written { given: order }.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Order, D::Error> {
+        Read::deserialize(deserializer).map(|read| read.given)
+    }
 }
 
 /// A delivery that ended dead.
@@ -213,4 +237,33 @@ pub fn letter_of(head: &[u8], delivery: &[u8]) -> Result<Letter, WireError> {
     let head: LetterHead = serde_json::from_slice(head).map_err(|e| WireError::malformed(&e))?;
     let LetterHead { at_ms, reason, said, attempts } = head;
     Ok(Letter { at_ms, reason, said, attempts, delivery: decode_delivery(delivery)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use cascade_domain::{Ask, Mute, Which};
+
+    use super::*;
+
+    #[test]
+    fn an_order_is_read_back_from_the_history_with_its_own_time() {
+        let asks = [
+            Ask::Mute(Mute {
+                what: Which { rule: Some("feed".to_owned()), ..Which::default() },
+                until_ms: EventTime::from_ms(9),
+            }),
+            Ask::Unmute { what: Which::default() },
+            Ask::Ack { alert: Id::from_bits(7) },
+            Ask::Test { id: Id::from_bits(8), priority: Priority::Low },
+            Ask::Watchdog { id: Id::from_bits(9) },
+        ];
+        for what in asks {
+            let order = Order { at_ms: EventTime::from_ms(1), by: "cli:ann@desk".to_owned(), what };
+            assert_eq!(decode_order(&encode_order(&order).unwrap()), Ok(order.clone()));
+            let entry = Entry { at_ms: EventTime::from_ms(2), what: What::Order(order) };
+            let json = entry.to_json().unwrap();
+            assert!(json.starts_with(r#"{"at_ms":2,"what":"order","given":{"at_ms":1,"#), "{json}");
+            assert_eq!(Entry::from_json(json.as_bytes()), Ok(entry));
+        }
+    }
 }

@@ -295,6 +295,17 @@ impl Bus {
         let entries: Vec<RawEntry> = self.link.query(&cmd, self.settings.response_timeout).await?;
         entries.into_iter().map(Entry::of).collect()
     }
+
+    /// The id of the newest entry of the stream at `key`; [`StreamId::ZERO`] where there is none.
+    ///
+    /// # Errors
+    /// Redis is away or refuses.
+    pub async fn newest_entry(&self, key: &str) -> Result<StreamId, BusError> {
+        let mut cmd = redis::cmd("XREVRANGE");
+        cmd.arg(key).arg("+").arg("-").arg("COUNT").arg(1);
+        let newest: Vec<RawEntry> = self.link.query(&cmd, self.settings.response_timeout).await?;
+        newest.first().map_or(Ok(StreamId::ZERO), |(id, _)| id.parse())
+    }
 }
 
 fn range(key: &str, from: &str, count: usize) -> Cmd {

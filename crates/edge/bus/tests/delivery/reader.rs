@@ -36,7 +36,9 @@ fn text(heard: &Heard) -> String {
 /// Everything that comes within one read after these positions.
 pub(crate) async fn hear(bus: &Bus, positions: &mut Positions) -> Vec<String> {
     let heard = bus.alerts().read(positions, BLOCK, 100).await.unwrap();
-    heard.iter().for_each(|heard| positions.pass(heard));
+    for heard in &heard {
+        positions.pass(heard);
+    }
     heard.iter().map(text).collect()
 }
 

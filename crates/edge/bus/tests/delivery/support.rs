@@ -86,7 +86,7 @@ pub(crate) async fn books() -> Books {
     Books { server, bus, tokens: AtomicU64::new(0) }
 }
 
-pub(crate) fn ask<'a>(token: &'a str, now: EventTime) -> Claiming<'a> {
+pub(crate) fn ask(token: &str, now: EventTime) -> Claiming<'_> {
     Claiming { destination: CHAT, token, now, only_high: false, most: 10, holds: HOLDS, budgets: &[] }
 }
 
