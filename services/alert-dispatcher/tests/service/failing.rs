@@ -55,11 +55,11 @@ async fn what_is_refused_for_good_is_a_dead_letter_and_the_next_message_goes_out
     desk.gets(2).await;
     all_ended(&bus, &["desk"]).await;
     let ends = ends(&bus, "desk").await;
-    assert!(ends.contains(&(Ending::Dead, "rejected".to_owned(), 1)), "{ends:?}");
+    assert!(ends.contains(&(Ending::Dead, "malformed".to_owned(), 1)), "{ends:?}");
     assert!(ends.contains(&(Ending::Sent, "first".to_owned(), 1)), "{ends:?}");
     let letters = bus.letters(StreamId::ZERO, 10).await.unwrap();
     let letter = letters[0].1.as_ref().unwrap();
-    assert_eq!((letter.reason.as_str(), letter.delivery.alert.scope.as_str()), ("rejected", "BTCUSDT"));
+    assert_eq!((letter.reason.as_str(), letter.delivery.alert.scope.as_str()), ("malformed", "BTCUSDT"));
     dispatcher.stop().await;
 }
 
@@ -83,7 +83,8 @@ async fn a_hook_that_is_gone_is_off_over_restarts_until_it_is_configured_anew() 
     other.gets(3).await;
     all_ended(&bus, &["desk", "other"]).await;
     assert_eq!(desk.requests().len(), 1, "nothing is sent to a hook that is off");
-    let dead: u64 = ends(&bus, "desk").await.iter().filter(|end| end.0 == Ending::Dead).map(|end| end.2).sum();
+    let dead: u64 =
+        ends(&bus, "desk").await.iter().filter(|end| end.0 == Ending::Dead).map(|end| end.2).sum();
     assert_eq!(dead, 3, "each has ended all the same, and can be replayed");
     second.stop().await;
 
@@ -129,8 +130,7 @@ async fn the_history_tells_of_every_step_in_order_and_of_no_secret() {
     let url = format!("{}/hunter2hunter2", desk.url);
     let variables = [("URL", url.as_str()), ("KEY", "s3cretS3cretS3cretS3cret")];
     let written = Written::new(table);
-    let dispatcher =
-        Dispatcher::named("one", &redis, &written, Arc::new(SystemClock::new()), &variables);
+    let dispatcher = Dispatcher::named("one", &redis, &written, Arc::new(SystemClock::new()), &variables);
     put_out(&bus, &[begins("BTCUSDT", Level::Critical)]).await;
     desk.gets(2).await;
     all_ended(&bus, &["desk"]).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cascade_bus::{Bus, StreamId};
-use cascade_domain::{Ask, EventTime, Id, Level, Mute, Order, Priority, Which};
+use cascade_domain::{Ask, EventTime, Id, Level, Mute, Order, Priority, Symbol, Which};
 use cascade_pace::Clock;
 use cascade_service::SystemClock;
 use cascade_testkit::{Observer, TestRedis, eventually};
@@ -22,7 +22,7 @@ pub(crate) fn test() -> Order {
 }
 
 fn muted(symbol: &str) -> Order {
-    let what = Which { symbol: Some(symbol.parse().unwrap()), ..Which::default() };
+    let what = Which { symbol: Some(Symbol::parse(symbol).unwrap()), ..Which::default() };
     let until_ms = SystemClock::new().now().plus_ms(3_600_000);
     order(Ask::Mute(Mute { what, until_ms }))
 }
@@ -50,7 +50,7 @@ async fn a_mute_is_shown_kept_over_a_restart_and_in_the_history_with_who_asked_f
     assert_eq!(desk.scopes(), ["ETHUSDT"]);
     let history = bus.history(StreamId::ZERO, 100).await.unwrap();
     let by = history.iter().find_map(|(_, entry)| match &entry.as_ref().unwrap().what {
-        HistoryOf::Order { order, .. } => Some(order.by.clone()),
+        HistoryOf::Order(order) => Some(order.by.clone()),
         _ => None,
     });
     assert_eq!(by.as_deref(), Some("cli:ann@host"));
@@ -116,7 +116,11 @@ async fn a_snapshot_that_can_not_be_read_is_told_loudly_and_repeats_nothing() {
     put_out(&bus, &[begins("ETHUSDT", Level::Critical)]).await;
     desk.gets(2).await;
     all_ended(&bus, &["desk"]).await;
-    assert_eq!(desk.scopes(), ["BTCUSDT", "ETHUSDT"], "the books know what was told, whatever the policy has forgotten");
+    assert_eq!(
+        desk.scopes(),
+        ["BTCUSDT", "ETHUSDT"],
+        "the books know what was told, whatever the policy has forgotten"
+    );
     second.stop().await;
 }
 

@@ -11,7 +11,8 @@ use cascade_wire::dispatch;
 
 use crate::support::{Answer, DEADLINE, PROGRAM, Receiver, Written, all_ended, begins, put_out};
 
-const SECRETS: [&str; 3] = ["hunter2hunter2", "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw", "s3cretS3cretS3cretS3cret"];
+const SECRETS: [&str; 3] =
+    ["hunter2hunter2", "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw", "s3cretS3cretS3cretS3cret"];
 
 fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
@@ -25,7 +26,11 @@ async fn health(greeting: &str) -> Option<i32> {
     TestProcess::output(PROGRAM, &[&check[..], &[stdout]].concat(), &hook).await.unwrap().status.code()
 }
 
-async fn started(redis: &TestRedis, written: &Written, environment: &[(String, String)]) -> (TestProcess, String) {
+async fn started(
+    redis: &TestRedis,
+    written: &Written,
+    environment: &[(String, String)],
+) -> (TestProcess, String) {
     let (url, file) = (redis.url(), written.path());
     let arguments = ["--redis-url", &url, "--health-addr", "127.0.0.1:0", "--config", &file];
     let mut process = TestProcess::start(PROGRAM, &arguments, environment).unwrap();
@@ -72,11 +77,16 @@ async fn it_waits_for_redis_becomes_ready_when_somebody_decides_and_ends_with_0_
 #[tokio::test]
 async fn it_ends_with_0_within_a_short_deadline_although_redis_hangs() {
     let redis = TestRedis::start().await.unwrap();
-    let written = Written::new("[[destination]]\nname = \"out\"\nkind = \"stdout\"\n[service]\nshutdown_deadline_s = 7\n");
+    let written = Written::new(
+        "[[destination]]\nname = \"out\"\nkind = \"stdout\"\n[service]\nshutdown_deadline_s = 7\n",
+    );
     let (process, greeting) = started(&redis, &written, &[]).await;
     assert!(eventually(DEADLINE, async || health(&greeting).await == Some(0)).await, "not ready: {greeting}");
     redis.server.pause().await.unwrap();
-    assert!(eventually(DEADLINE, async || health(&greeting).await == Some(1)).await, "it notices: {greeting}");
+    assert!(
+        eventually(DEADLINE, async || health(&greeting).await == Some(1)).await,
+        "it notices: {greeting}"
+    );
     assert_eq!(process.end_by("TERM").await.unwrap(), Some(0));
 }
 
@@ -92,7 +102,11 @@ async fn a_message_that_is_under_way_when_it_is_asked_to_stop_is_settled() {
     assert_eq!(process.end_by("TERM").await.unwrap(), Some(0));
     let audit = bus.audit(EventTime::from_ms(0)).await.unwrap();
     let account = &audit.accounts["desk"];
-    assert_eq!((account.open, account.ambiguous, audit.orphans), (1, 0, 0), "it waits for its next try: {account:?}");
+    assert_eq!(
+        (account.open, account.ambiguous, audit.orphans),
+        (1, 0, 0),
+        "it waits for its next try: {account:?}"
+    );
 }
 
 /// A message of another alerter was left unsettled when another worker had won.
@@ -154,22 +168,36 @@ async fn nothing_that_it_says_or_keeps_holds_a_secret() {
     all_ended(&bus, &["phone", "discord", "slack", "desk"]).await;
     desk.gets(5).await;
     all_ended(&bus, &["dead-man"]).await;
-    assert!(std::process::Command::new("sh").args(["-c", &format!("kill -TERM {pid}")]).status().unwrap().success());
+    assert!(
+        std::process::Command::new("sh")
+            .args(["-c", &format!("kill -TERM {pid}")])
+            .status()
+            .unwrap()
+            .success()
+    );
     let output = tokio::time::timeout(DEADLINE, child.wait_with_output()).await.unwrap().unwrap();
     assert_eq!(output.status.code(), Some(0));
     let log = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(log.contains("telegram.allowed_users is empty") && log.contains("phone"), "buttons that nobody may press:\n{log}");
+    assert!(
+        log.contains("telegram.allowed_users is empty") && log.contains("phone"),
+        "buttons that nobody may press:\n{log}"
+    );
     assert!(log.contains("refuses a message for good"), "{log}");
     let mut shown = format!("{} {log}", String::from_utf8_lossy(&output.stdout));
     shown += &format!("{:?}", bus.history(StreamId::ZERO, 1000).await.unwrap());
     shown += &format!("{:?}", bus.letters(StreamId::ZERO, 1000).await.unwrap());
     // And whatever else stands on Redis.
     let observer = Observer::connect(&redis.url(), &[]).await.unwrap();
+    observer.command::<String>("CONFIG", &["SET", "rdbcompression", "no"]).await.unwrap();
     for key in bus.scan("*").await.unwrap() {
         shown += &key;
         let dump: Vec<u8> = observer.command("DUMP", &[&key]).await.unwrap();
         shown += &String::from_utf8_lossy(&dump);
     }
+    assert!(
+        shown.contains("{dispatch}:dead") && shown.matches("BTCUSDT").count() > 5,
+        "everything is looked at"
+    );
     for secret in SECRETS {
         assert!(!shown.contains(secret), "{secret} is shown");
     }
