@@ -57,7 +57,8 @@ impl Courier {
         while !shutdown.is_requested() {
             self.claims += 1;
             let lane = if self.only_high { "high" } else { "all" };
-            let token = format!("{}:{}:{lane}:{}", self.office.context.instance, self.destination(), self.claims);
+            let token =
+                format!("{}:{}:{lane}:{}", self.office.context.instance, self.destination(), self.claims);
             match self.claim(&token).await {
                 Some(Claimed::Rows { rows, told }) => self.bring(&token, rows, told, &shutdown).await,
                 Some(Claimed::Nothing { after, due }) => {
@@ -161,7 +162,12 @@ impl Courier {
             }
             Outcome::Refused { why, said } => {
                 let reason = why.as_str();
-                tracing::error!(destination = name, reason, said, "refuses a message for good: cascade dlq list");
+                tracing::error!(
+                    destination = name,
+                    reason,
+                    said,
+                    "refuses a message for good: cascade dlq list"
+                );
                 if why.closes() {
                     tracing::error!(destination = name, reason, "off until it is configured anew");
                     metrics.set(Metric::DestinationUp, &[name], 0.0);

@@ -74,7 +74,9 @@ impl Decider {
         loop {
             let mut standing = self.load().await;
             while self.step(&mut standing).await {}
-            tracing::warn!("another dispatcher has decided meanwhile: starting over from what it has written");
+            tracing::warn!(
+                "another dispatcher has decided meanwhile: starting over from what it has written"
+            );
         }
     }
 
@@ -195,7 +197,8 @@ impl Decider {
         if batch.is_empty() && !overdue {
             return true;
         }
-        let state = match encode_kept(Policy::STATE_VERSION, &(&standing.positions, standing.policy.state())) {
+        let state = match encode_kept(Policy::STATE_VERSION, &(&standing.positions, standing.policy.state()))
+        {
             Ok(state) => state,
             Err(error) => {
                 // Nothing of ours can be refused; if it is, nothing is lost by starting over.

@@ -5,6 +5,7 @@
 
 mod auditor;
 mod batch;
+mod buttons;
 mod config;
 mod courier;
 mod decider;
@@ -12,6 +13,7 @@ mod desk;
 mod destination;
 mod office;
 mod post;
+mod projector;
 mod settling;
 mod watchdog;
 
@@ -24,11 +26,13 @@ use cascade_service::{BoxError, Context, Program, Shutdown, Supervisor, watch_re
 pub use config::{Config, DEAD_MAN, Dispatch};
 pub use destination::Target;
 
+use buttons::Poller;
 use courier::Courier;
 use decider::Decider;
 use desk::Desk;
 use office::{Office, RETRY, pause};
 use post::Post;
+use projector::Projector;
 
 /// How often the heartbeat is written, wall time.
 const BEAT: Duration = Duration::from_secs(5);
@@ -59,6 +63,11 @@ pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
     decides(&office, &config, &senders, &mut supervisor);
     delivers(&office, &config, senders, &mut supervisor);
     let shutdown = supervisor.shutdown();
+    let projector = Projector::new(office.clone(), &config.dispatch);
+    supervisor.spawn("history", lasting(projector.hold(shutdown.clone())));
+    for poller in Poller::all(&office, &config)? {
+        supervisor.spawn(poller.name(), lasting(poller.hold(shutdown.clone())));
+    }
     supervisor.spawn("heartbeat", lasting(beat(office, shutdown.clone())));
     supervisor.spawn("redis", watch_redis(bus, context, shutdown));
     Ok(supervisor.run().await?)
@@ -125,7 +134,10 @@ async fn reopen(office: &Office, target: &Target, shutdown: &Shutdown) {
                 return;
             }
             Ok(Some(_)) => {
-                tracing::info!(destination = name, "has other settings than when it was switched off: on again");
+                tracing::info!(
+                    destination = name,
+                    "has other settings than when it was switched off: on again"
+                );
                 office.bus.open_again(name).await.map(drop)
             }
             Ok(None) => return,
