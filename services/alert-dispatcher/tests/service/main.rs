@@ -7,3 +7,5 @@
 )]
 
 mod config;
+mod support;
+mod telling;
