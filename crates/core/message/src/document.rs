@@ -37,6 +37,11 @@ impl Line {
         Self::default().with(Face::Bold, text)
     }
 
+    /// A line that says why.
+    pub(crate) fn why(text: impl AsRef<str>) -> Self {
+        Self::bold("Why:").and(format!(" {}", text.as_ref()))
+    }
+
     /// And plain text.
     pub(crate) fn and(self, text: impl AsRef<str>) -> Self {
         self.with(Face::Plain, text)

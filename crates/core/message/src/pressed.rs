@@ -5,6 +5,7 @@
 use cascade_domain::{Ask, Which};
 
 use crate::time::second;
+use crate::told::short_id;
 
 /// Who pressed may not.
 pub const NOT_ALLOWED: &str =
@@ -17,18 +18,13 @@ pub const NO_MUTE: &str = "This alert can't be muted from here; use `cascade mut
 /// What was done.
 pub fn done(ask: &Ask) -> String {
     match ask {
-        Ask::Ack { alert } => format!("Acknowledged {}: it is not escalated.", short(*alert)),
+        Ask::Ack { alert } => format!("Acknowledged {}: it is not escalated.", short_id(*alert)),
         Ask::Mute(mute) => format!("Muted {} until {} UTC.", named(&mute.what), second(mute.until_ms)),
         Ask::Unmute { what } => format!("No longer muted: {}.", named(what)),
         Ask::Test { .. } => "A test alert is on its way.".to_owned(),
         Ask::Watchdog { .. } => "A sign of life is on its way.".to_owned(),
         Ask::Refused { .. } => NOT_ALLOWED.to_owned(),
     }
-}
-
-/// The first half of an id: as messages show it.
-fn short(id: cascade_domain::Id) -> String {
-    id.to_string().chars().take(8).collect()
 }
 
 fn named(what: &Which) -> String {

@@ -43,13 +43,12 @@ pub(crate) fn clean(text: &str) -> String {
     text.chars().map(space).filter(|c| !steers(*c)).collect()
 }
 
-/// A text from outside for a message: clean, without space around it, of so many characters at most.
+/// A text from outside for a message: clean, its spaces single ones, of so many characters at most.
 pub(crate) fn foreign(text: &str, most: usize) -> String {
-    let clean = clean(text);
-    let clean = clean.trim();
+    let clean = clean(text).split_whitespace().collect::<Vec<_>>().join(" ");
     match clean.char_indices().nth(most) {
         Some((end, _)) => format!("{}...", clean[..end].trim_end()),
-        None => clean.to_owned(),
+        None => clean,
     }
 }
 

@@ -1,6 +1,6 @@
 //! A cascade on one market. The level is the only word for how bad it is.
 
-use cascade_domain::{CascadeFinding, Closing, Phase, Reason, Side, State, Usd};
+use cascade_domain::{CascadeFinding, Closing, Level, Phase, Reason, Side, Usd};
 
 use super::Figures;
 use crate::document::{Line, Story};
@@ -26,7 +26,7 @@ fn going_on(f: &CascadeFinding) -> Story {
     let total = total(f);
     let liquidated = total.map_or_else(|| format!("{amount} {side}"), |total| total.to_string());
     story.happened.push(Line::of(format!("{orders}, ")).and_bold(liquidated).and(" liquidated in 30 s"));
-    if f.state == State::Level && f.level != f.previous_level {
+    if f.previous_level >= Level::Alert && f.level != f.previous_level {
         let way = if f.level > f.previous_level { "Up" } else { "Down" };
         story.happened.push(Line::of(format!("{way} from {}", f.previous_level)));
     }
@@ -44,7 +44,7 @@ fn going_on(f: &CascadeFinding) -> Story {
     let interest = f.context.oi_change_1m;
     story.figure("Open interest", interest.map(|change| format!("{} in 1 min", percent(change))));
     story.figure("Largest order", (metrics.largest_usd > Usd::ZERO).then(|| metrics.largest_usd.to_string()));
-    story.context.push(Line::bold("Why: ").and(why(f)));
+    story.context.push(Line::why(why(f)));
     if f.warming {
         story.context.push(Line::of("It was heard for a short while only: its windows are not full yet"));
     }

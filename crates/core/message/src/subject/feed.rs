@@ -10,6 +10,8 @@ use crate::words::{duration, foreign, venue};
 
 /// How much of a venue's words is told, in characters.
 const LONGEST_REASON: usize = 240;
+/// The same in a line among others.
+const SHORT_REASON: usize = 60;
 
 pub(super) fn story(f: &FeedFinding, zone: &TimeZone) -> Story {
     let (name, status) = (venue(f.venue), f.status.as_str());
@@ -24,12 +26,12 @@ pub(super) fn story(f: &FeedFinding, zone: &TimeZone) -> Story {
     } else {
         let time = seconds(f.known_at_ms.since(f.since_ms));
         story.heading = format!("{} FEED {}", name.to_uppercase(), status.to_uppercase());
-        story.lead = format!("{name} feed {status}");
-        story.rest = format!("for {time}");
+        story.lead = format!("{name} feed {status} for {time}");
+        story.rest = foreign(&f.reason, SHORT_REASON);
         story.happened.push(Line::of(format!("{status} for {time}, since {}", told(f.since_ms, zone))));
         let reason = foreign(&f.reason, LONGEST_REASON);
         if !reason.is_empty() {
-            story.context.push(Line::bold("Why: ").and(reason));
+            story.context.push(Line::why(reason));
         }
         if f.busiest {
             let line = "No other exchange that is read published more liquidations in the last 24 hours";

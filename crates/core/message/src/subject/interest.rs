@@ -34,9 +34,13 @@ pub(super) fn story(phase: Phase, f: &InterestFinding) -> Story {
     let price = f.price_change.map(|change| format!("{} in {}", percent(change), span(f.window_s)));
     story.figure("Price", price);
     let threshold = fixed(f.threshold_pct, 1);
-    let why =
-        format!("at least {threshold} % in {} on {} of {}", span(f.window_s), f.confirming, f.with_data);
-    story.context.push(Line::bold("Why: ").and(why));
+    let why = format!(
+        "at least {threshold} % in {} on {} of {} exchanges",
+        span(f.window_s),
+        f.confirming,
+        f.with_data
+    );
+    story.context.push(Line::why(why));
     story.context.extend(f.reading.map(|reading| Line::of(meaning(reading, f.direction))));
     if f.warming {
         story.context.push(Line::of("A hole in what was heard lies inside the window"));
@@ -52,11 +56,11 @@ fn over(story: &mut Story, f: &InterestFinding, change: Option<String>) {
         story.rest = format!("peak {peak}, {time}");
         story.happened.push(Line::of("Peak ").and_bold(peak).and(format!(", it lasted {time}")));
     }
-    story.happened.push(Line::of(match change {
-        Some(change) => format!("Now {change}"),
-        None => "No exchange has figures any more".to_owned(),
+    story.happened.push(Line::of(match (change, amounts(f)) {
+        (Some(change), Some(amounts)) => format!("Now {change}: {amounts}"),
+        (Some(change), None) => format!("Now {change}"),
+        (None, _) => "No exchange has figures any more".to_owned(),
     }));
-    story.figure("Before and now", amounts(f));
     let price = f.price_change.map(|change| format!("{} in {}", percent(change), span(f.window_s)));
     story.figure("Price", price);
 }
@@ -88,10 +92,10 @@ const fn meaning(reading: PositionReading, direction: Swing) -> &'static str {
         (PositionReading::LongsClosing, _) => "Open interest and price fell: longs closing or liquidated",
         (PositionReading::ShortsCovering, _) => "Open interest fell while the price rose: shorts covering",
         (PositionReading::Flat, Swing::Explosion) => {
-            "Open interest rose, the price hardly moved: new positions, and no side pushes the price"
+            "Open interest rose while the price hardly moved: new positions, no direction"
         }
         (PositionReading::Flat, Swing::Collapse) => {
-            "Open interest fell, the price hardly moved: positions closed, and no side pushes the price"
+            "Open interest fell while the price hardly moved: positions closed, no direction"
         }
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn story(f: &LargeLiquidation) -> Story {
     };
     let line = Line::bold(format!("{notional_usd} {direction}"));
     story.happened.push(line.and(format!(" at {at} on {venue} ({})", foreign(f.instrument.as_str(), 40))));
-    story.context.push(Line::bold("Why: ").and(format!("one order of at least {threshold_usd}")));
+    story.context.push(Line::why(format!("one order of at least {threshold_usd}")));
     if f.warming {
         story.context.push(Line::of("It was heard for a short while only: the order may be larger"));
     }

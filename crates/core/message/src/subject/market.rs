@@ -25,16 +25,17 @@ pub(super) fn story(phase: Phase, market: &MarketCascade, zone: &TimeZone) -> St
         story.happened.push(line.and(format!(" liquidated{}", time.unwrap_or_default())));
     } else {
         story.happened.push(line.and(" liquidated"));
-        let goes_on = counted(u64::from(*ongoing), "symbol goes on", "symbols go on");
-        story.happened.push(Line::of(goes_on));
+        story.happened.push(Line::of(format!("It goes on for {ongoing} of them")));
     }
     let of = |part: f64| part_of(*notional_usd, part).map(|usd| format!("{usd} ({})", share(part)));
     story.figure("Longs", of(*long_share));
     story.figure("Shorts", of(1.0 - long_share));
     story.list = market.largest.iter().map(part).collect();
     let since = told_clock(*began_ms, zone);
-    let why = format!("{symbols} at ALERT or above since {since}");
-    story.context.push(Line::bold("Why: ").and(why));
+    story.context.push(match phase {
+        Phase::Resolved => Line::of(format!("It began at {since}")),
+        Phase::Opened | Phase::Updated => Line::why(format!("{symbols} at ALERT or above since {since}")),
+    });
     story.context.extend(market.regime.map(|regime| Line::of(format!("The market moves {}", moves(regime)))));
     story
 }
