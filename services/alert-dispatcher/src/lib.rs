@@ -5,6 +5,7 @@
 
 mod auditor;
 mod batch;
+mod buttons;
 mod config;
 mod courier;
 mod decider;
@@ -13,6 +14,7 @@ mod destination;
 mod moving;
 mod office;
 mod post;
+mod projector;
 mod settling;
 mod watchdog;
 
@@ -25,11 +27,13 @@ use cascade_service::{BoxError, Context, Program, Shutdown, Supervisor, watch_re
 pub use config::{Config, DEAD_MAN, Dispatch};
 pub use destination::Target;
 
+use buttons::Poller;
 use courier::Courier;
 use decider::Decider;
 use desk::Desk;
 use office::{Office, pause};
 use post::Post;
+use projector::Projector;
 
 /// How often the heartbeat is written, wall time.
 const BEAT: Duration = Duration::from_secs(5);
@@ -60,6 +64,11 @@ pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
     decides(&office, &config, &senders, &mut supervisor);
     delivers(&office, &config, senders, &mut supervisor);
     let shutdown = supervisor.shutdown();
+    let projector = Projector::new(office.clone(), &config.dispatch);
+    supervisor.spawn("history", lasting(projector.hold(shutdown.clone())));
+    for poller in Poller::all(&office, &config)? {
+        supervisor.spawn(poller.name(), lasting(poller.hold(shutdown.clone())));
+    }
     supervisor.spawn("heartbeat", lasting(beat(office, shutdown.clone())));
     supervisor.spawn("redis", watch_redis(bus, context, shutdown));
     Ok(supervisor.run().await?)

@@ -208,6 +208,11 @@ pub mod key {
         format!("feed:{venue}:health")
     }
 
+    /// Hash by hour since 1970: how many liquidations of a venue were stored in it. Goes 26 h after the last one.
+    pub fn liquidations(venue: Venue) -> String {
+        format!("feed:{venue}:liquidations")
+    }
+
     /// Who reads a venue.
     pub fn feed_lease(venue: Venue) -> String {
         format!("feed:{venue}:lease")
