@@ -16,7 +16,7 @@ use cascade_service::{Metric, Throttle};
 use cascade_wire::{WireError, decode_finding, decode_kept, decode_order, dispatch, encode_kept};
 
 use crate::batch::Batch;
-use crate::office::{FOR_EVER_S, Office, RETRY};
+use crate::office::{FOR_EVER_S, Office, RETRY, missed};
 
 /// The dispatcher's name where engines have theirs.
 pub(crate) const LABEL: &str = "dispatch";
@@ -83,7 +83,7 @@ impl Decider {
         let kept = loop {
             match self.office.bus.policy().await {
                 Ok(kept) => break kept,
-                Err(error) => self.office.missed("policy", &error),
+                Err(error) => missed("policy", &error),
             }
             tokio::time::sleep(RETRY).await;
         };
@@ -124,7 +124,7 @@ impl Decider {
         let mut heard = match self.reader.read(&standing.positions, block, COUNT).await {
             Ok(heard) => heard,
             Err(error) => {
-                self.office.missed("alerts", &error);
+                missed("alerts", &error);
                 tokio::time::sleep(RETRY).await;
                 Vec::new()
             }
@@ -221,7 +221,7 @@ impl Decider {
                     tracing::error!(%error, "what was decided is not written, and tried again");
                     tokio::time::sleep(BLOCK).await;
                 }
-                Err(error) => office.missed("decide", &error),
+                Err(error) => missed("decide", &error),
             }
             tokio::time::sleep(RETRY).await;
         };
@@ -248,7 +248,7 @@ impl Decider {
         }
         match self.office.bus.alerts_read(&standing.positions).await {
             Ok(()) => standing.said = Some(now),
-            Err(error) => self.office.missed("alerts read", &error),
+            Err(error) => missed("alerts read", &error),
         }
     }
 
@@ -263,7 +263,7 @@ impl Decider {
         let write = Write::Json { key, json: json.clone(), ttl_s: FOR_EVER_S };
         match self.office.bus.write_readings(&[write]).await {
             Ok(()) => standing.mutes = Some(json),
-            Err(error) => self.office.missed("mutes", &error),
+            Err(error) => missed("mutes", &error),
         }
     }
 }
