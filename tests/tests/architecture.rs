@@ -85,7 +85,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("tokio-tungstenite", &["cascade-feed"]),
     ("reqwest", &["cascade-feed", "cascade-notify", "cascade-service"]),
     ("rusqlite", &["cascade-history"]),
-    ("axum", &["cascade-service", "cascade-simulator"]),
+    ("axum", &["cascade-service", "cascade-simulator", "cascade-testkit"]),
     ("getrandom", &["cascade-service"]),
     // Traces are the process kit's affair: services tell it spans, whatever protocol carries them.
     ("opentelemetry", &["cascade-service"]),

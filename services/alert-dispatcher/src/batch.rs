@@ -51,12 +51,13 @@ impl Batch {
     /// Does what is asked; `Err` = why it makes no sense.
     pub(crate) fn order(&mut self, order: &Order, policy: &mut Policy, now: EventTime) -> Result<(), String> {
         self.asked.push(order.what.as_str());
-        // The watchdog's sign of life is in the history by its alert.
-        if !matches!(order.what, Ask::Watchdog { .. }) {
-            self.history.push(HistoryEntry { at_ms: now, what: HistoryOf::Order(order.clone()) });
-        }
         let from = self.decisions.len();
         let obeyed = policy.order(order, now, &mut self.decisions);
+        // The watchdog's sign of life is in the history by its alert.
+        if !matches!(order.what, Ask::Watchdog { .. }) {
+            let what = HistoryOf::Order { given: order.clone(), refused: obeyed.as_ref().err().cloned() };
+            self.history.push(HistoryEntry { at_ms: now, what });
+        }
         self.note(from, now);
         obeyed
     }

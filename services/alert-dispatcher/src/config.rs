@@ -76,7 +76,8 @@ impl Dispatch {
         let mut refusals = Vec::new();
         let mut within = |key: &str, value: u32, (least, most): (u32, u32), what: &str| {
             if !(least..=most).contains(&value) {
-                refusals.push(Refusal::new(key, format!("must be from {least} to {most} {what}, not {value}")));
+                refusals
+                    .push(Refusal::new(key, format!("must be from {least} to {most} {what}, not {value}")));
             }
         };
         within("watchdog_every_s", self.watchdog_every_s, (10, 86_400), "seconds");

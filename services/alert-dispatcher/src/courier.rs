@@ -12,6 +12,7 @@ use cascade_service::{Metric, Shutdown};
 use cascade_wire::Receipt;
 
 use crate::destination::Target;
+use crate::moving;
 use crate::office::{Office, RETRY, pause};
 use crate::settling::Tried;
 
@@ -33,6 +34,8 @@ pub(crate) struct Courier {
     only_high: bool,
     budgets: Vec<(String, Duration, u32, u32)>,
     claims: u64,
+    /// The chat that the configured one has become, as far as it is kept.
+    moved: Option<String>,
 }
 
 impl Courier {
@@ -44,7 +47,7 @@ impl Courier {
     ) -> Self {
         let budgets = sender.budgets().into_iter();
         let budgets = budgets.map(|b| (b.name, b.every, b.burst, b.reserve)).collect();
-        Self { office, target, sender, patience, only_high, budgets, claims: 0 }
+        Self { office, target, sender, patience, only_high, budgets, claims: 0, moved: None }
     }
 
     fn destination(&self) -> &str {
@@ -57,7 +60,8 @@ impl Courier {
         while !shutdown.is_requested() {
             self.claims += 1;
             let lane = if self.only_high { "high" } else { "all" };
-            let token = format!("{}:{}:{lane}:{}", self.office.context.instance, self.destination(), self.claims);
+            let token =
+                format!("{}:{}:{lane}:{}", self.office.context.instance, self.destination(), self.claims);
             match self.claim(&token).await {
                 Some(Claimed::Rows { rows, told }) => self.bring(&token, rows, told, &shutdown).await,
                 Some(Claimed::Nothing { after, due }) => {
@@ -92,7 +96,7 @@ impl Courier {
     }
 
     /// Sends one message, and settles it.
-    async fn bring(&self, token: &str, rows: Vec<Row>, told: Option<Receipt>, shutdown: &Shutdown) {
+    async fn bring(&mut self, token: &str, rows: Vec<Row>, told: Option<Receipt>, shutdown: &Shutdown) {
         let began = self.office.now();
         for row in rows.iter().filter(|row| row.attempts == 0) {
             let delay = began.since(row.delivery.alert.known_at_ms);
@@ -116,6 +120,19 @@ impl Courier {
             history: &settling.history,
         };
         self.settle(&settlement).await;
+        self.keep_move().await;
+    }
+
+    /// Keeps the chat that a Telegram group has become, for whoever starts next.
+    async fn keep_move(&mut self) {
+        let moved = self.sender.moved();
+        if moved == self.moved {
+            return;
+        }
+        match moving::keep(&self.office, &self.target, moved.as_deref()).await {
+            Ok(()) => self.moved = moved,
+            Err(error) => self.office.missed("moved", &error),
+        }
     }
 
     /// One attempt, not longer than it may last.
@@ -161,7 +178,12 @@ impl Courier {
             }
             Outcome::Refused { why, said } => {
                 let reason = why.as_str();
-                tracing::error!(destination = name, reason, said, "refuses a message for good: cascade dlq list");
+                tracing::error!(
+                    destination = name,
+                    reason,
+                    said,
+                    "refuses a message for good: cascade dlq list"
+                );
                 if why.closes() {
                     tracing::error!(destination = name, reason, "off until it is configured anew");
                     metrics.set(Metric::DestinationUp, &[name], 0.0);

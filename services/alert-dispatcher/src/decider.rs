@@ -16,7 +16,7 @@ use cascade_service::{Metric, Throttle};
 use cascade_wire::{WireError, decode_finding, decode_kept, decode_order, dispatch, encode_kept};
 
 use crate::batch::Batch;
-use crate::office::{Office, RETRY};
+use crate::office::{FOR_EVER_S, Office, RETRY};
 
 /// The dispatcher's name where engines have theirs.
 pub(crate) const LABEL: &str = "dispatch";
@@ -29,8 +29,6 @@ const COUNT: usize = 64;
 const SAY: Duration = Duration::from_secs(10);
 /// How long places that moved over nothing of interest wait to be written, wall time.
 const IDLE: Duration = Duration::from_secs(10);
-/// How long the mutes stand as they are shown, seconds: for ever, as far as people are concerned.
-const MUTES_TTL_S: u32 = 315_360_000;
 
 /// Who decides.
 #[derive(Debug)]
@@ -74,7 +72,9 @@ impl Decider {
         loop {
             let mut standing = self.load().await;
             while self.step(&mut standing).await {}
-            tracing::warn!("another dispatcher has decided meanwhile: starting over from what it has written");
+            tracing::warn!(
+                "another dispatcher has decided meanwhile: starting over from what it has written"
+            );
         }
     }
 
@@ -195,7 +195,8 @@ impl Decider {
         if batch.is_empty() && !overdue {
             return true;
         }
-        let state = match encode_kept(Policy::STATE_VERSION, &(&standing.positions, standing.policy.state())) {
+        let state = match encode_kept(Policy::STATE_VERSION, &(&standing.positions, standing.policy.state()))
+        {
             Ok(state) => state,
             Err(error) => {
                 // Nothing of ours can be refused; if it is, nothing is lost by starting over.
@@ -259,7 +260,7 @@ impl Decider {
             return;
         }
         let key = dispatch::MUTES.to_owned();
-        let write = Write::Json { key, json: json.clone(), ttl_s: MUTES_TTL_S };
+        let write = Write::Json { key, json: json.clone(), ttl_s: FOR_EVER_S };
         match self.office.bus.write_readings(&[write]).await {
             Ok(()) => standing.mutes = Some(json),
             Err(error) => self.office.missed("mutes", &error),

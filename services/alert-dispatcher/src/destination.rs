@@ -39,7 +39,10 @@ impl Target {
 
 /// The variables that stand for a destination: its kind, which is its name too, and each variable with the key it is for.
 const VARIABLES: [(&str, &[(&str, Key)]); 4] = [
-    ("telegram", &[("TELEGRAM_BOT_TOKEN", Key::Secret("token_env")), ("TELEGRAM_CHAT_ID", Key::Plain("chat_id"))]),
+    (
+        "telegram",
+        &[("TELEGRAM_BOT_TOKEN", Key::Secret("token_env")), ("TELEGRAM_CHAT_ID", Key::Plain("chat_id"))],
+    ),
     ("discord", &[("DISCORD_WEBHOOK_URL", Key::Secret("url_env"))]),
     ("slack", &[("SLACK_WEBHOOK_URL", Key::Secret("url_env"))]),
     ("webhook", &[("ALERT_WEBHOOK_URL", Key::Secret("url_env"))]),

@@ -5,13 +5,16 @@
 
 mod auditor;
 mod batch;
+mod buttons;
 mod config;
 mod courier;
 mod decider;
 mod desk;
 mod destination;
+mod moving;
 mod office;
 mod post;
+mod projector;
 mod settling;
 mod watchdog;
 
@@ -24,11 +27,13 @@ use cascade_service::{BoxError, Context, Program, Shutdown, Supervisor, watch_re
 pub use config::{Config, DEAD_MAN, Dispatch};
 pub use destination::Target;
 
+use buttons::Poller;
 use courier::Courier;
 use decider::Decider;
 use desk::Desk;
-use office::{Office, RETRY, pause};
+use office::{Office, pause};
 use post::Post;
+use projector::Projector;
 
 /// How often the heartbeat is written, wall time.
 const BEAT: Duration = Duration::from_secs(5);
@@ -59,6 +64,11 @@ pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
     decides(&office, &config, &senders, &mut supervisor);
     delivers(&office, &config, senders, &mut supervisor);
     let shutdown = supervisor.shutdown();
+    let projector = Projector::new(office.clone(), &config.dispatch);
+    supervisor.spawn("history", lasting(projector.hold(shutdown.clone())));
+    for poller in Poller::all(&office, &config)? {
+        supervisor.spawn(poller.name(), lasting(poller.hold(shutdown.clone())));
+    }
     supervisor.spawn("heartbeat", lasting(beat(office, shutdown.clone())));
     supervisor.spawn("redis", watch_redis(bus, context, shutdown));
     Ok(supervisor.run().await?)
@@ -106,38 +116,12 @@ fn delivers(office: &Office, config: &Config, senders: Vec<(Target, Sender)>, su
             Courier::new(office.clone(), (target.clone(), sender.clone()), patience, only_high)
         });
         supervisor.spawn(format!("send-{name}"), async move {
-            reopen(&office, &target, &shutdown).await;
-            let [all, high] = couriers;
-            tokio::join!(all.run(shutdown.clone()), high.run(shutdown));
+            if moving::take_up(&office, &target, &sender, &shutdown).await {
+                let [all, high] = couriers;
+                tokio::join!(all.run(shutdown.clone()), high.run(shutdown));
+            }
             Ok(())
         });
-    }
-}
-
-/// A destination that was switched off is on again if its settings are others than those that were refused.
-async fn reopen(office: &Office, target: &Target, shutdown: &Shutdown) {
-    let name = &target.destination.name;
-    loop {
-        let opened = match office.bus.off(name).await {
-            Ok(Some(off)) if off.ends_with(&settling::off_mark(target)) => {
-                let why = settling::why_off(&off);
-                tracing::error!(destination = name, why, "is off; mend it, then: cascade destinations check");
-                return;
-            }
-            Ok(Some(_)) => {
-                tracing::info!(destination = name, "has other settings than when it was switched off: on again");
-                office.bus.open_again(name).await.map(drop)
-            }
-            Ok(None) => return,
-            Err(error) => Err(error),
-        };
-        match opened {
-            Ok(()) => return,
-            Err(error) => office.missed("off", &error),
-        }
-        if !pause(RETRY, shutdown).await {
-            return;
-        }
     }
 }
 

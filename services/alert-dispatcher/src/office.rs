@@ -16,6 +16,9 @@ use crate::desk::Desk;
 /// How long a Redis that errs is left alone, wall time.
 pub(crate) const RETRY: Duration = Duration::from_millis(200);
 
+/// How long what stands for ever stands, seconds: ten years.
+pub(crate) const FOR_EVER_S: u32 = 315_360_000;
+
 /// What all tasks share; clones are of one and the same.
 #[derive(Clone, Debug)]
 pub(crate) struct Office {

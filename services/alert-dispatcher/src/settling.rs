@@ -66,8 +66,13 @@ impl Tried<'_> {
                 _ => None,
             };
             let destination = row.delivery.destination.clone();
-            let what =
-                HistoryOf::End { row: row.delivery.row, destination, ending, reason: reason.clone(), receipt };
+            let what = HistoryOf::End {
+                row: row.delivery.row,
+                destination,
+                ending,
+                reason: reason.clone(),
+                receipt,
+            };
             settling.history.push(HistoryEntry { at_ms: self.now, what });
         }
         settling
@@ -93,7 +98,8 @@ impl Tried<'_> {
     }
 
     fn sent(&self, receipt: &Receipt, settling: &mut Settling) {
-        settling.rows = self.each(|row| Settled::Ended(Ending::Sent, row.delivery.reason.as_str().to_owned()));
+        settling.rows =
+            self.each(|row| Settled::Ended(Ending::Sent, row.delivery.reason.as_str().to_owned()));
         let deliveries = || self.rows.iter().map(|row| &row.delivery);
         let is_one = deliveries().all(|delivery| delivery.alert.id == self.rows[0].delivery.alert.id);
         let receipt = Receipt { editable: receipt.editable && is_one, ..receipt.clone() };

@@ -15,12 +15,12 @@ mod replay;
 mod status;
 mod tail;
 mod up;
-mod words;
 
 use std::future::Future;
 use std::io::Write as _;
 
 use cascade_bus::RedisUrl;
+use cascade_message::line as words;
 use cascade_service::config::{Document, Mistakes, Origin, Sources};
 use cascade_service::{CommonArgs, ServiceSettings, Shutdown, ask_on_signal, environment, logs, redis_url};
 use clap::{CommandFactory, Parser};

@@ -84,6 +84,12 @@ impl Outage {
     }
 }
 
+/// Whether a venue published at least one liquidation, and no other one of those that are read more.
+fn is_busiest(venue: Venue, counts: &BTreeMap<Venue, u64>) -> bool {
+    let own = counts.get(&venue).copied().unwrap_or(0);
+    own > 0 && counts.values().all(|count| *count <= own)
+}
+
 /// Tells the outages of all venues while this process leads.
 #[derive(Debug)]
 pub(crate) struct Outages {
@@ -137,7 +143,9 @@ impl Outages {
             Some(outage) => outage,
             None => Outage::after(self.last_told(health.venue).await?),
         };
-        if let Some(finding) = outage.judge(health, feeds, now) {
+        if let Some(mut finding) = outage.judge(health, feeds, now) {
+            let counts = self.bus.liquidations(feeds.keys().copied(), now).await?;
+            finding.busiest = is_busiest(health.venue, &counts);
             let last = outage.told.as_ref().map(|last| last.id);
             match self.tell(finding.clone(), last).await? {
                 Commit::Done | Commit::AlreadyDone => outage.told = Some(finding),
@@ -230,6 +238,17 @@ mod tests {
         ] {
             assert_eq!(tell(&mut outage, &health, at_ms), told, "{health:?} at {at_ms}");
         }
+    }
+
+    #[test]
+    fn the_busiest_venue_is_the_one_that_no_other_has_published_more_than() {
+        let counts = BTreeMap::from([(Venue::Binance, 7), (Venue::Bybit, 7), (Venue::Okx, 6)]);
+        for (venue, busiest) in
+            [(Venue::Binance, true), (Venue::Bybit, true), (Venue::Okx, false), (Venue::Hyperliquid, false)]
+        {
+            assert_eq!(is_busiest(venue, &counts), busiest, "{venue}");
+        }
+        assert!(!is_busiest(Venue::Okx, &BTreeMap::from([(Venue::Okx, 0), (Venue::Bybit, 0)])));
     }
 
     #[test]

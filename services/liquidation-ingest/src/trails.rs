@@ -152,9 +152,9 @@ impl Trails {
         for frame in taken.iter().filter(|taken| taken.shard == shard) {
             let span = Span::new("script", since_ns, self.clock.now_ns());
             let span = span.with("shard", shard.to_string()).count("events", events);
-            let span = match outcome {
+            let span = match &outcome {
                 Ok(counts) => span.count("stored", counts.stored).count("duplicates", counts.duplicates),
-                Err(reason) => span.failed(reason),
+                Err(reason) => span.failed(*reason),
             };
             self.traces.child(frame.trace, span);
         }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use cascade_bus::{Bus, BusError, Stored, by_shard, remembered_s};
-use cascade_domain::{Event, EventTime, Gap, GapStream, Shard, Venue};
+use cascade_bus::{Bus, BusError, Stored, StoredCount, Tally, by_shard, remembered_s};
+use cascade_domain::{Event, EventTime, Gap, GapStream, Id, Shard, Venue};
 use cascade_pace::Clock;
 use cascade_service::{Latency, Metric, Shutdown, Stage, Throttle};
 use cascade_wire::decode_event;
@@ -42,6 +42,10 @@ pub(crate) struct Writer {
     written_at: EventTime,
     /// Gaps of some shards alone, to go with the next flush.
     pending: BTreeMap<Shard, Vec<Stored>>,
+    /// Liquidations that were stored and are not yet in the venues' counts on Redis.
+    tally: Tally,
+    /// When it was added last.
+    tallied: EventTime,
 }
 
 impl Writer {
@@ -54,8 +58,21 @@ impl Writer {
         shared: Shared,
     ) -> Self {
         let (throttle, written_at) = (Throttle::new(LOGGED_A_MINUTE, 60_000), clock.now());
-        let (looked_at, asked, kept, pending) = (None, None, Kept::default(), BTreeMap::new());
-        Self { bus, retention, looked_at, clock, venues, shared, throttle, kept, asked, written_at, pending }
+        Self {
+            bus,
+            retention,
+            looked_at: None,
+            clock,
+            venues,
+            shared,
+            throttle,
+            kept: Kept::default(),
+            asked: None,
+            written_at,
+            pending: BTreeMap::new(),
+            tally: Tally::default(),
+            tallied: written_at,
+        }
     }
 
     /// Writes until it is asked to stop and the queue is empty; to be asked when nobody puts anything in any more.
@@ -68,7 +85,7 @@ impl Writer {
                 () = std::future::ready(()), if !self.pending.is_empty() => self.shared.outbox.take_now(FLUSH_EVENTS),
                 events = self.shared.outbox.take_timed(FLUSH_EVENTS, &mut since) => events,
                 () = shutdown.requested() => match self.shared.outbox.take_now(FLUSH_EVENTS) {
-                    events if events.is_empty() => return,
+                    events if events.is_empty() => return self.add_tally().await,
                     events => events,
                 },
             };
@@ -85,11 +102,12 @@ impl Writer {
     async fn write(&mut self, events: Vec<Event>, decoded: &mut Vec<Instant>) {
         let taken = self.shared.trails.taken(&events);
         let mut batches = self.by_shard(&events);
+        let liquidations = liquidations(&events);
         for (shard, gaps) in std::mem::take(&mut self.pending) {
             batches.entry(shard).or_default().splice(0..0, gaps);
         }
         let mut is_away = false;
-        while let Err(error) = self.store(&mut batches, &taken).await {
+        while let Err(error) = self.store(&mut batches, &taken, &liquidations).await {
             if !is_away {
                 tracing::warn!(%error, "Redis does not take events; they wait");
                 is_away = true;
@@ -103,6 +121,9 @@ impl Writer {
         let waited = decoded.drain(..).map(|decoded| (stored.saturating_duration_since(decoded), 1));
         self.shared.metrics.latency().record_each(Stage::Store, stored, waited);
         self.look_at_memory().await;
+        if self.clock.now().since(self.tallied) >= LOOK_MS {
+            self.add_tally().await;
+        }
         let since = std::mem::replace(&mut self.written_at, self.clock.now());
         for lost in self.look_at_holders(since).await {
             let (shards, since) = (lost.shards.len(), lost.since);
@@ -150,6 +171,7 @@ impl Writer {
         &mut self,
         batches: &mut BTreeMap<Shard, Vec<Stored>>,
         taken: &[Taken],
+        liquidations: &BTreeMap<Id, Venue>,
     ) -> Result<(), BusError> {
         let since_ns = self.clock.now_ns();
         let slices: Vec<_> = batches.iter().map(|(shard, events)| (*shard, events.as_slice())).collect();
@@ -160,8 +182,12 @@ impl Writer {
             match result {
                 Ok(counts) => {
                     self.shared.metrics.add(Metric::Duplicates, &[], counts.duplicates);
-                    let events = batches.remove(&shard).map_or(0, |batch| batch.len());
-                    self.shared.trails.stored(taken, shard, since_ns, (events, Ok(counts)));
+                    let batch = batches.remove(&shard).unwrap_or_default();
+                    let now = self.clock.now();
+                    for venue in new_ones(&batch, &counts, liquidations) {
+                        self.tally.count(venue, now);
+                    }
+                    self.shared.trails.stored(taken, shard, since_ns, (batch.len(), Ok(counts)));
                 }
                 Err(error) if error.is_transient() => waiting = Err(error),
                 Err(error) => {
@@ -176,6 +202,17 @@ impl Writer {
             }
         }
         waiting
+    }
+
+    /// Adds what was counted to the venues' counts. Without Redis it waits for the next time.
+    async fn add_tally(&mut self) {
+        self.tallied = self.clock.now();
+        if !self.tally.is_empty()
+            && let Err(error) = self.bus.add_liquidations(&mut self.tally).await
+            && let Some(suppressed) = self.throttle.admit("tally", self.tallied)
+        {
+            tracing::warn!(%error, suppressed, "the venues' liquidations are counted later");
+        }
     }
 
     /// Counts events that no Redis will ever take, and tells the gap that they leave; a gap that is refused itself is
@@ -219,5 +256,40 @@ impl Writer {
             tracing::error!(kind = event.kind(), %error, "an event that can't be encoded is lost");
             self.shared.metrics.add(Metric::Dropped, &[event.kind()], 1);
         })
+    }
+}
+
+/// The venues of the liquidations among these events, by their keys.
+fn liquidations(events: &[Event]) -> BTreeMap<Id, Venue> {
+    let liquidations = events.iter().filter(|event| matches!(event, Event::Liquidation(_)));
+    liquidations.filter_map(|event| Some((event.once_key()?, event.venue()?))).collect()
+}
+
+/// The venues of the liquidations that were stored of a batch for the first time, each as often as it has some.
+fn new_ones(
+    batch: &[Stored],
+    counts: &StoredCount,
+    liquidations: &BTreeMap<Id, Venue>,
+) -> impl Iterator<Item = Venue> {
+    let is_new = |place: &usize| counts.repeats.binary_search(place).is_err();
+    let fresh = batch.iter().enumerate().filter(move |(place, _)| is_new(place));
+    fresh.filter_map(|(_, stored)| liquidations.get(&stored.key?).copied())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_liquidation_that_was_stored_before_does_not_count_again() {
+        let stored = |key: Option<u64>| Stored { key: key.map(Id::from_bits), keep_s: 1, bytes: Vec::new() };
+        let batch = [Some(1), Some(2), None, Some(3), Some(2)].map(stored);
+        let liquidations = BTreeMap::from([(Id::from_bits(1), Venue::Okx), (Id::from_bits(2), Venue::Bybit)]);
+        let counted = |repeats: &[usize]| {
+            let counts = StoredCount { repeats: repeats.to_vec(), ..StoredCount::default() };
+            new_ones(&batch, &counts, &liquidations).collect::<Vec<_>>()
+        };
+        assert_eq!(counted(&[4]), [Venue::Okx, Venue::Bybit]);
+        assert_eq!(counted(&[0, 1, 4]), []);
     }
 }

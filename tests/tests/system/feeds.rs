@@ -289,6 +289,32 @@ async fn a_feed_that_dies_in_a_cascade_is_named_in_every_finding_told_as_dead_an
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_feed_that_dies_is_told_as_the_busiest_where_no_other_venue_published_more() {
+    let system = System::start(TestRedis::start().await.unwrap(), 8.0, &[]).await;
+    let mut observer = system.observer(&["cascade:ops"]).await;
+    system.simulator.start();
+    is_whole(&system, &observer).await;
+    let mut stored = Venue::ALL.map(|venue| (0, venue.as_str()));
+    for event in liquidations(&observer).await {
+        stored.iter_mut().filter(|(_, venue)| event["venue"] == *venue).for_each(|(count, _)| *count += 1);
+    }
+    stored.sort_unstable();
+    let [.., (second, other), (most, busiest)] = stored;
+    assert!(most > second && second > 0, "{stored:?}");
+    let dying = Venue::ALL.into_iter().filter(|venue| [other, busiest].contains(&venue.as_str()));
+    dying.for_each(|venue| system.faults().mute(venue, true));
+    let told = |seen: &[Observed], venue: &str| {
+        let mut findings = seen.iter().map(|message| message.value.clone());
+        findings.find(|f| f["venue"] == venue && f["status"] == "dead")
+    };
+    let both = |seen: &[Observed]| told(seen, busiest).is_some() && told(seen, other).is_some();
+    observer.wait_for(2 * DEADLINE, both).await.unwrap();
+    let is_busiest = |venue| told(observer.seen(), venue).unwrap()["busiest"] == true;
+    assert!(is_busiest(busiest) && !is_busiest(other), "{stored:?}: {:?}", observer.seen());
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_newly_listed_is_read_within_the_hour_and_what_runs_is_not_touched() {
     let refresh: &[(&str, &str)] = &[("ingest.instruments_refresh_s", "60")];
     let unlisted = |faults: &Faults| Venue::ALL.into_iter().for_each(|venue| faults.unlisted(venue, "SOL"));

@@ -117,7 +117,6 @@ impl Member {
         self.demo |= alert.demo;
         if is_high(alert) {
             self.high_ms = alert.known_at_ms;
-            self.direction = cascade.direction;
         }
         let share =
             |longs: Option<f64>| longs.unwrap_or(if self.direction == Side::Long { 1.0 } else { 0.0 });
@@ -129,6 +128,7 @@ impl Member {
             self.level = self.level.max(cascade.level);
             if cascade.flow.notional_30s_usd.micros() > self.usd {
                 self.usd = cascade.flow.notional_30s_usd.micros();
+                self.direction = cascade.direction;
                 self.longs_usd = if cascade.direction == Side::Long { self.usd } else { 0 };
             }
         }

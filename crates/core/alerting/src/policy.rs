@@ -215,7 +215,9 @@ impl<'a> Case<'a> {
 
     fn decide(&self, mutes: &[Mute], standing: &mut Standing, ledger: &mut Ledger, out: &mut Vec<Decision>) {
         let name = &self.target.route.name;
-        if let Some(thread) = standing.threads.get_mut(name).filter(|thread| thread.is_open() && !self.late) {
+        let is_over = self.alert.phase == Phase::Resolved;
+        let thread = standing.threads.get_mut(name).filter(|thread| thread.is_open());
+        if let Some(thread) = thread.filter(|_| !self.late && !is_over) {
             thread.count = thread.count.saturating_add(1);
         }
         match self.plan(mutes, standing.threads.get(name)) {

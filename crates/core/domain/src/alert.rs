@@ -369,7 +369,7 @@ impl Nature {
     }
 
     fn of_interest(f: &InterestFinding) -> Self {
-        let rank = f.change_pct.map_or(0, |change| ratio(change.abs(), f.threshold_pct));
+        let ratio = f.change_pct.map_or(0, |change| ratio(change.abs(), f.threshold_pct));
         let usd = |holding: &Option<crate::Holding>| holding.as_ref().and_then(|holding| holding.usd);
         let difference = match (usd(&f.before), usd(&f.after)) {
             (Some(before), Some(after)) if after > before => after - before,
@@ -385,8 +385,9 @@ impl Nature {
             episode: f.episode,
             family: Family::Market,
             phase: phase_of(f.state),
-            priority: if rank >= 2000 { Priority::High } else { Priority::Medium },
-            rank,
+            priority: if ratio >= 2000 { Priority::High } else { Priority::Medium },
+            // Worse each time it has doubled: the engine's steps are finer than what is worth a message of its own.
+            rank: (ratio / 1000).checked_ilog2().map_or(0, |doublings| doublings + 1),
             usd: difference,
         }
     }

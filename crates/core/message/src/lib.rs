@@ -8,6 +8,7 @@ mod discord;
 mod document;
 pub mod line;
 mod markup;
+pub mod pressed;
 mod slack;
 mod subject;
 mod time;
@@ -15,7 +16,7 @@ mod told;
 mod webhook;
 mod words;
 
-use cascade_domain::{Alert, Delivery};
+use cascade_domain::{Alert, Delivery, Id};
 use jiff::tz::TimeZone;
 use markup::Markup;
 
@@ -46,6 +47,11 @@ pub struct Telegram {
 /// the history: nothing in it steers a terminal.
 pub fn title(alert: &Alert) -> String {
     told::title(alert)
+}
+
+/// As many digits of an alert's id as its texts show; whoever asks for an alert by it means the ids that begin so.
+pub fn short_id(alert: Id) -> String {
+    told::short_id(alert)
 }
 
 /// The message that tells these deliveries (one, or several that waited together; never none).

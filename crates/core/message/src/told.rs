@@ -2,7 +2,7 @@
 //!
 //! Knows what is said, not how a provider shows it.
 
-use cascade_domain::{Alert, AlertReason, Delivery, Phase, Priority};
+use cascade_domain::{Alert, AlertReason, Delivery, Id, Phase, Priority};
 use jiff::tz::TimeZone;
 
 use crate::Style;
@@ -18,6 +18,11 @@ const SHORT_ID: usize = 8;
 pub(crate) fn title(alert: &Alert) -> String {
     let (lead, rest) = headline(alert, &story(alert, &TimeZone::UTC));
     clean(&(lead + &rest))
+}
+
+/// As many digits of an alert's id as people are shown.
+pub(crate) fn short_id(alert: Id) -> String {
+    alert.to_string().chars().take(SHORT_ID).collect()
 }
 
 /// What it is, and how much.
@@ -43,7 +48,6 @@ fn single(delivery: &Delivery, style: &Style) -> Document {
     let escalated = if *reason == AlertReason::Escalated { "ESCALATED " } else { "" };
     story.context.extend(note(*reason).map(Line::of));
     story.context.extend(times(*count).map(Line::of));
-    let id: String = alert.id.to_string().chars().take(SHORT_ID).collect();
     Document {
         tone: tone(alert),
         heading: clean(&format!("{demo}{escalated}{}", story.heading)),
@@ -53,7 +57,7 @@ fn single(delivery: &Delivery, style: &Style) -> Document {
         list: story.list,
         more: story.more,
         context: story.context,
-        foot: Line::of(told(alert.known_at_ms, &style.zone) + " · ").code(id),
+        foot: Line::of(told(alert.known_at_ms, &style.zone) + " · ").code(short_id(alert.id)),
     }
 }
 
@@ -87,7 +91,7 @@ fn line(delivery: &Delivery) -> Line {
     let escalated = if *reason == AlertReason::Escalated { "ESCALATED " } else { "" };
     let times = if *count > 1 { format!(", {count} times") } else { String::new() };
     let line = Line::bold(format!("{escalated}{lead}"));
-    line.and(format!("{rest}{times} · {}", second(alert.known_at_ms)))
+    line.and(format!("{rest}{times} · {} UTC", second(alert.known_at_ms)))
 }
 
 /// What a reason adds to a text.

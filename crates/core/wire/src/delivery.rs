@@ -168,8 +168,14 @@ pub enum What {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         receipt: Option<Receipt>,
     },
-    /// Somebody asked for something. Under a name of its own: an order has a time and a `what` too.
-    Order(#[serde(with = "given")] Order),
+    /// Somebody asked for something.
+    Order {
+        /// The order. Under a name of its own: it has a time and a `what` too.
+        given: Order,
+        /// Why it makes no sense; absent = it was done.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refused: Option<String>,
+    },
     /// Somebody put dead letters back on their way, or dropped them.
     Letters {
         /// The rows.
@@ -179,30 +185,6 @@ pub enum What {
         /// Who.
         by: String,
     },
-}
-
-/// An order as the field `given`.
-mod given {
-    use cascade_domain::Order;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    #[derive(Serialize)]
-    struct Written<'a> {
-        given: &'a Order,
-    }
-
-    #[derive(Deserialize)]
-    struct Read {
-        given: Order,
-    }
-
-    pub(super) fn serialize<S: Serializer>(order: &Order, serializer: S) -> Result<S::Ok, S::Error> {
-        Written { given: order }.serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Order, D::Error> {
-        Read::deserialize(deserializer).map(|read| read.given)
-    }
 }
 
 /// A delivery that ended dead.
@@ -256,11 +238,13 @@ mod tests {
             Ask::Ack { alert: Id::from_bits(7) },
             Ask::Test { id: Id::from_bits(8), priority: Priority::Low },
             Ask::Watchdog { id: Id::from_bits(9) },
+            Ask::Refused { act: "ack".to_owned(), alert: Id::from_bits(7) },
         ];
         for what in asks {
             let order = Order { at_ms: EventTime::from_ms(1), by: "cli:ann@desk".to_owned(), what };
             assert_eq!(decode_order(&encode_order(&order).unwrap()), Ok(order.clone()));
-            let entry = Entry { at_ms: EventTime::from_ms(2), what: What::Order(order) };
+            let entry =
+                Entry { at_ms: EventTime::from_ms(2), what: What::Order { given: order, refused: None } };
             let json = entry.to_json().unwrap();
             assert!(json.starts_with(r#"{"at_ms":2,"what":"order","given":{"at_ms":1,"#), "{json}");
             assert_eq!(Entry::from_json(json.as_bytes()), Ok(entry));

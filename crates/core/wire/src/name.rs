@@ -208,6 +208,11 @@ pub mod key {
         format!("feed:{venue}:health")
     }
 
+    /// Hash by hour since 1970: how many liquidations of a venue were stored in it. Goes 26 h after the last one.
+    pub fn liquidations(venue: Venue) -> String {
+        format!("feed:{venue}:liquidations")
+    }
+
     /// Who reads a venue.
     pub fn feed_lease(venue: Venue) -> String {
         format!("feed:{venue}:lease")
@@ -328,6 +333,11 @@ pub mod dispatch {
     /// String: why a destination is off for good.
     pub fn off(destination: &str) -> String {
         format!("{{dispatch}}:off:{destination}")
+    }
+
+    /// String: names the destination's settings, then the chat that the configured one has become.
+    pub fn moved(destination: &str) -> String {
+        format!("{{dispatch}}:moved:{destination}")
     }
 
     /// String: the last `update_id` of a Telegram bot that was handled. `bot` is a hash of its token.

@@ -2,7 +2,7 @@
 -- KEYS: market stream, seen set, where snapshots stand (hash).
 -- ARGV: max age ms, max entries, how much longer entries may wait for a snapshot ms, then per event: id bytes
 -- ('' = none), keep ms, event.
--- Answers {stored, duplicates}.
+-- Answers {stored, and the position of each event that was there already, from 0}.
 local market, seen = KEYS[1], KEYS[2]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -15,11 +15,11 @@ end
 
 -- Which are new. They are marked as seen only once they are stored: a script that fails half-way is not rolled back,
 -- and a second copy is better than none.
-local fresh, marks, here, expiries, duplicates = {}, {}, {}, {}, 0
+local fresh, marks, here, expiries, answer = {}, {}, {}, {}, {0}
 for i = 4, #ARGV, 3 do
   local id = ARGV[i]
   if id ~= '' and (here[id] or redis.call('ZSCORE', seen, id)) then
-    duplicates = duplicates + 1
+    answer[#answer + 1] = (i - 4) / 3
   else
     fresh[#fresh + 1] = ARGV[i + 2]
     if id ~= '' then
@@ -58,4 +58,5 @@ end
 if #marks > 0 then
   redis.call('ZADD', seen, unpack(marks))
 end
-return {count, duplicates}
+answer[1] = count
+return answer

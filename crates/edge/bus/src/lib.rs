@@ -22,6 +22,7 @@ mod settings;
 mod store;
 mod stream;
 mod subscriber;
+mod tally;
 mod tell;
 mod url;
 
@@ -39,6 +40,7 @@ pub use settings::{BusSettings, BusStats, StreamBounds};
 pub use store::{Stored, StoredCount};
 pub use stream::{Entry, StreamId, StreamReader};
 pub use subscriber::{Message, Subscriber};
+pub use tally::Tally;
 pub use tell::Telling;
 pub use url::RedisUrl;
 

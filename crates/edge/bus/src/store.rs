@@ -28,12 +28,25 @@ impl Stored {
 }
 
 /// What became of a batch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredCount {
     /// New events that are in the stream now.
     pub stored: u64,
     /// Events that were there already.
     pub duplicates: u64,
+    /// Which ones these were: their places in the order given, ascending.
+    pub repeats: Vec<usize>,
+}
+
+impl StoredCount {
+    /// Adds what a call for the events from `first` on answered: how many are new, and which of them are not.
+    fn add(&mut self, first: usize, answer: &[u64]) {
+        let Some((stored, repeats)) = answer.split_first() else { return };
+        self.stored += stored;
+        let places = repeats.iter().filter_map(|place| usize::try_from(*place).ok());
+        self.repeats.extend(places.map(|place| first + place));
+        self.duplicates = u64::try_from(self.repeats.len()).unwrap_or(u64::MAX);
+    }
 }
 
 /// How many events one script call takes: a call must not hold up the others, and an entry must stay readable.
@@ -66,22 +79,20 @@ impl Bus {
         let mut owners = Vec::with_capacity(batches.len());
         let mut calls = Vec::with_capacity(batches.len());
         for (i, (shard, events)) in batches.iter().enumerate() {
-            for part in events.chunks(EVENTS_A_CALL) {
-                owners.push(i);
+            for (nth, part) in events.chunks(EVENTS_A_CALL).enumerate() {
+                owners.push((i, nth * EVENTS_A_CALL));
                 calls.push(store_call(*shard, part, bounds));
             }
         }
         let answers =
-            script::STORE.run::<(u64, u64)>(&self.link, calls, self.settings.response_timeout).await?;
+            script::STORE.run::<Vec<u64>>(&self.link, calls, self.settings.response_timeout).await?;
         let mut results: Vec<Result<_, BusError>> = vec![Ok(StoredCount::default()); batches.len()];
-        for (i, answer) in owners.into_iter().zip(answers) {
-            results[i] = match (&results[i], answer) {
-                (Ok(sum), Ok((stored, duplicates))) => {
-                    Ok(StoredCount { stored: sum.stored + stored, duplicates: sum.duplicates + duplicates })
-                }
-                (Err(error), _) => Err(error.clone()),
-                (Ok(_), Err(error)) => Err(error),
-            };
+        for ((i, first), answer) in owners.into_iter().zip(answers) {
+            match (&mut results[i], answer) {
+                (Ok(sum), Ok(answer)) => sum.add(first, &answer),
+                (Err(_), _) => {}
+                (result @ Ok(_), Err(error)) => *result = Err(error),
+            }
         }
         Ok(results)
     }

@@ -10,6 +10,6 @@ mod schema;
 mod store;
 
 pub use error::HistoryError;
-pub use projection::{Projection, Step, projected};
+pub use projection::{Batch, Projection, Step, projected};
 pub use question::{Act, Attempted, Delivered, Question, Stand, Told};
 pub use store::History;

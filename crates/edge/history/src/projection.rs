@@ -6,11 +6,28 @@ use std::time::Duration;
 
 use cascade_bus::{Bus, StreamId};
 use cascade_domain::EventTime;
+use cascade_wire::HistoryEntry;
 
 use crate::{History, HistoryError};
 
 /// How many entries are taken in one transaction.
 const BATCH: usize = 500;
+
+/// What is new in the stream.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch {
+    entries: Vec<(StreamId, HistoryEntry)>,
+    last: StreamId,
+    refused: Vec<&'static str>,
+    more: bool,
+}
+
+impl Batch {
+    /// How many entries are not in the file yet, as far as this look reached.
+    pub const fn waiting(&self) -> usize {
+        self.entries.len() + self.refused.len()
+    }
+}
 
 /// What one step did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,29 +53,48 @@ impl Projection {
         Self { bus, history }
     }
 
-    /// Takes what is new, a batch at most.
+    /// What is new, a batch at most.
     ///
     /// # Errors
-    /// Redis did not answer, or the file can't be written: nothing is taken, the same step again.
-    pub async fn step(&self) -> Result<Step, HistoryError> {
+    /// Redis did not answer, or the file can't be read.
+    pub async fn look(&self) -> Result<Batch, HistoryError> {
         let history = self.history.clone();
         let position = blocking(move || history.position()).await?;
         let found = self.bus.history(position, BATCH).await.map_err(of_redis)?;
-        let Some((last, _)) = found.last() else { return Ok(Step::default()) };
-        let (last, more) = (*last, found.len() >= BATCH);
-        let (mut entries, mut refused) = (Vec::with_capacity(found.len()), Vec::new());
+        let mut batch = Batch { last: position, more: found.len() >= BATCH, ..Batch::default() };
         for (id, entry) in found {
+            batch.last = id;
             match entry {
-                Ok(entry) => entries.push((id, entry)),
+                Ok(entry) => batch.entries.push((id, entry)),
                 Err(error) => {
                     tracing::warn!(%id, %error, "an entry of the history is passed over");
-                    refused.push(error.label());
+                    batch.refused.push(error.label());
                 }
             }
+        }
+        Ok(batch)
+    }
+
+    /// Takes it. Where another has taken some of it meanwhile, the rest.
+    ///
+    /// # Errors
+    /// The file can't be written: nothing is taken, look again.
+    pub async fn take(&self, batch: Batch) -> Result<Step, HistoryError> {
+        let Batch { entries, last, refused, more } = batch;
+        if entries.is_empty() && refused.is_empty() {
+            return Ok(Step::default());
         }
         let history = self.history.clone();
         let taken = blocking(move || history.apply(&entries, last)).await?;
         Ok(Step { taken, refused, more })
+    }
+
+    /// Looks and takes.
+    ///
+    /// # Errors
+    /// As [`Projection::look`] and [`Projection::take`].
+    pub async fn step(&self) -> Result<Step, HistoryError> {
+        self.take(self.look().await?).await
     }
 
     /// Lets go of what is older than `kept`: in the file by the dispatcher's clock, which shows `now`, and in the stream by

@@ -115,6 +115,8 @@ pub struct Act {
     pub act: String,
     /// What was asked.
     pub about: Value,
+    /// Why that made no sense; absent = it was done.
+    pub refused: Option<String>,
 }
 
 impl History {
@@ -158,7 +160,7 @@ impl History {
         self.asked(|connection| {
             let mut acts: Vec<Act> = connection
                 .prepare_cached(
-                    "SELECT at_ms, by, act, about FROM acts WHERE at_ms >= ? AND at_ms < ? AND act <> 'watchdog' \
+                    "SELECT at_ms, by, act, about, refused FROM acts WHERE at_ms >= ? AND at_ms < ? AND act <> 'watchdog' \
                      ORDER BY at_ms DESC, entry DESC LIMIT ?",
                 )?
                 .query_map(
@@ -169,6 +171,7 @@ impl History {
                             by: row.get(1)?,
                             act: row.get(2)?,
                             about: serde_json::from_str(&row.get::<_, String>(3)?).unwrap_or_default(),
+                        refused: row.get(4)?,
                         })
                     },
                 )?

@@ -29,7 +29,7 @@ pub(crate) const STEPS: &[&str] = &["
         said TEXT NOT NULL, PRIMARY KEY (row, at_ms, entry)) WITHOUT ROWID;
     CREATE INDEX attempts_at ON attempts (at_ms);
     CREATE TABLE acts (entry TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, by TEXT NOT NULL, act TEXT NOT NULL,
-        about TEXT NOT NULL) WITHOUT ROWID;
+        about TEXT NOT NULL, refused TEXT) WITHOUT ROWID;
     CREATE INDEX acts_at ON acts (at_ms);
 "];
 
@@ -101,7 +101,9 @@ mod tests {
     fn a_file_of_an_older_form_is_brought_up_and_keeps_what_it_holds() {
         let mut connection = Connection::open_in_memory().unwrap();
         bring_up(&mut connection, "f", STEPS).unwrap();
-        connection.execute("INSERT INTO acts VALUES ('1-0', 5, 'cli:ann@host', 'mute', '{}')", []).unwrap();
+        connection
+            .execute("INSERT INTO acts VALUES ('1-0', 5, 'cli:ann@host', 'mute', '{}', NULL)", [])
+            .unwrap();
         let later = [STEPS, &["ALTER TABLE acts ADD COLUMN place TEXT NOT NULL DEFAULT 'here'"]].concat();
         bring_up(&mut connection, "f", &later).unwrap();
         bring_up(&mut connection, "f", &later).unwrap();

@@ -191,10 +191,12 @@ fn take(tx: &Transaction<'_>, id: StreamId, entry: &HistoryEntry) -> rusqlite::R
             .execute(params![ending.as_str(), reason, at_ms.ms(), message, row.to_string()])
             .map(drop)
         }
-        HistoryOf::Order(order) => act(tx, (id, at_ms), &order.by, order.what.as_str(), &order.what),
+        HistoryOf::Order { given, refused } => {
+            act(tx, (id, at_ms), &given.by, (given.what.as_str(), refused.as_deref()), &given.what)
+        }
         HistoryOf::Letters { rows, act: word, by } => {
             letters(tx, rows, word)?;
-            act(tx, (id, at_ms), by, word, rows)
+            act(tx, (id, at_ms), by, (word, None), rows)
         }
     }
 }
@@ -279,12 +281,12 @@ fn act(
     tx: &Transaction<'_>,
     (id, at): (StreamId, EventTime),
     by: &str,
-    word: &str,
+    (word, refused): (&str, Option<&str>),
     about: &impl serde::Serialize,
 ) -> rusqlite::Result<()> {
     let about = serde_json::to_string(about)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-    tx.prepare_cached("INSERT INTO acts VALUES (?, ?, ?, ?, ?)")?
-        .execute(params![id.to_string(), at.ms(), by, word, about])
+    tx.prepare_cached("INSERT INTO acts VALUES (?, ?, ?, ?, ?, ?)")?
+        .execute(params![id.to_string(), at.ms(), by, word, about, refused])
         .map(drop)
 }

@@ -24,24 +24,15 @@ pub(crate) fn is_public(address: IpAddr) -> bool {
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
-    let is_special = match (a, b, c) {
-        // This network, private, carrier-grade NAT, loopback, link-local.
-        (0 | 10 | 127, _, _)
-        | (100, 64..=127, _)
-        | (169, 254, _)
-        | (172, 16..=31, _)
-        | (192, 168, _)
-        // Protocol assignments, documentation, 6to4 relays, benchmarks.
-        | (192, 0, 0 | 2)
-        | (198, 51, 100)
-        | (203, 0, 113)
-        | (192, 88, 99)
-        | (198, 18..=19, _)
-        // Multicast, reserved, broadcast.
-        | (224.., _, _) => true,
-        _ => false,
-    };
-    !is_special
+    // This network, private, carrier-grade NAT, loopback, link-local.
+    let is_local =
+        matches!((a, b), (0 | 10 | 127, _) | (100, 64..=127) | (169, 254) | (172, 16..=31) | (192, 168));
+    // Protocol assignments, documentation, 6to4 relays, benchmarks; multicast, reserved, broadcast.
+    let is_reserved = matches!(
+        (a, b, c),
+        (192, 0, 0 | 2) | (198, 51, 100) | (203, 0, 113) | (192, 88, 99) | (198, 18..=19, _) | (224.., ..)
+    );
+    !is_local && !is_reserved
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {

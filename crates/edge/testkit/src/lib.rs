@@ -1,11 +1,12 @@
 //! For tests alone: a Redis or a cluster of their own, an observer that reads what services publish through a client
 //! that is not theirs, programs as a shell runs them, a clock that may run fast, and waiting for a condition instead of
-//! for a time.
+//! for a time. And the providers that alerts go to, with every rule that they hold their clients to.
 
 mod clock;
 mod cluster;
 mod observer;
 mod process;
+mod provider;
 mod redis;
 
 use std::time::Duration;
@@ -14,6 +15,10 @@ pub use clock::TestClock;
 pub use cluster::{ClusterNode, TestCluster};
 pub use observer::{Observed, ObservedEntry, Observer, ObserverError};
 pub use process::TestProcess;
+pub use provider::{
+    Behaviour, DiscordRules, FakeChat, FakeDiscord, FakeSlack, FakeTelegram, FakeWebhook, Rate, SlackRules,
+    TelegramRules, TestMessage, WebhookRules,
+};
 pub use redis::TestRedis;
 
 /// Whether `condition` came true within `deadline` of wall time; asks every 10 ms.

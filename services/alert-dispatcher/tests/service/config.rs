@@ -16,8 +16,7 @@ fn read(text: &str, variables: &[(&str, &str)]) -> (Config, Vec<String>) {
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(text.as_bytes()).unwrap();
     let environment = variables.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-    let sources =
-        Sources { file: Some(file.path().to_owned()), environment, ..Sources::default() };
+    let sources = Sources { file: Some(file.path().to_owned()), environment, ..Sources::default() };
     let (document, mut mistakes) = Document::load(&sources);
     let config = Config::read(&document, &mut mistakes);
     let told = mistakes.to_string().replace(&file.path().display().to_string(), "F");
@@ -44,7 +43,13 @@ fn the_file_of_defaults_says_what_the_code_does() {
 fn nobody_to_tell_is_refused_with_the_way_out() {
     let (_, told) = read("", &[]);
     assert_eq!(told.len(), 1, "{told:?}");
-    for part in ["destination: there is none", "[[destination]]", "--config", "TELEGRAM_BOT_TOKEN", "ALERT_WEBHOOK_URL"] {
+    for part in [
+        "destination: there is none",
+        "[[destination]]",
+        "--config",
+        "TELEGRAM_BOT_TOKEN",
+        "ALERT_WEBHOOK_URL",
+    ] {
         assert!(told[0].contains(part), "{told:?} lacks {part}");
     }
     // A dead man's switch is told of nothing but the watchdog.
@@ -61,26 +66,40 @@ fn the_well_known_variables_make_destinations_where_no_file_does() {
         ("TELEGRAM_BOT_TOKEN", TOKEN),
         ("TELEGRAM_CHAT_ID", "-1001234567890"),
         ("DISCORD_WEBHOOK_URL", HOOK),
-        ("SLACK_WEBHOOK_URL", "https://hooks.slack.com/services/T00000000/B00000000/hunter2XXXXXXXXXXXXXXXXX"),
+        (
+            "SLACK_WEBHOOK_URL",
+            "https://hooks.slack.com/services/T00000000/B00000000/hunter2XXXXXXXXXXXXXXXXX",
+        ),
         ("ALERT_WEBHOOK_URL", "https://example.org/hook?key=hunter2"),
     ];
     let (config, told) = read("", &all);
     assert_eq!(told, Vec::<String>::new());
-    let found: Vec<_> = config.destinations.iter().map(|t| (t.destination.name.as_str(), t.destination.kind)).collect();
+    let found: Vec<_> =
+        config.destinations.iter().map(|t| (t.destination.name.as_str(), t.destination.kind)).collect();
     let kinds = [Kind::Telegram, Kind::Discord, Kind::Slack, Kind::Webhook];
     assert_eq!(found, kinds.map(|kind| (kind.as_str(), kind)));
     let (config, told) = read(DESK, &all);
     assert_eq!((config.destinations.len(), told.len()), (1, 0), "a file that names some decides alone");
     let (config, told) = read("", &[("TELEGRAM_BOT_TOKEN", ""), ("DISCORD_WEBHOOK_URL", HOOK)]);
-    assert_eq!((config.destinations.len(), told.len()), (1, 0), "an empty variable counts as not set: {told:?}");
+    assert_eq!(
+        (config.destinations.len(), told.len()),
+        (1, 0),
+        "an empty variable counts as not set: {told:?}"
+    );
 }
 
 #[test]
 fn half_of_what_telegram_needs_is_refused_by_name() {
     let (_, told) = read("", &[("TELEGRAM_BOT_TOKEN", TOKEN)]);
-    assert_eq!(told, ["destination.telegram: TELEGRAM_CHAT_ID is needed too (environment variable TELEGRAM_BOT_TOKEN)"]);
+    assert_eq!(
+        told,
+        ["destination.telegram: TELEGRAM_CHAT_ID is needed too (environment variable TELEGRAM_BOT_TOKEN)"]
+    );
     let (_, told) = read("", &[("TELEGRAM_CHAT_ID", "5")]);
-    assert_eq!(told, ["destination.telegram: TELEGRAM_BOT_TOKEN is needed too (environment variable TELEGRAM_CHAT_ID)"]);
+    assert_eq!(
+        told,
+        ["destination.telegram: TELEGRAM_BOT_TOKEN is needed too (environment variable TELEGRAM_CHAT_ID)"]
+    );
     let (_, told) = read("", &[("TELEGRAM_CHAT_ID", "5"), ("TELEGRAM_BOT_TOKEN", "hunter2")]);
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("destination.telegram.token_env") && told[0].contains("shape"), "{told:?}");
@@ -130,9 +149,14 @@ fn escalation_goes_to_a_destination_that_there_is() {
     assert_eq!(escalating("desk"), Vec::<String>::new());
     let told = escalating("dekc");
     assert!(told[0].starts_with("dispatch.escalation: ") && told[0].contains("dekc"), "{told:?}");
-    let refused = "[dispatch]\nescalation = \"desk\"\n[[destination]]\nname = \"desk\"\nkind = \"stdout\"\nx = 1\n";
+    let refused =
+        "[dispatch]\nescalation = \"desk\"\n[[destination]]\nname = \"desk\"\nkind = \"stdout\"\nx = 1\n";
     let (_, told) = read(refused, &[]);
-    assert_eq!(told.len(), 1, "that the destination is refused is told, and not that there is none: {told:?}");
+    assert_eq!(
+        told.len(),
+        1,
+        "that the destination is refused is told, and not that there is none: {told:?}"
+    );
 }
 
 #[test]
@@ -162,8 +186,9 @@ fn settings_come_from_variables_too() {
 #[test]
 fn what_a_destination_is_has_other_settings_as_soon_as_anything_of_it_changes_its_secret_too() {
     let telegram = |chat: &str, token: &str| {
-        let text =
-            format!("[[destination]]\nname = \"phone\"\nkind = \"telegram\"\ntoken_env = \"T\"\nchat_id = \"{chat}\"\n");
+        let text = format!(
+            "[[destination]]\nname = \"phone\"\nkind = \"telegram\"\ntoken_env = \"T\"\nchat_id = \"{chat}\"\n"
+        );
         let (config, told) = read(&text, &[("T", token)]);
         assert_eq!(told, Vec::<String>::new());
         config.destinations[0].settings

@@ -7,3 +7,8 @@
 )]
 
 mod config;
+mod failing;
+mod orders;
+mod process;
+mod support;
+mod telling;

@@ -2,11 +2,10 @@
 
 use cascade_bus::{BusError, RedisUrl};
 use cascade_domain::{Ask, Id};
-use cascade_pace::Clock;
-use cascade_service::{CommonArgs, SystemClock};
+use cascade_service::CommonArgs;
 
-use super::asking::{Follower, Heard, ask, nobody_heard, order};
-use super::{bus, has_dispatcher, history, note, print, unreachable};
+use super::asking::done;
+use super::{bus, history, note, print, unreachable};
 use crate::FAILED;
 use crate::words::plain;
 
@@ -82,14 +81,7 @@ async fn found(digits: &str, redis: &RedisUrl, path: &str) -> Result<(Id, String
 }
 
 async fn asked(alert: Id, redis: &RedisUrl) -> Result<bool, BusError> {
-    let bus = bus(redis).await?;
-    let mut follower = Follower::from_now(&bus).await?;
-    let order = order(SystemClock::new().now(), Ask::Ack { alert });
-    if let Heard::NotYet = ask(&mut follower, &order).await? {
-        nobody_heard(COMMAND, has_dispatcher(&bus).await?);
-        return Ok(false);
-    }
-    Ok(true)
+    done(COMMAND, &bus(redis).await?, Ask::Ack { alert }).await
 }
 
 #[cfg(test)]

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use cascade_bus::{Bus, BusError, StreamId};
 use cascade_domain::{Ask, EventTime, Order};
-use cascade_service::environment;
+use cascade_pace::Clock;
+use cascade_service::{SystemClock, environment};
 use cascade_wire::{HistoryEntry, HistoryOf, dispatch};
 use tokio::time::{sleep, timeout};
 
-use super::note;
+use super::{has_dispatcher, note};
+use crate::words::plain;
 
 /// How long the dispatcher may take to hear, wall time.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -44,14 +46,19 @@ impl<'a> Follower<'a> {
         Ok(found.into_iter().filter_map(|(_, entry)| entry.ok()).collect())
     }
 
-    /// Waits until the dispatcher has heard this order; gives what came in the history with and after it.
-    async fn heard(&mut self, order: &Order) -> Result<Vec<HistoryEntry>, BusError> {
+    /// Waits until the dispatcher has heard this order; gives what came of it.
+    async fn heard(&mut self, order: &Order) -> Result<Heard, BusError> {
         loop {
             let mut entries = self.next().await?;
-            let is_it =
-                |entry: &HistoryEntry| matches!(&entry.what, HistoryOf::Order(heard) if heard == order);
-            if let Some(place) = entries.iter().position(is_it) {
-                return Ok(entries.split_off(place));
+            let refusal = |entry: &HistoryEntry| match &entry.what {
+                HistoryOf::Order { given, refused } if given == order => Some(refused.clone()),
+                _ => None,
+            };
+            let place = entries.iter().enumerate().find_map(|(place, entry)| Some((place, refusal(entry)?)));
+            match place {
+                Some((_, Some(why))) => return Ok(Heard::Refused(why)),
+                Some((place, None)) => return Ok(Heard::Done(entries.split_off(place))),
+                None => {}
             }
         }
     }
@@ -60,9 +67,11 @@ impl<'a> Follower<'a> {
 /// What became of an order.
 #[derive(Debug)]
 pub(super) enum Heard {
-    /// The dispatcher has taken it; these entries of the history have been read already.
-    Yes(Vec<HistoryEntry>),
-    /// It has not in time. The order stands.
+    /// The dispatcher has done it; these entries of the history have been read already.
+    Done(Vec<HistoryEntry>),
+    /// It makes no sense to it: why.
+    Refused(String),
+    /// It has not heard in time. The order stands.
     NotYet,
 }
 
@@ -72,10 +81,22 @@ pub(super) enum Heard {
 /// Redis is away or refuses; where that was after the order, it stands.
 pub(super) async fn ask(follower: &mut Follower<'_>, order: &Order) -> Result<Heard, BusError> {
     follower.bus.order(order).await?;
-    match timeout(PATIENCE, follower.heard(order)).await {
-        Ok(heard) => Ok(Heard::Yes(heard?)),
-        Err(_) => Ok(Heard::NotYet),
+    timeout(PATIENCE, follower.heard(order)).await.unwrap_or(Ok(Heard::NotYet))
+}
+
+/// Asks, and whether it was done; says why where it was not.
+///
+/// # Errors
+/// As [`ask`].
+pub(super) async fn done(command: &str, bus: &Bus, what: Ask) -> Result<bool, BusError> {
+    let mut follower = Follower::from_now(bus).await?;
+    let order = order(SystemClock::new().now(), what);
+    match ask(&mut follower, &order).await? {
+        Heard::Done(_) => return Ok(true),
+        Heard::Refused(why) => note(command, &format!("the dispatcher refuses: {}", plain(&why))),
+        Heard::NotYet => nobody_heard(command, has_dispatcher(bus).await?),
     }
+    Ok(false)
 }
 
 /// An order of whoever sits here.

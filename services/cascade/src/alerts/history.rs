@@ -202,9 +202,10 @@ fn text(found: &Found, colour: bool) -> String {
     text.push_str(&table(&head, lines.collect()).unwrap_or_else(|| "no alerts\n".to_owned()));
     let acts = found.acts.iter().map(|act| {
         let about = plain(&act.about.to_string());
-        vec![date_time(act.at_ms), plain(&act.by), plain(&act.act), about]
+        let refused = act.refused.as_deref().map_or_else(|| "-".to_owned(), plain);
+        vec![date_time(act.at_ms), plain(&act.by), plain(&act.act), refused, about]
     });
-    if let Some(acts) = table(&["AT", "WHO", "ACT", "ABOUT"], acts.collect()) {
+    if let Some(acts) = table(&["AT", "WHO", "ACT", "REFUSED", "ABOUT"], acts.collect()) {
         text.push('\n');
         text.push_str(&acts);
     }

@@ -9,10 +9,10 @@ use cascade_service::{CommonArgs, SystemClock};
 use cascade_wire::dispatch;
 use clap::Args;
 
-use super::asking::{Follower, Heard, ask, nobody_heard, order};
+use super::asking::done;
 use super::history::symbol;
 use super::span::{length, ms};
-use super::{bus, has_dispatcher, note, print, unreachable};
+use super::{bus, note, print, unreachable};
 use crate::columns::table;
 use crate::words::{date_time, duration, plain};
 use crate::{DONE, FAILED};
@@ -118,8 +118,8 @@ pub(crate) async fn mute(args: &MuteArgs, redis: &RedisUrl) -> u8 {
         let now = SystemClock::new().now();
         let (what, until_ms) = (args.parts.which(), now.plus_ms(ms(args.length)));
         let said = format!("muted until {} UTC: {}", date_time(until_ms), named(&what));
-        let asked = asked(COMMAND, &bus, Ask::Mute(Mute { what, until_ms })).await?;
-        Ok(if asked { print(COMMAND, &said) } else { FAILED })
+        let done = done(COMMAND, &bus, Ask::Mute(Mute { what, until_ms })).await?;
+        Ok(if done { print(COMMAND, &said) } else { FAILED })
     };
     asked.await.unwrap_or_else(|error| unreachable(COMMAND, redis, &error))
 }
@@ -148,7 +148,7 @@ pub(crate) async fn unmute(args: &UnmuteArgs, redis: &RedisUrl) -> u8 {
         let mut code = DONE;
         for what in meant {
             let said = format!("no longer muted: {}", named(&what));
-            let heard = asked(COMMAND, &bus, Ask::Unmute { what }).await?;
+            let heard = done(COMMAND, &bus, Ask::Unmute { what }).await?;
             code = code.max(if heard { print(COMMAND, &said) } else { return Ok(FAILED) });
         }
         Ok(code)
@@ -168,18 +168,6 @@ pub(crate) async fn mutes(args: &MutesArgs, redis: &RedisUrl) -> u8 {
         Ok(print(COMMAND, &text(&mutes).unwrap_or_else(|| "nothing is muted".to_owned())))
     };
     shown.await.unwrap_or_else(|error| unreachable(COMMAND, redis, &error))
-}
-
-/// Asks the dispatcher; whether it has heard. Says so where it has not.
-async fn asked(command: &str, bus: &Bus, what: Ask) -> Result<bool, BusError> {
-    let mut follower = Follower::from_now(bus).await?;
-    let order = order(SystemClock::new().now(), what);
-    let heard = ask(&mut follower, &order).await?;
-    if let Heard::NotYet = heard {
-        nobody_heard(command, has_dispatcher(bus).await?);
-        return Ok(false);
-    }
-    Ok(true)
 }
 
 /// The mutes that hold.

@@ -75,11 +75,15 @@ async fn tried(args: &TrialArgs, redis: &RedisUrl) -> Result<u8, BusError> {
     let mut trial =
         Trial { id, destination: args.destination.clone(), revision: None, rows: BTreeMap::new() };
     let is_over = match ask(&mut follower, &order).await? {
-        Heard::Yes(entries) => {
+        Heard::Done(entries) => {
             trial.hear(&entries);
             timeout(args.wait, trial.follow(&mut follower))
                 .await
                 .map_or(Ok(false), |ended| ended.map(|()| true))?
+        }
+        Heard::Refused(why) => {
+            note(COMMAND, &format!("the dispatcher refuses: {}", plain(&why)));
+            return Ok(FAILED);
         }
         Heard::NotYet => {
             nobody_heard(COMMAND, has_dispatcher(&bus).await?);
@@ -161,7 +165,7 @@ impl Trial {
                         outcome.receipt = receipt.as_ref().and_then(|receipt| receipt.message.clone());
                     }
                 }
-                HistoryOf::Order(_) | HistoryOf::Letters { .. } => {}
+                HistoryOf::Order { .. } | HistoryOf::Letters { .. } => {}
             }
         }
     }
@@ -179,7 +183,7 @@ impl Trial {
                 .map_or(DONE, |table| print(COMMAND, &table))
         };
         if self.counting().next().is_none() {
-            self.nobody(args).await;
+            self.nobody(args);
         } else if !is_over {
             let seconds = args.wait.as_secs();
             note(
@@ -198,7 +202,7 @@ impl Trial {
     }
 
     /// Says that there was no destination to wait for.
-    async fn nobody(&self, args: &TrialArgs) {
+    fn nobody(&self, args: &TrialArgs) {
         let known: Vec<&str> = self.rows.values().map(|outcome| outcome.destination.as_str()).collect();
         match &args.destination {
             Some(name) if !known.is_empty() => {

@@ -53,6 +53,21 @@ async fn stored(observer: &Observer, kind: &str, shards: impl Iterator<Item = Sh
     found
 }
 
+/// Each venue's count of stored liquidations becomes what stands in the streams.
+async fn is_counted(observer: &Observer) {
+    let liquidations = stored(observer, "liquidation", Shard::all()).await;
+    for venue in Venue::ALL {
+        let stored = liquidations.iter().filter(|event| event["venue"] == venue.as_str()).count();
+        let mut counted = 0;
+        let same = eventually(DEADLINE, async || {
+            let hours: Vec<String> = observer.command("HVALS", &[&key::liquidations(venue)]).await.unwrap();
+            counted = hours.iter().map(|count| count.parse::<usize>().unwrap()).sum();
+            counted == stored
+        });
+        assert!(same.await, "{venue}: {counted} of {stored}");
+    }
+}
+
 fn bitcoin() -> Shard {
     Shard::of(&Symbol::parse("BTCUSDT").unwrap())
 }
@@ -122,6 +137,7 @@ async fn a_replica_that_stops_in_a_cascade_hands_over_and_each_liquidation_is_st
     assert_eq!(first.end_by("TERM").await.unwrap(), Some(0));
     let taken = all_read(&observer, |readers| readers.len() == 1).await;
     is_whole(&observer, &simulator).await;
+    is_counted(&observer).await;
     assert_eq!(all_read(&observer, |_| true).await, taken);
 }
 

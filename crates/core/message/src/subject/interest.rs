@@ -56,11 +56,11 @@ fn over(story: &mut Story, f: &InterestFinding, change: Option<String>) {
         story.rest = format!("peak {peak}, {time}");
         story.happened.push(Line::of("Peak ").and_bold(peak).and(format!(", it lasted {time}")));
     }
-    story.happened.push(Line::of(match change {
-        Some(change) => format!("Now {change}"),
-        None => "No exchange has figures any more".to_owned(),
+    story.happened.push(Line::of(match (change, amounts(f)) {
+        (Some(change), Some(amounts)) => format!("Now {change}: {amounts}"),
+        (Some(change), None) => format!("Now {change}"),
+        (None, _) => "No exchange has figures any more".to_owned(),
     }));
-    story.figure("Before and now", amounts(f));
     let price = f.price_change.map(|change| format!("{} in {}", percent(change), span(f.window_s)));
     story.figure("Price", price);
 }

@@ -32,7 +32,7 @@ fn line(line: &DigestLine) -> Line {
     let figure = foreign(&line.figure, 40);
     let figures: Vec<_> = usd.into_iter().chain((!figure.is_empty()).then_some(figure)).collect();
     let rest = if figures.is_empty() { String::new() } else { format!(", {}", figures.join(" ")) };
-    Line::of(second(line.known_at_ms) + " ")
+    Line::of(second(line.known_at_ms) + " UTC ")
         .and_bold(foreign(&line.scope, 64))
         .and(format!(" {}{rest}", rule(&line.rule)))
 }

@@ -1,7 +1,7 @@
 //! Single claims on what is said.
 
 use cascade_domain::{AlertReason, Delivery, Phase, Subject, Usd};
-use cascade_message::{Style, discord, slack, telegram, text, title};
+use cascade_message::{Style, discord, short_id, slack, telegram, text, title};
 use serde_json::json;
 
 use crate::alerts::{cascade, cascade_over, delivery, feed, first, interest, large, market, messages, own};
@@ -75,8 +75,8 @@ fn every_message_names_its_alert_shortly_and_its_time() {
         let message = text(&deliveries, &Style::default());
         assert!(message.contains("2026-10-09 17:06:41 UTC"), "{name}: {message}");
         if let [one] = &deliveries[..] {
-            let id = one.alert.id.to_string();
-            assert!(message.contains(&id[..8]) && !message.contains(&id), "{name}: {message}");
+            let (id, short) = (one.alert.id.to_string(), short_id(one.alert.id));
+            assert!(id.starts_with(&short) && message.ends_with(&format!(" · {short}")), "{name}: {message}");
         }
     }
 }

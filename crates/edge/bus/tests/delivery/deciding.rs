@@ -10,11 +10,9 @@ fn entry(what: HistoryOf) -> HistoryEntry {
 }
 
 fn order(by: &str) -> HistoryOf {
-    HistoryOf::Order(Order {
-        at_ms: at(0),
-        by: by.to_owned(),
-        what: cascade_domain::Ask::Ack { alert: alert(1, 1).id },
-    })
+    let given =
+        Order { at_ms: at(0), by: by.to_owned(), what: cascade_domain::Ask::Ack { alert: alert(1, 1).id } };
+    HistoryOf::Order { given, refused: None }
 }
 
 #[tokio::test]

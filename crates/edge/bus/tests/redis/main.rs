@@ -8,4 +8,5 @@ mod sentinel;
 mod store;
 mod subscriber;
 mod support;
+mod tally;
 mod tell;

@@ -48,9 +48,9 @@ async fn events(bus: &Bus, shard: Shard) -> Vec<Event> {
 async fn an_event_is_stored_once_by_its_id() {
     let (_server, bus) = redis().await;
     let first = bus.store(shard(5), &stored([1, 2, 2]), BOUNDS).await.unwrap();
-    assert_eq!(first, StoredCount { stored: 2, duplicates: 1 });
+    assert_eq!(first, StoredCount { stored: 2, duplicates: 1, repeats: vec![2] });
     let second = bus.store(shard(5), &stored([2, 1]), BOUNDS).await.unwrap();
-    assert_eq!(second, StoredCount { stored: 0, duplicates: 2 });
+    assert_eq!(second, StoredCount { stored: 0, duplicates: 2, repeats: vec![0, 1] });
     assert_eq!(events(&bus, shard(5)).await, [bar(1), bar(2)]);
     assert_eq!(entries(&bus, shard(5)).await.len(), 1, "what was stored before makes no entry");
     assert!(events(&bus, shard(6)).await.is_empty());
@@ -107,7 +107,7 @@ async fn a_tick_goes_into_all_shards_in_one_call_and_is_never_a_duplicate() {
     let everywhere: Vec<_> = Shard::all().map(|shard| (shard, &batch[..])).collect();
     for _ in 0..2 {
         for result in bus.store_many(&everywhere, BOUNDS).await.unwrap() {
-            assert_eq!(result.unwrap(), StoredCount { stored: 1, duplicates: 0 });
+            assert_eq!(result.unwrap(), StoredCount { stored: 1, ..StoredCount::default() });
         }
     }
     for shard in Shard::all() {
@@ -196,7 +196,7 @@ async fn a_full_redis_is_one_to_wait_for() {
     assert!(matches!(error, BusError::ReadOnly(_)) && error.is_transient(), "{error:?}");
     ask(&server, redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg("0")).await;
     let count = bus.store(shard(1), &stored([2]), BOUNDS).await.unwrap();
-    assert_eq!(count, StoredCount { stored: 1, duplicates: 0 });
+    assert_eq!(count, StoredCount { stored: 1, ..StoredCount::default() });
 }
 
 #[tokio::test]
@@ -263,7 +263,7 @@ async fn one_shard_that_refuses_does_not_take_the_others_along() {
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     redis::cmd("DEL").arg(key::market(shard(2))).exec_async(&mut connection).await.unwrap();
     let count = bus.store(shard(2), &batch, BOUNDS).await.unwrap();
-    assert_eq!(count, StoredCount { stored: 1, duplicates: 0 });
+    assert_eq!(count, StoredCount { stored: 1, ..StoredCount::default() });
 }
 
 #[tokio::test]

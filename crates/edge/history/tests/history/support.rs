@@ -75,7 +75,7 @@ pub(crate) fn mute(market: &str) -> HistoryEntry {
         by: "telegram:42 @ann".to_owned(),
         what: Ask::Mute(Mute { what, until_ms: T0.plus_ms(900_000) }),
     };
-    HistoryEntry { at_ms: T0.plus_ms(2_000), what: HistoryOf::Order(order) }
+    HistoryEntry { at_ms: T0.plus_ms(2_000), what: HistoryOf::Order { given: order, refused: None } }
 }
 
 /// One cascade on BTC that reached the phone at the second try and was muted for the desk, one on ETH that is dead.
