@@ -6,7 +6,7 @@ use std::time::Duration;
 use cascade_alerting::Route;
 use cascade_bus::RedisUrl;
 use cascade_domain::Refusal;
-use cascade_notify::{Destination, Kind, Network, Secret, Sender};
+use cascade_notify::{Destination, Kind, Network, Output, Secret, Sender};
 use cascade_service::config::{Document, Mistakes};
 use cascade_service::redis_url;
 use serde::Deserialize;
@@ -29,6 +29,8 @@ pub struct Config {
     pub allowed_users: BTreeSet<i64>,
     /// Who is told; the watchdog's own destination is not among them.
     pub destinations: Vec<Target>,
+    /// Where destinations of the kind `stdout` write to; `None` = the process' own.
+    pub output: Option<Output>,
 }
 
 /// Section `[dispatch]`, as far as it is not the policy's.
@@ -124,6 +126,7 @@ impl Config {
             dispatch,
             allowed_users: telegram.allowed_users,
             destinations,
+            output: None,
         };
         if let Err(refusals) = config.dead_man() {
             for refusal in refusals {
@@ -143,6 +146,29 @@ impl Config {
             }
         }
         config
+    }
+
+    /// Adds the destination `stdout`, unless there is one of its kind.
+    ///
+    /// # Errors
+    /// Another destination has that name.
+    pub fn add_stdout(&mut self) -> Result<(), String> {
+        const NAME: &str = "stdout";
+        if self.destinations.iter().any(|target| target.destination.kind == Kind::Stdout) {
+            return Ok(());
+        }
+        if self.destinations.iter().any(|target| target.destination.name == NAME) {
+            return Err(format!(
+                "a destination that is none of this kind is called `{NAME}`: call it otherwise"
+            ));
+        }
+        let table = ["name", "kind"].into_iter().map(|key| (key.to_owned(), NAME.into())).collect();
+        let refused = |refusals: Vec<Refusal>| {
+            refusals.into_iter().map(|refusal| refusal.reason).collect::<Vec<_>>().join("; ")
+        };
+        let destination = Destination::read(&table, &|_| None).map_err(refused)?;
+        self.destinations.push(Target::new(destination, &[]));
+        Ok(())
     }
 
     /// The watchdog's own destination, if there is one.

@@ -58,19 +58,21 @@ impl Courier {
     pub(crate) async fn run(mut self, shutdown: Shutdown) {
         let mut sleeper = self.office.sleeper();
         while !shutdown.is_requested() {
-            self.claims += 1;
             let lane = if self.only_high { "high" } else { "all" };
             let token =
                 format!("{}:{}:{lane}:{}", self.office.context.instance, self.destination(), self.claims);
-            match self.claim(&token).await {
-                Some(Claimed::Rows { rows, told }) => self.bring(&token, rows, told, &shutdown).await,
-                Some(Claimed::Nothing { after, due }) => {
+            let Some(claimed) = self.claim(&token).await else {
+                // Whether it came through is not known: the same claim again gives the same rows.
+                pause(RETRY, &shutdown).await;
+                continue;
+            };
+            self.claims += 1;
+            match claimed {
+                Claimed::Rows { rows, told } => self.bring(&token, rows, told, &shutdown).await,
+                Claimed::Nothing { after, due } => {
                     let due = due.map(|due| self.office.wall_until(due));
                     let wait = after.into_iter().chain(due).fold(LOOK, Duration::min);
                     sleeper.sleep(wait, &shutdown).await;
-                }
-                None => {
-                    pause(RETRY, &shutdown).await;
                 }
             }
         }

@@ -57,6 +57,10 @@ pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
     let mut senders = Vec::new();
     for target in config.targets() {
         let sender = Sender::new(target.destination.clone(), config.network())?;
+        let sender = match &config.output {
+            Some(output) => sender.with_output(output.clone()),
+            None => sender,
+        };
         senders.push((target, sender));
     }
     warn(&config);

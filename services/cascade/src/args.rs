@@ -4,7 +4,9 @@ use cascade_service::config::{Override, Sources};
 use cascade_service::{CommonArgs, SystemClock};
 use clap::{Args, Parser, Subcommand};
 
-use crate::alerts::{AckArgs, DlqArgs, HistoryArgs, MuteArgs, MutesArgs, TrialArgs, UnmuteArgs};
+use crate::alerts::{
+    AckArgs, DestinationsArgs, DlqArgs, HistoryArgs, MuteArgs, MutesArgs, TrialArgs, UnmuteArgs,
+};
 use crate::bench::Bench;
 use crate::decode::DecodeArgs;
 use crate::doctor::DoctorArgs;
@@ -67,6 +69,8 @@ pub(crate) enum Command {
     Ack(AckArgs),
     /// Send a marked alert to every destination, and say what each made of it
     TestAlert(TrialArgs),
+    /// Show who is told of alerts, and ask each provider whether messages will arrive
+    Destinations(DestinationsArgs),
     /// Say what is wrong on this machine, and how to mend it
     Doctor(DoctorArgs),
     /// Measure how long the system takes on this machine
@@ -108,6 +112,10 @@ pub(crate) struct UpArgs {
     /// Stop when the scenario is over, print what was expected and what was seen; exit 0 only if they agree (with --demo)
     #[arg(long, requires = "demo")]
     pub(crate) once: bool,
+
+    /// Send a demo's alerts, marked DEMO, to the configured destinations too (with --demo)
+    #[arg(long, requires = "demo")]
+    pub(crate) demo_notify: bool,
 
     /// What the simulated markets are drawn from; the same seed gives the same markets (with --demo)
     #[arg(long, value_name = "N", requires = "demo", default_value_t = 1)]

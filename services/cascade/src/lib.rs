@@ -58,6 +58,7 @@ pub fn main() -> u8 {
         Command::TestAlert(args) => {
             on_alerts(&args.common, async |redis, _| alerts::trial(&args, redis).await)
         }
+        Command::Destinations(args) => destinations(&args),
         Command::Record(args) => record(&args),
         Command::Replay(args) => replay::run(&args, environment()),
         Command::Doctor(args) => doctor(&args),
@@ -130,6 +131,15 @@ fn on_alerts(common: &CommonArgs, command: impl AsyncFnOnce(&RedisUrl, &str) -> 
     checked(&mistakes, common.check_config, || {
         install_log(&service, &document);
         block_on(command(&redis, path))
+    })
+}
+
+fn destinations(args: &alerts::DestinationsArgs) -> u8 {
+    let (document, service, mut mistakes) = load(&args.common.sources("dispatch", environment()));
+    let config = alert_dispatcher::Config::read_any(&document, &mut mistakes);
+    checked(&mistakes, args.common.check_config, || {
+        install_log(&service, &document);
+        block_on(alerts::destinations(args, &config))
     })
 }
 

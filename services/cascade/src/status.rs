@@ -4,6 +4,8 @@
 //! Times are shown as they stand there, in UTC: a demo's clock may run faster than the wall, so no age is shown. Changes
 //! nothing.
 
+mod dispatch;
+
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -80,6 +82,7 @@ struct Overview {
     feeds: Vec<(Venue, FeedHealthReading)>,
     /// Those that are asked over REST for their open interest.
     polls: Vec<(Venue, PollReading)>,
+    dispatch: dispatch::Dispatch,
     /// Each symbol with its state, as it stands on Redis.
     markets: Vec<(String, Map<String, Value>)>,
     /// Keys that could not be read, and why.
@@ -102,6 +105,7 @@ impl Overview {
         let feeds = of_venues(&bus, key::feed_health, &mut unreadable).await?;
         let mut polls = of_venues(&bus, key::poll_health, &mut unreadable).await?;
         let markets = values(&bus, bus.scan(key::VELOCITIES).await?, &mut unreadable).await?;
+        let dispatch = dispatch::Dispatch::read(&bus, &mut unreadable).await?;
         let services: Vec<Service> =
             heartbeats.into_iter().filter_map(|(key, heartbeat)| Service::of(&key, heartbeat)).collect();
         let now = SystemClock::new().now();
@@ -113,6 +117,7 @@ impl Overview {
             services,
             feeds,
             polls,
+            dispatch,
             markets: markets.into_iter().filter_map(|(key, state)| Some((symbol(&key)?, state))).collect(),
             unreadable,
         })
@@ -143,7 +148,14 @@ impl Overview {
             self.polls.iter().map(|(venue, reading)| (venue.to_string(), json!(reading))).collect();
         let markets: Map<String, Value> =
             self.markets.iter().cloned().map(|(s, m)| (s, Value::Object(m))).collect();
-        json!({"redis": self.redis, "services": services, "feeds": feeds, "polls": polls, "velocity": markets})
+        json!({
+            "redis": self.redis,
+            "services": services,
+            "feeds": feeds,
+            "polls": polls,
+            "dispatch": self.dispatch.json(),
+            "velocity": markets,
+        })
     }
 
     fn text(&self) -> String {
@@ -204,6 +216,11 @@ impl Overview {
             if name == "services" {
                 text.push_str(&self.mixture());
             }
+        }
+        let dispatch = self.dispatch.text();
+        if !dispatch.is_empty() {
+            text.push('\n');
+            text.push_str(&dispatch);
         }
         text
     }

@@ -109,8 +109,9 @@ impl Ledger {
     pub(crate) fn take(&mut self, alert: &Alert, config: &Config, now: EventTime) -> bool {
         let most = most(config, alert.priority);
         let tier = self.tier(&alert.kind, alert.priority);
-        // What waits for a digest goes first.
-        let reserved = u32::try_from(tier.held.len()).unwrap_or(u32::MAX);
+        // A digest that waits for room goes first.
+        let waiting = tier.held.values().filter(|held| held.not_before_ms <= now);
+        let reserved = u32::try_from(waiting.count()).unwrap_or(u32::MAX);
         if !tier.has_room(most.saturating_sub(reserved), now) {
             return false;
         }
@@ -121,6 +122,9 @@ impl Ledger {
 
     /// Remembers what there was no room for.
     pub(crate) fn hold(&mut self, alert: &Alert, config: &Config) {
+        if config.disabled_alerts.contains(crate::digest::RULE) {
+            return;
+        }
         self.drop_line(&alert.kind, alert.id);
         let tier = self.tier(&alert.kind, alert.priority);
         tier.held.entry(alert.kind.clone()).or_default().add(alert, config.digest_lines);

@@ -148,9 +148,12 @@ impl Config {
     /// What is wrong with it.
     pub fn refusals(&self) -> Vec<Refusal> {
         let mut refusals = Vec::new();
-        for name in self.disabled_alerts.iter().filter(|name| !NAMES.contains(&name.as_str())) {
-            let reason = format!("`{name}` is no kind or rule of alerts: use {}", NAMES.join(", "));
-            refusals.push(Refusal::new("disabled_alerts", reason));
+        for (key, names) in [("disabled_alerts", &self.disabled_alerts), ("market_kinds", &self.market_kinds)]
+        {
+            for name in names.iter().filter(|name| !NAMES.contains(&name.as_str())) {
+                let reason = format!("`{name}` is no kind or rule of alerts: use {}", NAMES.join(", "));
+                refusals.push(Refusal::new(key, reason));
+            }
         }
         if let Some(quiet) = &self.quiet_hours {
             refusals.extend(quiet.refusals("quiet_hours"));

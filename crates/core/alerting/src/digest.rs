@@ -14,7 +14,7 @@ use crate::policy::{Case, Target};
 use crate::state::State;
 
 /// The rule of digests.
-const RULE: &str = "digest";
+pub(crate) const RULE: &str = "digest";
 /// A digest that must not be told now is tried again after this.
 const AGAIN_MS: i64 = 60_000;
 

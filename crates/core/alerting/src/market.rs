@@ -88,9 +88,9 @@ impl Member {
     fn new(alert: &Alert, cascade: &CascadeFinding, now: EventTime) -> Self {
         Self {
             alert: alert.id,
-            began_ms: alert.known_at_ms,
-            high_ms: alert.known_at_ms,
-            known_ms: alert.known_at_ms,
+            began_ms: alert.known_at_ms.min(now),
+            high_ms: alert.known_at_ms.min(now),
+            known_ms: alert.known_at_ms.min(now),
             heard_ms: now,
             ongoing: true,
             level: cascade.level,
@@ -110,13 +110,13 @@ impl Member {
             self.past_usd = self.past_usd.saturating_add(std::mem::take(&mut self.usd));
             self.past_longs_usd = self.past_longs_usd.saturating_add(std::mem::take(&mut self.longs_usd));
         }
-        self.known_ms = alert.known_at_ms;
+        self.known_ms = alert.known_at_ms.min(now);
         self.heard_ms = now;
         self.ongoing = alert.phase != Phase::Resolved;
         self.regime = cascade.context.regime.or(self.regime);
         self.demo |= alert.demo;
         if is_high(alert) {
-            self.high_ms = alert.known_at_ms;
+            self.high_ms = alert.known_at_ms.min(now);
         }
         let share =
             |longs: Option<f64>| longs.unwrap_or(if self.direction == Side::Long { 1.0 } else { 0.0 });
@@ -157,7 +157,7 @@ impl Market {
             return None;
         }
         match self.members.get_mut(&symbol) {
-            Some(member) if alert.known_at_ms < member.known_ms => return None,
+            Some(member) if alert.known_at_ms < member.known_ms && member.known_ms <= now => return None,
             Some(member) if member.alert == alert.id || is_high => member.hear(alert, cascade, now),
             None if is_high => {
                 let mut member = Member::new(alert, cascade, now);
@@ -169,7 +169,7 @@ impl Market {
         if self.open.is_none() {
             self.begin(config);
         }
-        self.revise(alert.known_at_ms, cascade.context.regime)
+        self.revise(alert.known_at_ms.min(now), cascade.context.regime)
     }
 
     /// Begins a market-wide cascade where there are enough of them.

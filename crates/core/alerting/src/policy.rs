@@ -125,7 +125,7 @@ impl Policy {
     fn decide(&mut self, alert: &Arc<Alert>, now: EventTime, out: &mut Vec<Decision>) {
         let Self { config, targets, state } = self;
         let known = state.alerts.remove(&alert.id);
-        let late = known.as_ref().is_some_and(|standing| alert.known_at_ms < standing.known_ms);
+        let late = known.as_ref().is_some_and(|standing| standing.is_newer(alert, now));
         let mut standing = known.unwrap_or_else(|| Standing::new(alert, now));
         if !late {
             standing.hear(alert, now);
@@ -231,7 +231,8 @@ impl<'a> Case<'a> {
                 let waiting = standing.threads.get_mut(name).map(|thread| thread.withdraw(self.now));
                 let rows = waiting.into_iter().flatten();
                 out.extend(rows.map(|row| self.target.withdrawn(row, AlertReason::Resolved)));
-                out.push(self.suppressed(AlertReason::Duplicate));
+                // Should a sender have been faster, its message is edited; else there is none, and this row ends too.
+                self.edit(AlertReason::Resolved, standing, out);
             }
             Plan::Edit(reason) => self.edit(reason, standing, out),
             Plan::New(AlertReason::Resolved) => {
@@ -292,7 +293,7 @@ impl<'a> Case<'a> {
             can_edit && self.alert.family == Family::Market && self.alert.phase == Phase::Updated;
         let reason = if self.alert.rank > thread.rank {
             Some(AlertReason::Worse)
-        } else if self.now.since(thread.told_ms) >= ms(window) && !is_kept_fresh {
+        } else if self.now.since(thread.told_ms).saturating_abs() >= ms(window) && !is_kept_fresh {
             Some(AlertReason::RepeatDue)
         } else {
             None
@@ -373,8 +374,8 @@ impl<'a> Case<'a> {
 
     fn delivery(&self, lane: Priority, reason: AlertReason, due: EventTime) -> Delivery {
         let (alert, name) = (self.alert, &self.target.route.name);
-        // What is escalated is news by that alone, however long ago it was known.
-        let known = if self.is_escalation { self.now } else { alert.known_at_ms };
+        // What is escalated is news by that alone, however long ago it was known; and nothing is news before it is known.
+        let known = if self.is_escalation { self.now } else { alert.known_at_ms.min(self.now) };
         Delivery {
             row: Delivery::row_of(alert.revision, name, self.is_escalation),
             destination: name.clone(),

@@ -19,9 +19,9 @@ const SILENCE_MS: i64 = 24 * 3_600_000;
 /// What is too old is looked for this often.
 const SWEEP_MS: i64 = 60_000;
 /// So many alerts are remembered; beyond that a quarter goes: what is over, then what was silent for longest.
-const ALERTS: usize = 1_000;
+const ALERTS: usize = 600;
 
-/// What must not be forgotten over a restart.
+/// What must not be forgotten over a restart: a few hundred kilobytes at most. Kept as `MessagePack` with names.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct State {
@@ -66,6 +66,8 @@ impl State {
         if self.alerts.len() > ALERTS {
             self.evict();
         }
+        let standings = self.alerts.values_mut();
+        standings.flat_map(|standing| standing.threads.values_mut()).for_each(|thread| thread.forget(now));
         for ledger in self.ledgers.values_mut() {
             ledger.forget(now);
         }

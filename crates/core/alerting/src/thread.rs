@@ -41,30 +41,41 @@ pub(crate) enum Escalation {
     Done,
 }
 
-/// What one destination was told of an alert.
+/// What one destination was told of an alert. Short names: there are thousands of it in a snapshot.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Thread {
     /// The worst that it was told.
+    #[serde(rename = "r")]
     pub(crate) rank: u32,
     /// How urgent that was.
+    #[serde(rename = "p")]
     pub(crate) priority: Priority,
     /// When it was told, by a message of its own.
+    #[serde(rename = "t")]
     pub(crate) told_ms: EventTime,
     /// How often the alert came since then, that time included.
+    #[serde(rename = "n")]
     pub(crate) count: u32,
     /// The row of the message that told it.
+    #[serde(rename = "i")]
     pub(crate) row: Id,
     /// When that is due.
+    #[serde(rename = "d")]
     pub(crate) due_ms: EventTime,
     /// The newest rows that edit it.
+    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     pub(crate) edit: Option<Edit>,
     /// Rows that may not have been sent yet, and when they expire.
+    #[serde(rename = "w", default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) waiting: Vec<(Id, EventTime)>,
     /// An earlier message told it already.
+    #[serde(rename = "h", default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) heard: bool,
     /// A market-wide alert tells it.
+    #[serde(rename = "f", default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) folded: bool,
     /// It is over: the next time it comes it is new.
+    #[serde(rename = "c", default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) closed: bool,
 }
 
@@ -72,10 +83,13 @@ pub(crate) struct Thread {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Edit {
     /// The newest of them.
+    #[serde(rename = "i")]
     pub(crate) row: Id,
     /// When they are due, all together.
+    #[serde(rename = "d")]
     pub(crate) due_ms: EventTime,
     /// The row before them.
+    #[serde(rename = "a")]
     pub(crate) after: Id,
 }
 
@@ -85,13 +99,18 @@ impl Standing {
             kind: alert.kind.clone(),
             symbol: alert.symbol,
             family: alert.family,
-            known_ms: alert.known_at_ms,
+            known_ms: alert.known_at_ms.min(now),
             heard_ms: now,
             over_ms: None,
             acknowledged: None,
             escalation: Escalation::No,
             threads: BTreeMap::new(),
         }
+    }
+
+    /// Whether a newer revision than this one was heard. After a clock was set back nothing is known of that.
+    pub(crate) fn is_newer(&self, alert: &Alert, now: EventTime) -> bool {
+        alert.known_at_ms < self.known_ms && self.known_ms <= now
     }
 
     /// Takes note of a revision that is not older than the newest: what comes again after it was over is new.
@@ -101,7 +120,7 @@ impl Standing {
             self.acknowledged = None;
             self.escalation = Escalation::No;
         }
-        self.known_ms = alert.known_at_ms;
+        self.known_ms = alert.known_at_ms.min(now);
         self.heard_ms = now;
         if let Escalation::At(_, pending) = &mut self.escalation {
             **pending = alert.clone();
@@ -135,6 +154,11 @@ impl Thread {
             self.waiting.remove(0);
         }
         self.waiting.push((row, expires));
+    }
+
+    /// Forgets rows that have expired.
+    pub(crate) fn forget(&mut self, now: EventTime) {
+        self.waiting.retain(|(_, expires)| *expires > now);
     }
 
     /// Lets go of the rows that may not have been sent yet.

@@ -135,6 +135,12 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_name_that_resolves_to_a_private_address_does_not_resolve() {
+        let resolved = PublicOnly.resolve("localhost".parse().unwrap()).await;
+        assert!(resolved.is_err_and(|error| error.is::<PrivateTarget>()));
+    }
+
     #[test]
     fn addresses_of_the_internet_are_public() {
         let public = [

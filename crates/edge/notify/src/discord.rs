@@ -14,7 +14,7 @@ use url::Url;
 pub(crate) use settings::Settings;
 
 use crate::http::{Answer, Http, seconds_of};
-use crate::secret::Redaction;
+use crate::secret::{Hidden, Redaction};
 use crate::webhook::burst;
 use crate::{Budget, Check, Network, Outcome, Refused, budget};
 
@@ -27,7 +27,7 @@ const UNKNOWN_MESSAGE: i64 = 10_008;
 #[derive(Clone, Debug)]
 pub(crate) struct Discord {
     http: Http,
-    url: Url,
+    url: Hidden<Url>,
     budget: Budget,
 }
 
@@ -42,7 +42,7 @@ impl Discord {
             reserve: 0,
         };
         let url = Url::parse(settings.url.expose()).map_err(|e| e.to_string())?;
-        Ok(Self { http, url, budget })
+        Ok(Self { http, url: Hidden(url), budget })
     }
 
     pub(crate) const fn budget(&self) -> &Budget {
@@ -79,7 +79,7 @@ impl Discord {
     }
 
     async fn ask(&self, edit: Option<&str>, body: &Value) -> Result<Answer, Outcome> {
-        let mut url = self.url.clone();
+        let mut url = self.url.0.clone();
         let method = if edit.is_some() { Method::PATCH } else { Method::POST };
         if let (Some(message), Ok(mut path)) = (edit, url.path_segments_mut()) {
             path.extend(["messages", message]);
@@ -120,7 +120,7 @@ impl Discord {
     }
 
     pub(crate) async fn check(&self) -> Check {
-        let mut url = self.url.clone();
+        let mut url = self.url.0.clone();
         url.set_query(None);
         let answer = match self.http.ask(self.http.client().get(url)).await {
             Ok(answer) => answer,

@@ -29,6 +29,16 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// A value that bears a secret and is never shown.
+#[derive(Clone)]
+pub(crate) struct Hidden<T>(pub(crate) T);
+
+impl<T> fmt::Debug for Hidden<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
 /// Where a secret lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretPlace {

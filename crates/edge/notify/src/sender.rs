@@ -54,8 +54,16 @@ impl Check {
 /// How the network is used.
 #[derive(Clone, Copy, Debug)]
 pub struct Network {
-    /// How long one request may take in all, wall time. An attempt is four requests at most.
+    /// How long one request may take in all, wall time.
     pub timeout: Duration,
+}
+
+impl Network {
+    /// How long one [`Sender::send`] may take, wall time: it is four requests at most (into the chat that a group became, in
+    /// plain form, as a new message).
+    pub const fn longest_attempt(self) -> Duration {
+        self.timeout.saturating_mul(4)
+    }
 }
 
 impl Default for Network {

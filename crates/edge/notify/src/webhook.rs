@@ -19,7 +19,7 @@ pub(crate) use settings::Settings;
 
 use crate::address::{PrivateTarget, is_plainly_private};
 use crate::http::{Answer, Http};
-use crate::secret::Redaction;
+use crate::secret::{Hidden, Redaction};
 use crate::{Budget, Check, Network, Outcome, Refused, budget};
 
 /// The sender.
@@ -27,7 +27,7 @@ use crate::{Budget, Check, Network, Outcome, Refused, budget};
 pub(crate) struct Webhook {
     http: Http,
     settings: Settings,
-    url: Url,
+    url: Hidden<Url>,
     budget: Budget,
 }
 
@@ -43,7 +43,7 @@ impl Webhook {
             burst: burst(settings.per_second / 3.0),
             reserve: 0,
         };
-        Ok(Self { http, settings: settings.clone(), url: settings.url()?, budget })
+        Ok(Self { http, settings: settings.clone(), url: Hidden(settings.url()?), budget })
     }
 
     pub(crate) const fn budget(&self) -> &Budget {
@@ -72,7 +72,7 @@ impl Webhook {
         let mut request = self
             .http
             .client()
-            .post(self.url.clone())
+            .post(self.url.0.clone())
             .header(CONTENT_TYPE, "application/json")
             .header("webhook-id", id)
             .header("webhook-timestamp", &timestamp);
@@ -88,7 +88,7 @@ impl Webhook {
 
     /// An address that is written as a number is not looked up, so the resolver never sees it.
     fn private_target(&self) -> Option<Outcome> {
-        let is_refused = !self.settings.allow_private && is_plainly_private(&self.url);
+        let is_refused = !self.settings.allow_private && is_plainly_private(&self.url.0);
         is_refused.then(|| Outcome::refused(Refused::PrivateTarget, PrivateTarget.to_string()))
     }
 
@@ -117,7 +117,7 @@ impl Webhook {
         if let Some(outcome) = self.private_target() {
             return Check::of(outcome);
         }
-        match self.http.ask(self.http.client().request(Method::HEAD, self.url.clone())).await {
+        match self.http.ask(self.http.client().request(Method::HEAD, self.url.0.clone())).await {
             Ok(answer) if answer.status == 410 => Check::bad("HTTP 410: the receiver wants nothing any more"),
             Ok(answer) => Check::good(format!("reachable (HTTP {} to HEAD)", answer.status)),
             Err(outcome) => Check::of(outcome),

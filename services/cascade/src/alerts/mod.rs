@@ -4,6 +4,7 @@
 
 mod ack;
 mod asking;
+mod destinations;
 mod dlq;
 mod history;
 mod mute;
@@ -17,9 +18,10 @@ use cascade_service::random_seed;
 use cascade_wire::key;
 
 pub(crate) use ack::{AckArgs, run as ack};
+pub(crate) use destinations::{DestinationsArgs, run as destinations};
 pub(crate) use dlq::{DlqArgs, run as dlq};
 pub(crate) use history::{HistoryArgs, run as history};
-pub(crate) use mute::{MuteArgs, MutesArgs, UnmuteArgs, mute, mutes, unmute};
+pub(crate) use mute::{MuteArgs, MutesArgs, UnmuteArgs, mute, mutes, standing, text as mutes_text, unmute};
 pub(crate) use trial::{TrialArgs, run as trial};
 
 use crate::{DONE, FAILED};

@@ -11,7 +11,7 @@ const HOUR: i64 = 3_600_000;
 fn digest(message: &Message) -> &Digest {
     match &message.deliveries[0].alert {
         Alert { subject: Subject::Digest(digest), .. } => digest,
-        other => panic!("no digest: {other:?}"),
+        other => unreachable!("no digest: {other:?}"),
     }
 }
 
@@ -166,4 +166,17 @@ fn a_digest_of_a_demo_says_so() {
     stage.until(2 * HOUR);
     assert!(stage.sent.iter().all(|sent| sent.deliveries.iter().all(|row| row.alert.demo)));
     assert_eq!(stage.sent.len(), 2);
+}
+
+#[test]
+fn without_digests_what_is_held_back_is_forgotten_and_takes_no_room() {
+    let config =
+        Config { budget_per_hour: 1, disabled_alerts: ["digest".to_owned()].into(), ..Config::default() };
+    let mut stage = Stage::new(config, vec![route("desk", false)]);
+    for number in 0..3 {
+        stage.push(number, &large("BTCUSDT", number, 3));
+    }
+    let next = stage.push(HOUR, &large("BTCUSDT", 9, 3));
+    assert_eq!(stage.reasons(&next), [AlertReason::First]);
+    assert_eq!(stage.policy.due(), None);
 }

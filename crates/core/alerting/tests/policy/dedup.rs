@@ -185,7 +185,7 @@ fn what_was_over_before_it_was_told_is_not_told() {
     let end = stage.push(20_000, &feed(FeedStatus::Live, State::Resolved, false));
     stage.wants(0, 300_000, &[]);
     assert_eq!(stage.reasons(&first), [AlertReason::First]);
-    assert_eq!(stage.reasons(&end), [AlertReason::Duplicate]);
+    assert_eq!(stage.reasons(&end), [AlertReason::Resolved], "there is no message that it could edit");
     stage.push(300_000, &suspect);
     stage.wants(300_000, 400_000, &["330.000 desk: first feed feed:binance LOW"]);
 }
@@ -270,7 +270,7 @@ fn highs_that_wait_for_one_chat_are_one_message_the_largest_first() {
 fn open_interest_is_worse_when_it_has_doubled() {
     let rank = |ratio: f64| {
         let finding = crate::properties::interest(ratio);
-        let alert = crate::sample::of(finding);
+        let alert = crate::sample::of(&finding);
         (alert.priority, alert.rank)
     };
     assert_eq!(rank(1.0), (Priority::Medium, 1));

@@ -8,6 +8,7 @@ use crate::stage::Stage;
 
 #[test]
 fn each_destination_hears_what_it_wants() {
+    use AlertReason::{BelowThreshold, Filtered, First};
     let kinds = Route { kinds: ["cascade".to_owned()].into(), ..route("kinds", false) };
     let symbols = Route { symbols: [symbol("ETHUSDT")].into(), ..route("symbols", false) };
     let urgent = Route { minimum_priority: Priority::High, ..route("urgent", false) };
@@ -16,7 +17,6 @@ fn each_destination_hears_what_it_wants() {
         let alert = stage.push(0, &alert);
         stage.reasons(&alert)
     };
-    use AlertReason::{BelowThreshold, Filtered, First};
     assert_eq!(why(crash("BTCUSDT", (Level::Alert, Level::Watch), 9)), [First, Filtered, BelowThreshold]);
     assert_eq!(why(large("ETHUSDT", 1, 9)), [Filtered, First, First]);
     assert_eq!(why(feed(FeedStatus::Dead, State::Open, true)), [Filtered, First, First]);
@@ -77,10 +77,8 @@ fn hears(day: i64, zone: &str, times: &[(i64, i64)]) -> Vec<bool> {
 
 #[test]
 fn quiet_hours_are_those_of_their_zone_in_summer_and_in_winter() {
-    const MINUTE: i64 = 60_000;
     // 2026-12-01: UTC+1 in Berlin; 2027-07-01: UTC+2; 2027-03-28: from UTC+1 to UTC+2 at 01:00 UTC.
     let (winter, summer, change) = (1_796_083_200_000, 1_814_400_000_000, 1_806_192_000_000);
-    let _ = MINUTE;
     let berlin = |day, times: &[(i64, i64)]| hears(day, "Europe/Berlin", times);
     assert_eq!(
         berlin(winter, &[(5, 59), (6, 0), (21, 59), (22, 0), (23, 30)]),

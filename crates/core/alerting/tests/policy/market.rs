@@ -30,7 +30,7 @@ fn symbols(stage: &mut Stage, from: i64, names: &[&str]) {
 fn market(alert: &Alert) -> &MarketCascade {
     match &alert.subject {
         Subject::Market(market) => market,
-        other => panic!("not of the market: {other:?}"),
+        other => unreachable!("not of the market: {other:?}"),
     }
 }
 
@@ -266,7 +266,7 @@ fn the_next_crash_is_another_message() {
     stage.until(600_000);
     for (second, name) in (0..).zip(&NAMES[..5]) {
         let again = crate::sample::cascade(name, 2, (Level::Critical, Level::Watch), 9_000_000);
-        stage.push(600_000 + second, &crate::sample::of(cascade_domain::Finding::Cascade(Box::new(again))));
+        stage.push(600_000 + second, &crate::sample::of(&cascade_domain::Finding::Cascade(Box::new(again))));
     }
     let first: Vec<_> = revisions(&stage, "desk")
         .into_iter()

@@ -69,7 +69,7 @@ fn alerts() -> impl Strategy<Value = Alert> {
         }),
         2 => (name.clone(), 0..40_i64, 1..9_i64).prop_map(|(name, number, multiple)| large(name, number, multiple)),
         1 => (name, 1..4_u32).prop_map(|(name, ratio)| {
-            let alert = crate::sample::of(interest(f64::from(ratio)));
+            let alert = crate::sample::of(&interest(f64::from(ratio)));
             Alert { symbol: Some(symbol(name)), scope: name.to_owned(), ..alert }
         }),
         2 => (priority, 0..4_u32, 0..3_u32).prop_map(|(priority, rank, which)| {

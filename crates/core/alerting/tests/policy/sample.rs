@@ -138,17 +138,17 @@ pub(crate) fn cascade(
 }
 
 /// The alert of a finding.
-pub(crate) fn of(finding: Finding) -> Alert {
-    Alert::of(&finding).unwrap()
+pub(crate) fn of(finding: &Finding) -> Alert {
+    Alert::of(finding).unwrap()
 }
 
 /// A cascade on a symbol as an alert.
 pub(crate) fn crash(name: &str, levels: (Level, Level), dollars: i64) -> Alert {
-    of(Finding::Cascade(Box::new(cascade(name, 1, levels, dollars))))
+    of(&Finding::Cascade(Box::new(cascade(name, 1, levels, dollars))))
 }
 
 pub(crate) fn large(name: &str, number: i64, multiple: i64) -> Alert {
-    of(Finding::LargeLiquidation(LargeLiquidation {
+    of(&Finding::LargeLiquidation(LargeLiquidation {
         v: Finding::VERSION,
         id: Id::from_bits(1_000 + number.cast_unsigned()),
         symbol: symbol(name),
@@ -170,7 +170,7 @@ pub(crate) fn large(name: &str, number: i64, multiple: i64) -> Alert {
 
 /// What is said of a venue's feed.
 pub(crate) fn feed(status: FeedStatus, state: State, busiest: bool) -> Alert {
-    of(Finding::Feed(FeedFinding {
+    of(&Finding::Feed(FeedFinding {
         v: Finding::VERSION,
         id: Id::from_bits(0),
         state,

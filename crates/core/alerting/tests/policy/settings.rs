@@ -39,6 +39,7 @@ fn quiet_hours_are_read_as_the_contract_writes_them() {
 fn every_mistake_is_named_with_its_key_and_the_way_out() {
     let config = Config {
         disabled_alerts: ["cascades".to_owned(), "test".to_owned(), "oi_collapse".to_owned()].into(),
+        market_kinds: ["liquidations".to_owned()].into(),
         quiet_hours: Some(quiet("24:00", "7:00", "Europe/Atlantis", Priority::High)),
         dedup_s: 0,
         bot_dedup_s: 0,
@@ -59,6 +60,7 @@ fn every_mistake_is_named_with_its_key_and_the_way_out() {
         [
             "disabled_alerts",
             "disabled_alerts",
+            "market_kinds",
             "quiet_hours.from",
             "quiet_hours.to",
             "quiet_hours.zone",
@@ -78,7 +80,7 @@ fn every_mistake_is_named_with_its_key_and_the_way_out() {
     );
     let said: Vec<_> = config.refusals().into_iter().map(|refusal| refusal.reason).collect();
     assert!(said[0].contains("`cascades`") && said[0].contains("large_liquidation"), "{}", said[0]);
-    assert!(said[2].contains("HH:MM") && said[4].contains("Europe/Berlin"));
+    assert!(said[3].contains("HH:MM") && said[5].contains("Europe/Berlin"));
 }
 
 #[test]

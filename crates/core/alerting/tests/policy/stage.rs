@@ -32,8 +32,6 @@ pub(crate) struct Stage {
     routes: Vec<Route>,
     now: EventTime,
     revisions: i64,
-    /// Taken up anew from its state after whatever it does.
-    restarts: bool,
     /// No message goes to this destination before then.
     held_until: BTreeMap<String, EventTime>,
     open: Vec<Delivery>,
@@ -59,18 +57,12 @@ impl Stage {
             routes,
             now: NOON,
             revisions: 0,
-            restarts: false,
             held_until: BTreeMap::new(),
             open: Vec::new(),
             told: BTreeMap::new(),
             sent: Vec::new(),
             decisions: Vec::new(),
         }
-    }
-
-    /// One that is taken up anew from its state after whatever it does.
-    pub(crate) fn restarting(config: Config, routes: Vec<Route>) -> Self {
-        Self { restarts: true, ..Self::new(config, routes) }
     }
 
     /// With default settings.
@@ -95,9 +87,6 @@ impl Stage {
                 Decision::Suppress { .. } => {}
             }
             self.decisions.push((self.now, decision));
-        }
-        if self.restarts {
-            self.restart((*self.config).clone(), self.routes.clone());
         }
     }
 

@@ -100,7 +100,8 @@ local function manner_of(row, alert, reason, lane)
   end
 end
 
--- The rows of a lane that are due, in the order in which they go, with those that wait for another row.
+-- The rows of a lane that are due, with those that wait for another row, in the order in which they go: what is new
+-- before edits, which may come every few seconds; of HIGH the largest.
 local function candidates(lane)
   local due = redis.call('ZRANGEBYSCORE', due_key(destination, lane), '-inf', whole(now), 'LIMIT', 0, CANDIDATES)
   local found, i = {}, 1
@@ -126,6 +127,9 @@ local function candidates(lane)
     i = i + 1
   end
   table.sort(found, function(one, other)
+    if one.manner ~= other.manner then
+      return one.manner == 'new'
+    end
     if lane == 'HIGH' and one.usd ~= other.usd then
       return one.usd > other.usd
     end

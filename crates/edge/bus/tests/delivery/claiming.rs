@@ -174,6 +174,20 @@ async fn edits_of_one_alert_are_one_message_with_what_was_told() {
 }
 
 #[tokio::test]
+async fn what_is_new_goes_before_edits_of_its_lane_whatever_they_are_worth() {
+    let books = books().await;
+    books.tell(&[&delivery(1, Priority::Medium)]).await;
+    books.send(at(0), &receipt(true)).await;
+    let large = worth(9_000_000, edit(1, 2, AlertReason::Updated));
+    let large = Delivery { lane: Priority::High, ..large };
+    let (new, less_urgent) = (worth(1, delivery(2, Priority::High)), delivery(3, Priority::Medium));
+    books.tell(&[&large, &less_urgent, &new]).await;
+    for row in [new.row, large.row, less_urgent.row] {
+        assert_eq!(books.send(at(0), &receipt(true)).await, [row]);
+    }
+}
+
+#[tokio::test]
 async fn an_edit_of_what_cannot_be_edited_is_told_anew_where_it_matters() {
     let books = books().await;
     books.tell(&[&delivery(1, Priority::Medium), &delivery(2, Priority::Medium)]).await;
