@@ -99,6 +99,10 @@ impl Courier {
 
     /// Sends one message, and settles it.
     async fn bring(&mut self, token: &str, rows: Vec<Row>, told: Option<Receipt>, shutdown: &Shutdown) {
+        if rows.is_empty() {
+            // The answer to the claim was lost, and others have ended its rows since.
+            return;
+        }
         let began = self.office.now();
         for row in rows.iter().filter(|row| row.attempts == 0) {
             let delay = began.since(row.delivery.alert.known_at_ms);
