@@ -3,9 +3,11 @@
 SHELL := /bin/bash
 CARGO ?= cargo
 ARGS ?=
+# What `make storm` passes on to `make alerts`.
+ALERTS ?=
 SECONDS ?= 60
 
-.PHONY: help setup demo run check test bench storm chaos fuzz fmt
+.PHONY: help setup demo run check test bench storm alerts chaos fuzz fmt
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,9 +36,14 @@ bench: ## Benchmarks, each with its baseline in the same run (docs/benchmarks.md
 	$(CARGO) bench --locked -p cascade-open-interest --bench engine -- $(ARGS)
 	$(CARGO) bench --locked -p cascade-wire --bench encode -- $(ARGS)
 
-storm: setup ## Ten minutes of 2,000 liquidations/s and 20,000 trades/s into one ingest (ARGS='--seconds 60')
+storm: setup ## Ten minutes of 2,000 liquidations/s and 20,000 trades/s into one ingest (ARGS='--seconds 60'); then `make alerts`
 	@$(CARGO) build --locked --release -p cascade-tests -p liquidation-ingest -p cascade-signals -p cascade-simulator --bins --example exchanges --example storm
 	@$(CARGO) run --locked --release -p cascade-tests --example storm -- $(ARGS)
+	@$(MAKE) --no-print-directory alerts ARGS='$(ALERTS)'
+
+alerts: setup ## 20,000 findings to six destinations that misbehave, then with dispatchers killed 50 times (ARGS='--findings 2000 --kills 5')
+	@$(CARGO) build --locked --release -p alert-dispatcher --bins --example alerts
+	@$(CARGO) run --locked --release -p alert-dispatcher --example alerts -- $(ARGS)
 
 chaos: setup ## Twenty rounds of killed, stopped and paused replicas and a restarted Redis (ARGS='--rounds 3 --seed 7')
 	@$(CARGO) build --locked --release -p cascade-signals --bins --example chaos

@@ -2,3 +2,158 @@
 //!
 //! What is decided is `cascade-alerting`'s affair, what is said `cascade-message`'s, how it is sent `cascade-notify`'s, and how
 //! the books are kept on Redis `cascade-bus`'s. This connects them.
+
+mod auditor;
+mod batch;
+mod buttons;
+mod config;
+mod courier;
+mod decider;
+mod desk;
+mod destination;
+mod moving;
+mod office;
+mod post;
+mod projector;
+mod settling;
+mod watchdog;
+
+use std::time::Duration;
+
+use cascade_bus::Bus;
+use cascade_notify::Sender;
+use cascade_service::{BoxError, Context, Program, Shutdown, Supervisor, watch_redis};
+
+pub use config::{Config, DEAD_MAN, Dispatch};
+pub use destination::Target;
+
+use buttons::Poller;
+use courier::Courier;
+use decider::Decider;
+use desk::Desk;
+use office::{Office, missed, pause};
+use post::Post;
+use projector::Projector;
+
+/// How often the heartbeat is written, wall time.
+const BEAT: Duration = Duration::from_secs(5);
+
+/// What the program is.
+pub const PROGRAM: Program<Config> = Program {
+    name: "alert-dispatcher",
+    about: "Decides which findings on Redis are told to whom, and delivers them to Telegram, Discord, Slack and webhooks",
+    version: env!("CARGO_PKG_VERSION"),
+    section: "dispatch",
+    settings: Config::read,
+};
+
+/// Runs until it is asked to stop; then what is under way is brought to its end, and the lease is given back.
+///
+/// # Errors
+/// The Redis URL is none, there is no HTTP client to be had, or a task died.
+pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
+    let bus = context.bus(&config.redis_url)?;
+    let office = Office::new(context.clone(), bus.clone(), Desk::default());
+    let mut senders = Vec::new();
+    for target in config.targets() {
+        let sender = Sender::new(target.destination.clone(), config.network())?;
+        let sender = match &config.output {
+            Some(output) => sender.with_output(output.clone()),
+            None => sender,
+        };
+        senders.push((target, sender));
+    }
+    warn(&config);
+    let mut supervisor = Supervisor::new(&context.shutdown, context.deadline);
+    decides(&office, &config, &senders, &mut supervisor);
+    delivers(&office, &config, senders, &mut supervisor);
+    let shutdown = supervisor.shutdown();
+    let projector = Projector::new(office.clone(), &config.dispatch);
+    supervisor.spawn("history", lasting(projector.hold(shutdown.clone())));
+    for poller in Poller::all(&office, &config)? {
+        supervisor.spawn(poller.name(), lasting(poller.hold(shutdown.clone())));
+    }
+    supervisor.spawn("heartbeat", lasting(beat(office, shutdown.clone())));
+    supervisor.spawn("redis", watch_redis(bus, context, shutdown));
+    Ok(supervisor.run().await?)
+}
+
+/// Told at the start: what is allowed, and probably not meant.
+fn warn(config: &Config) {
+    if !config.allowed_users.is_empty() {
+        return;
+    }
+    for target in &config.destinations {
+        if target.destination.has_buttons() {
+            tracing::warn!(
+                destination = target.destination.name,
+                "its messages have buttons, and telegram.allowed_users is empty: nobody may press them"
+            );
+        }
+    }
+}
+
+/// Who decides, audits and watches, while the lease is ours.
+fn decides(office: &Office, config: &Config, senders: &[(Target, Sender)], supervisor: &mut Supervisor) {
+    let targets: Vec<Target> = senders.iter().map(|(target, _)| target.clone()).collect();
+    let has_watchdog = targets.iter().any(|target| target.destination.name == DEAD_MAN);
+    let every = Duration::from_secs(u64::from(config.dispatch.watchdog_every_s));
+    let post = Post {
+        office: office.clone(),
+        decider: Decider::new(office.clone(), config.policy.clone(), Config::routes(senders)),
+        targets,
+        watchdog: has_watchdog.then_some(every),
+    };
+    let shutdown = supervisor.shutdown();
+    supervisor.spawn("decider", lasting(post.hold(shutdown.clone())));
+    supervisor.spawn("decider-watch", lasting(post::watch(office.clone(), shutdown)));
+}
+
+/// Who brings messages: two for each destination.
+fn delivers(office: &Office, config: &Config, senders: Vec<(Target, Sender)>, supervisor: &mut Supervisor) {
+    // A provider may be asked twice for one message: as it is, and in plain form.
+    let patience = config.dispatch.send_timeout() * 2 + Duration::from_secs(1);
+    for (target, sender) in senders {
+        let name = target.destination.name.clone();
+        let (office, shutdown) = (office.clone(), supervisor.shutdown());
+        let couriers = [false, true].map(|only_high| {
+            Courier::new(office.clone(), (target.clone(), sender.clone()), patience, only_high)
+        });
+        supervisor.spawn(format!("send-{name}"), async move {
+            if moving::take_up(&office, &target, &sender, &shutdown).await {
+                let [all, high] = couriers;
+                tokio::join!(all.run(shutdown.clone()), high.run(shutdown));
+            }
+            Ok(())
+        });
+    }
+}
+
+/// The heartbeat of this process, until asked to stop.
+async fn beat(office: Office, shutdown: Shutdown) {
+    let context = &office.context;
+    loop {
+        if let Err(error) = office.bus.write_readings(&[context.heartbeat(None)]).await {
+            missed("heartbeat", &error);
+        }
+        if !pause(BEAT, &shutdown).await {
+            break;
+        }
+    }
+    farewell(&office.bus, context).await;
+}
+
+/// The last word of the heartbeat; a Redis that does not answer is not waited for.
+async fn farewell(bus: &Bus, context: &Context) {
+    let words = [context.farewell()];
+    let told = bus.write_readings(&words);
+    if !matches!(tokio::time::timeout(Duration::from_secs(1), told).await, Ok(Ok(()))) {
+        tracing::debug!("the last word is not told: the heartbeat runs out by itself");
+    }
+}
+
+/// A task that ends when asked to, and fails never.
+async fn lasting(task: impl Future<Output = ()> + Send) -> Result<(), BoxError> {
+    task.await;
+    Ok(())
+}

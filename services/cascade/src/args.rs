@@ -4,6 +4,9 @@ use cascade_service::config::{Override, Sources};
 use cascade_service::{CommonArgs, SystemClock};
 use clap::{Args, Parser, Subcommand};
 
+use crate::alerts::{
+    AckArgs, DestinationsArgs, DlqArgs, HistoryArgs, MuteArgs, MutesArgs, TrialArgs, UnmuteArgs,
+};
 use crate::bench::Bench;
 use crate::decode::DecodeArgs;
 use crate::doctor::DoctorArgs;
@@ -21,6 +24,9 @@ const EXAMPLES: &str = "Examples:
   cascade decode --venue bybit < frames.txt
   cascade record --as frames --out recordings --for 10m
   cascade replay recordings/*.zst       the findings of a recording, the same every time
+  cascade history --since 1h            which alerts there were, and who was told
+  cascade test-alert                    whether every destination is told
+  cascade mute --symbol BTCUSDT --for 1h
   cascade doctor                        what is wrong on this machine, and how to mend it
   cascade bench e2e                     from an exchange's socket to a subscriber, in milliseconds
 
@@ -49,6 +55,22 @@ pub(crate) enum Command {
     Replay(ReplayArgs),
     /// Show what runs, and how the feeds are
     Status(StatusArgs),
+    /// Show which alerts there were, and what became of each at each destination
+    History(HistoryArgs),
+    /// Show deliveries that no provider would take; put them back on their way, or drop them
+    Dlq(DlqArgs),
+    /// Tell nobody of some alerts for a while
+    Mute(MuteArgs),
+    /// Tell of them again
+    Unmute(UnmuteArgs),
+    /// Show what is muted
+    Mutes(MutesArgs),
+    /// Take care of an alert: it is not escalated
+    Ack(AckArgs),
+    /// Send a marked alert to every destination, and say what each made of it
+    TestAlert(TrialArgs),
+    /// Show who is told of alerts, and ask each provider whether messages will arrive
+    Destinations(DestinationsArgs),
     /// Say what is wrong on this machine, and how to mend it
     Doctor(DoctorArgs),
     /// Measure how long the system takes on this machine
@@ -90,6 +112,10 @@ pub(crate) struct UpArgs {
     /// Stop when the scenario is over, print what was expected and what was seen; exit 0 only if they agree (with --demo)
     #[arg(long, requires = "demo")]
     pub(crate) once: bool,
+
+    /// Send a demo's alerts, marked DEMO, to the configured destinations too (with --demo)
+    #[arg(long, requires = "demo")]
+    pub(crate) demo_notify: bool,
 
     /// What the simulated markets are drawn from; the same seed gives the same markets (with --demo)
     #[arg(long, value_name = "N", requires = "demo", default_value_t = 1)]

@@ -3,9 +3,11 @@
 //!
 //! Puts the services together and speaks to people; detects and decodes nothing itself.
 
+mod alerts;
 mod args;
 mod bench;
 mod colour;
+mod columns;
 mod decode;
 mod doctor;
 mod record;
@@ -17,9 +19,10 @@ mod up;
 use std::future::Future;
 use std::io::Write as _;
 
+use cascade_bus::RedisUrl;
 use cascade_message::line as words;
 use cascade_service::config::{Document, Mistakes, Origin, Sources};
-use cascade_service::{ServiceSettings, Shutdown, ask_on_signal, environment, logs, redis_url};
+use cascade_service::{CommonArgs, ServiceSettings, Shutdown, ask_on_signal, environment, logs, redis_url};
 use clap::{CommandFactory, Parser};
 
 use args::{Cli, Command, UpArgs};
@@ -42,6 +45,20 @@ pub fn main() -> u8 {
         Command::Up(args) => up(args),
         Command::Tail(args) => tail(&args),
         Command::Status(args) => status(&args),
+        Command::History(args) => {
+            on_alerts(&args.common, async |redis, path| alerts::history(&args, redis, path).await)
+        }
+        Command::Dlq(args) => on_alerts(&args.common, async |redis, _| alerts::dlq(&args, redis).await),
+        Command::Mute(args) => on_alerts(&args.common, async |redis, _| alerts::mute(&args, redis).await),
+        Command::Unmute(args) => on_alerts(&args.common, async |redis, _| alerts::unmute(&args, redis).await),
+        Command::Mutes(args) => on_alerts(&args.common, async |redis, _| alerts::mutes(&args, redis).await),
+        Command::Ack(args) => {
+            on_alerts(&args.common, async |redis, path| alerts::ack(&args, redis, path).await)
+        }
+        Command::TestAlert(args) => {
+            on_alerts(&args.common, async |redis, _| alerts::trial(&args, redis).await)
+        }
+        Command::Destinations(args) => destinations(&args),
         Command::Record(args) => record(&args),
         Command::Replay(args) => replay::run(&args, environment()),
         Command::Doctor(args) => doctor(&args),
@@ -104,6 +121,26 @@ fn status(args: &StatusArgs) -> u8 {
     let (document, _, mut mistakes) = load(&args.common.sources("up", environment()));
     let redis = redis_url(&document, &mut mistakes);
     checked(&mistakes, args.common.check_config, || block_on(status::run(args, &redis)))
+}
+
+/// Runs a command that speaks with the dispatcher, on this Redis; where its history lies, if in a file.
+fn on_alerts(common: &CommonArgs, command: impl AsyncFnOnce(&RedisUrl, &str) -> u8) -> u8 {
+    let (document, service, mut mistakes) = load(&common.sources("dispatch", environment()));
+    let redis = redis_url(&document, &mut mistakes);
+    let path = document.text("dispatch.history_path").unwrap_or_default();
+    checked(&mistakes, common.check_config, || {
+        install_log(&service, &document);
+        block_on(command(&redis, path))
+    })
+}
+
+fn destinations(args: &alerts::DestinationsArgs) -> u8 {
+    let (document, service, mut mistakes) = load(&args.common.sources("dispatch", environment()));
+    let config = alert_dispatcher::Config::read_any(&document, &mut mistakes);
+    checked(&mistakes, args.common.check_config, || {
+        install_log(&service, &document);
+        block_on(alerts::destinations(args, &config))
+    })
 }
 
 fn record(args: &RecordArgs) -> u8 {

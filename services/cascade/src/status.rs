@@ -4,6 +4,8 @@
 //! Times are shown as they stand there, in UTC: a demo's clock may run faster than the wall, so no age is shown. Changes
 //! nothing.
 
+mod dispatch;
+
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -15,6 +17,7 @@ use cascade_wire::{FeedHealthReading, Heartbeat, PollReading, key};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use crate::columns::table;
 use crate::words::{clock, duration, plain};
 
 const EXAMPLES: &str = "\
@@ -79,6 +82,7 @@ struct Overview {
     feeds: Vec<(Venue, FeedHealthReading)>,
     /// Those that are asked over REST for their open interest.
     polls: Vec<(Venue, PollReading)>,
+    dispatch: dispatch::Dispatch,
     /// Each symbol with its state, as it stands on Redis.
     markets: Vec<(String, Map<String, Value>)>,
     /// Keys that could not be read, and why.
@@ -101,6 +105,7 @@ impl Overview {
         let feeds = of_venues(&bus, key::feed_health, &mut unreadable).await?;
         let mut polls = of_venues(&bus, key::poll_health, &mut unreadable).await?;
         let markets = values(&bus, bus.scan(key::VELOCITIES).await?, &mut unreadable).await?;
+        let dispatch = dispatch::Dispatch::read(&bus, &mut unreadable).await?;
         let services: Vec<Service> =
             heartbeats.into_iter().filter_map(|(key, heartbeat)| Service::of(&key, heartbeat)).collect();
         let now = SystemClock::new().now();
@@ -112,6 +117,7 @@ impl Overview {
             services,
             feeds,
             polls,
+            dispatch,
             markets: markets.into_iter().filter_map(|(key, state)| Some((symbol(&key)?, state))).collect(),
             unreadable,
         })
@@ -142,7 +148,14 @@ impl Overview {
             self.polls.iter().map(|(venue, reading)| (venue.to_string(), json!(reading))).collect();
         let markets: Map<String, Value> =
             self.markets.iter().cloned().map(|(s, m)| (s, Value::Object(m))).collect();
-        json!({"redis": self.redis, "services": services, "feeds": feeds, "polls": polls, "velocity": markets})
+        json!({
+            "redis": self.redis,
+            "services": services,
+            "feeds": feeds,
+            "polls": polls,
+            "dispatch": self.dispatch.json(),
+            "velocity": markets,
+        })
     }
 
     fn text(&self) -> String {
@@ -203,6 +216,11 @@ impl Overview {
             if name == "services" {
                 text.push_str(&self.mixture());
             }
+        }
+        let dispatch = self.dispatch.text();
+        if !dispatch.is_empty() {
+            text.push('\n');
+            text.push_str(&dispatch);
         }
         text
     }
@@ -353,25 +371,6 @@ async fn values<T: DeserializeOwned>(
 
 fn unknown() -> String {
     "-".to_owned()
-}
-
-/// Columns as wide as they need to be, two spaces apart; `None` without rows.
-fn table(head: &[&str], rows: Vec<Vec<String>>) -> Option<String> {
-    if rows.is_empty() {
-        return None;
-    }
-    let head = head.iter().map(|name| (*name).to_owned()).collect();
-    let lines: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
-    let width =
-        |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|c| c.chars().count()).max();
-    let mut text = String::new();
-    for line in &lines {
-        let cells: Vec<String> =
-            line.iter().enumerate().map(|(i, cell)| format!("{cell:0$}", width(i).unwrap_or(0))).collect();
-        text.push_str(cells.join("  ").trim_end());
-        text.push('\n');
-    }
-    Some(text)
 }
 
 /// A line about what is wrong; if nobody reads it, the exit code still tells.

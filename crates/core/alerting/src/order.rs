@@ -27,6 +27,7 @@ impl Policy {
             Ask::Ack { alert } => self.acknowledge(*alert, &order.by),
             Ask::Test { id, priority } => self.test(*id, *priority, (&order.by, now), out),
             Ask::Watchdog { id } => self.watchdog(*id, now, out),
+            Ask::Refused { .. } => Ok(()),
         }
     }
 

@@ -230,6 +230,13 @@ pub enum Ask {
         /// Names the sign.
         id: Id,
     },
+    /// Somebody who may not asked for something: nothing is done, but it is told in the history.
+    Refused {
+        /// The word for what was asked.
+        act: String,
+        /// The alert.
+        alert: Id,
+    },
 }
 
 impl Ask {
@@ -241,6 +248,7 @@ impl Ask {
             Self::Ack { .. } => "ack",
             Self::Test { .. } => "test",
             Self::Watchdog { .. } => "watchdog",
+            Self::Refused { .. } => "refused",
         }
     }
 }

@@ -8,6 +8,7 @@ mod discord;
 mod document;
 pub mod line;
 mod markup;
+pub mod pressed;
 mod slack;
 mod subject;
 mod time;

@@ -51,6 +51,24 @@ pub struct Receipt {
     pub editable: bool,
 }
 
+impl Receipt {
+    /// As what was told of an alert is kept.
+    ///
+    /// # Errors
+    /// Never for a receipt of this workspace.
+    pub fn to_json(&self) -> Result<String, WireError> {
+        serde_json::to_string(self).map_err(|e| WireError::malformed(&e))
+    }
+
+    /// Reads what was told of an alert.
+    ///
+    /// # Errors
+    /// Not such an object.
+    pub fn from_json(json: &str) -> Result<Self, WireError> {
+        serde_json::from_str(json).map_err(|e| WireError::malformed(&e))
+    }
+}
+
 /// A line of the history: an entry of its stream, and a row of its tables.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
@@ -59,6 +77,24 @@ pub struct Entry {
     /// What happened.
     #[serde(flatten)]
     pub what: What,
+}
+
+impl Entry {
+    /// As an entry of the history's stream.
+    ///
+    /// # Errors
+    /// Never for an entry of this workspace.
+    pub fn to_json(&self) -> Result<String, WireError> {
+        serde_json::to_string(self).map_err(|e| WireError::malformed(&e))
+    }
+
+    /// Reads an entry of the history's stream.
+    ///
+    /// # Errors
+    /// Not such an object.
+    pub fn from_json(json: &[u8]) -> Result<Self, WireError> {
+        serde_json::from_slice(json).map_err(|e| WireError::malformed(&e))
+    }
 }
 
 /// What happened.
@@ -133,7 +169,13 @@ pub enum What {
         receipt: Option<Receipt>,
     },
     /// Somebody asked for something.
-    Order(Order),
+    Order {
+        /// The order. Under a name of its own: it has a time and a `what` too.
+        given: Order,
+        /// Why it makes no sense; absent = it was done.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refused: Option<String>,
+    },
     /// Somebody put dead letters back on their way, or dropped them.
     Letters {
         /// The rows.
@@ -158,4 +200,54 @@ pub struct Letter {
     pub attempts: u32,
     /// What was to be delivered.
     pub delivery: Delivery,
+}
+
+/// What an entry of the dead letters says besides its delivery.
+#[derive(Deserialize)]
+struct LetterHead {
+    at_ms: EventTime,
+    reason: String,
+    said: String,
+    attempts: u32,
+}
+
+/// Reads an entry of the dead letters: its head (JSON) and its delivery (the body of its row).
+///
+/// # Errors
+/// Not such an entry.
+pub fn letter_of(head: &[u8], delivery: &[u8]) -> Result<Letter, WireError> {
+    let head: LetterHead = serde_json::from_slice(head).map_err(|e| WireError::malformed(&e))?;
+    let LetterHead { at_ms, reason, said, attempts } = head;
+    Ok(Letter { at_ms, reason, said, attempts, delivery: decode_delivery(delivery)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use cascade_domain::{Ask, Mute, Which};
+
+    use super::*;
+
+    #[test]
+    fn an_order_is_read_back_from_the_history_with_its_own_time() {
+        let asks = [
+            Ask::Mute(Mute {
+                what: Which { rule: Some("feed".to_owned()), ..Which::default() },
+                until_ms: EventTime::from_ms(9),
+            }),
+            Ask::Unmute { what: Which::default() },
+            Ask::Ack { alert: Id::from_bits(7) },
+            Ask::Test { id: Id::from_bits(8), priority: Priority::Low },
+            Ask::Watchdog { id: Id::from_bits(9) },
+            Ask::Refused { act: "ack".to_owned(), alert: Id::from_bits(7) },
+        ];
+        for what in asks {
+            let order = Order { at_ms: EventTime::from_ms(1), by: "cli:ann@desk".to_owned(), what };
+            assert_eq!(decode_order(&encode_order(&order).unwrap()), Ok(order.clone()));
+            let entry =
+                Entry { at_ms: EventTime::from_ms(2), what: What::Order { given: order, refused: None } };
+            let json = entry.to_json().unwrap();
+            assert!(json.starts_with(r#"{"at_ms":2,"what":"order","given":{"at_ms":1,"#), "{json}");
+            assert_eq!(Entry::from_json(json.as_bytes()), Ok(entry));
+        }
+    }
 }

@@ -12,7 +12,7 @@ mod state;
 
 pub use delivery::{
     Entry as HistoryEntry, Letter, Receipt, What as HistoryOf, decode_delivery, decode_order,
-    encode_delivery, encode_order,
+    encode_delivery, encode_order, letter_of,
 };
 pub use event::{
     ENTRY_ARRAY, ENTRY_ONE, decode_entry, decode_event, encode_event, event_from_json, event_to_json,
@@ -23,7 +23,7 @@ pub use reading::{
     EngineBeat, FeedHealthReading, Heartbeat, PollReading, btc_price_json, btc_volatility_json, funding_json,
     open_interest_change_json, open_interest_json, regime_json, score_json, velocity_json,
 };
-pub use state::{decode_state, encode_state};
+pub use state::{decode_kept, decode_state, encode_kept, encode_state};
 
 use cascade_domain::Unusable;
 

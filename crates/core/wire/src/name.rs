@@ -141,6 +141,11 @@ pub mod key {
         format!("{{s{shard}}}:alerts")
     }
 
+    /// Hash by reader: up to where it has read the shard's findings, and when it said so (Redis' time, seconds).
+    pub fn alerts_read(shard: Shard) -> String {
+        format!("{{s{shard}}}:alerts:read")
+    }
+
     /// Sorted set of the ids of the last minutes, by when they may be forgotten.
     pub fn seen(shard: Shard) -> String {
         format!("{{s{shard}}}:seen")
@@ -270,16 +275,17 @@ pub mod dispatch {
     /// Stream, field `e` = JSON: what was decided, tried and done. Kept `history_days`.
     pub const HISTORY: &str = "{dispatch}:history";
 
-    /// Stream, field `e` = JSON: deliveries that ended dead.
+    /// Stream of deliveries that ended dead, the last 10,000: field `e` = JSON (when, why, which row), `d` = the delivery.
     pub const DEAD: &str = "{dispatch}:dead";
 
-    /// Sorted set of the rows that have not ended, by when they were made (Redis' time, ms).
-    pub const OPEN: &str = "{dispatch}:open";
+    /// Sorted set of the rows that were decided in the last 25 h, by when (Redis' time, ms): none is made twice.
+    pub const DECIDED: &str = "{dispatch}:decided";
 
-    /// Sorted set of the rows that are being sent, by when their claim runs out (Redis' time, ms).
+    /// Sorted set of the claims that hold, by when they run out (Redis' time, ms).
     pub const CLAIMED: &str = "{dispatch}:claimed";
 
-    /// Hash of counts: `produced:DESTINATION`, `ENDING:DESTINATION`, `ambiguous:DESTINATION`.
+    /// Hash of counts: `produced:DESTINATION`, `ENDING:DESTINATION`, `ended:DESTINATION:ENDING:REASON`,
+    /// `ambiguous:DESTINATION`.
     pub const COUNTS: &str = "{dispatch}:counts";
 
     /// Read-model, no TTL: the mutes that hold, JSON.
@@ -287,6 +293,16 @@ pub mod dispatch {
 
     /// Read-model, TTL 60 s: how each destination does, JSON.
     pub const DESTINATIONS: &str = "dispatch:destinations";
+
+    /// Sorted set of a destination's rows that have not ended, by when they are too old (the dispatchers' clock, ms).
+    pub fn open(destination: &str) -> String {
+        format!("{{dispatch}}:open:{destination}")
+    }
+
+    /// Hash: the rows of a claim; 10 min longer what they were settled with.
+    pub fn claim(token: &str) -> String {
+        format!("{{dispatch}}:claim:{token}")
+    }
 
     /// Hash: a row that has not ended.
     pub fn row(row: Id) -> String {
@@ -303,7 +319,7 @@ pub mod dispatch {
         format!("{{dispatch}}:told:{destination}:{alert}")
     }
 
-    /// String that runs out by itself: what is being sent to a destination.
+    /// String that runs out by itself: what is being sent to a destination. With `:HIGH` behind it: what overtakes that.
     pub fn flight(destination: &str) -> String {
         format!("{{dispatch}}:flight:{destination}")
     }
@@ -317,6 +333,11 @@ pub mod dispatch {
     /// String: why a destination is off for good.
     pub fn off(destination: &str) -> String {
         format!("{{dispatch}}:off:{destination}")
+    }
+
+    /// String: names the destination's settings, then the chat that the configured one has become.
+    pub fn moved(destination: &str) -> String {
+        format!("{{dispatch}}:moved:{destination}")
     }
 
     /// String: the last `update_id` of a Telegram bot that was handled. `bot` is a hash of its token.

@@ -1,4 +1,5 @@
-//! Snapshots of an engine: MessagePack without names, under a version and the stream id at which they stand.
+//! Snapshots: of an engine as MessagePack without names, under a version and the stream id at which they stand; of the
+//! policy of alerts with names, because there are alerts in it.
 //!
 //! Knows no engine. A snapshot that this build can't read is refused, never half read.
 
@@ -29,9 +30,51 @@ pub fn decode_state<S: DeserializeOwned>(version: u32, bytes: &[u8]) -> Result<(
     Ok((at, state))
 }
 
+/// A snapshot of a state that has its places inside, in the form that `version` names.
+///
+/// # Errors
+/// The state can't be encoded; never for the policy's.
+pub fn encode_kept<S: Serialize>(version: u32, state: &S) -> Result<Vec<u8>, WireError> {
+    rmp_serde::to_vec_named(&(version, state)).map_err(|e| WireError::malformed(&e))
+}
+
+/// Reads such a snapshot.
+///
+/// # Errors
+/// Another version, or not such a state.
+pub fn decode_kept<S: DeserializeOwned>(version: u32, bytes: &[u8]) -> Result<S, WireError> {
+    let (found, _): (u32, IgnoredAny) = unpacked(bytes)?;
+    if found != version {
+        return Err(WireError::OtherState { found, known: version });
+    }
+    unpacked::<(u32, S)>(bytes).map(|(_, state)| state)
+}
+
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
+
+    /// As alerts have it: what is absent is left out.
+    #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+    struct Sparse {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        first: Option<u8>,
+        second: u8,
+    }
+
+    #[test]
+    fn a_snapshot_with_names_is_read_back_without_what_is_absent() {
+        let state = (vec![Sparse { first: None, second: 7 }], "1791565601482-7".to_owned());
+        let bytes = encode_kept(1, &state).unwrap();
+        assert_eq!(decode_kept::<(Vec<Sparse>, String)>(1, &bytes).unwrap(), state);
+        let read = |version, bytes| decode_kept::<(Vec<Sparse>, String)>(version, bytes);
+        assert_eq!(read(2, &bytes).unwrap_err(), WireError::OtherState { found: 1, known: 2 });
+        for cut in 0..bytes.len() {
+            assert!(matches!(read(1, &bytes[..cut]), Err(WireError::Malformed(_))), "{cut}");
+        }
+    }
 
     #[test]
     fn a_snapshot_is_read_back_and_another_version_or_a_cut_one_is_refused() {

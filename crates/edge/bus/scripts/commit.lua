@@ -1,5 +1,5 @@
 -- Put out a batch's findings, move the cursor and keep the engine's snapshot, if the shard is still ours.
--- KEYS: epoch, cursor, alerts stream, state, where snapshots stand (hash).
+-- KEYS: epoch, cursor, alerts stream, state, where snapshots stand (hash), where readers of the alerts stand (hash).
 -- ARGV: epoch, from, to, max entries, max age ms, engine, snapshot as of `to` ('' = none this time), count of durable
 -- findings, those, then pairs of channel and message.
 -- Answers 'done', 'already_done' (only the snapshot was written), 'fenced' or 'cursor_moved'; these two write nothing.
@@ -31,10 +31,10 @@ if cursor ~= ARGV[2] or is_before(ARGV[3], cursor) then
 end
 local durable = tonumber(ARGV[8])
 for i = 9, 8 + durable do
-  redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[4], '*', 'e', ARGV[i])
+  redis.call('XADD', KEYS[3], '*', 'e', ARGV[i])
 end
 if durable > 0 then
-  redis.call('XTRIM', KEYS[3], 'MINID', '~', string.format('%.0f', now - ARGV[5]))
+  trim_findings(KEYS[3], KEYS[6], ARGV[4], ARGV[5])
 end
 for i = 9 + durable, #ARGV, 2 do
   redis.call('PUBLISH', ARGV[i], ARGV[i + 1])

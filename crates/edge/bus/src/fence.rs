@@ -237,6 +237,7 @@ impl Bus {
                 &keys.alerts,
                 &keys.state,
                 &key::snapshots(batch.shard),
+                &key::alerts_read(batch.shard),
             ]);
             cmd.arg(batch.epoch).arg(batch.from.to_string()).arg(batch.to.to_string());
             cmd.arg(bounds.max_len).arg(bounds.max_age_ms());

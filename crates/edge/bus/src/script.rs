@@ -15,10 +15,11 @@ pub(crate) struct Script {
     hash: String,
 }
 
+/// A script of one file, or of several that are read one after the other.
 macro_rules! script {
-    ($name:ident, $file:literal) => {
+    ($name:ident, $($file:literal),+) => {
         pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| {
-            let code = include_str!(concat!("../scripts/", $file, ".lua"));
+            let code = concat!($(include_str!(concat!("../scripts/", $file, ".lua"))),+);
             Script { code, hash: redis::Script::new(code).get_hash().to_owned() }
         });
     };
@@ -27,14 +28,22 @@ macro_rules! script {
 script!(STORE, "store");
 script!(TAKE, "take");
 script!(RENEW, "renew");
-script!(COMMIT, "commit");
+script!(COMMIT, "trim", "commit");
 script!(HOLD, "hold");
 script!(LET_GO, "let_go");
-script!(TELL, "tell");
+script!(TELL, "trim", "tell");
 script!(MEET, "meet");
+script!(READ_UP_TO, "read_up_to");
+script!(DECIDE, "books/begin", "books/decide");
+script!(CLAIM, "books/begin", "books/claim");
+script!(SETTLE, "books/begin", "books/settle");
+script!(AUDIT, "books/begin", "books/audit");
+script!(ACCOUNTS, "books/begin", "books/accounts");
+script!(LETTERS, "books/begin", "books/letters");
+script!(ORDER, "books/order");
 
 impl Script {
-    /// One call: every key that it touches is declared and in one slot. Arguments are added by the caller.
+    /// One call: every key that it touches is in the slot of those that are declared. Arguments are added by the caller.
     pub(crate) fn call(&self, keys: &[&str]) -> Cmd {
         let mut cmd = redis::cmd("EVALSHA");
         cmd.arg(&self.hash).arg(keys.len()).arg(keys);

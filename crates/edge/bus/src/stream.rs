@@ -52,6 +52,8 @@ pub struct Entry {
     pub one: Option<Vec<u8>>,
     /// Field `b`.
     pub array: Option<Vec<u8>>,
+    /// Field `d`: the delivery of a dead letter.
+    pub delivery: Option<Vec<u8>>,
 }
 
 /// An entry as Redis tells it: id, then fields and values in turn.
@@ -59,13 +61,15 @@ type RawEntry = (String, Vec<Vec<u8>>);
 
 impl Entry {
     fn of((id, fields): RawEntry) -> Result<Self, BusError> {
-        let mut entry = Self { id: id.parse()?, one: None, array: None };
+        let mut entry = Self { id: id.parse()?, one: None, array: None, delivery: None };
         let mut fields = fields.into_iter();
         while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
             if name == ENTRY_ONE.as_bytes() {
                 entry.one = Some(value);
             } else if name == ENTRY_ARRAY.as_bytes() {
                 entry.array = Some(value);
+            } else if name == b"d" {
+                entry.delivery = Some(value);
             }
         }
         Ok(entry)
@@ -112,6 +116,25 @@ impl StreamReader {
         block: Duration,
         count: usize,
     ) -> Result<Vec<(Shard, Vec<Entry>)>, BusError> {
+        let names: BTreeMap<String, Shard> =
+            positions.keys().map(|shard| (key::market(*shard), *shard)).collect();
+        let streams = positions.iter().map(|(shard, position)| (key::market(*shard), position.to_string()));
+        let mut read = Vec::new();
+        for (name, entries) in self.read_streams(&streams.collect::<Vec<_>>(), block, count).await? {
+            let shard = names.get(&name).ok_or_else(|| BusError::Reply(format!("a stream `{name}`")))?;
+            read.push((*shard, entries));
+        }
+        read.sort_by_key(|(shard, _)| *shard);
+        Ok(read)
+    }
+
+    /// As [`StreamReader::read`], for streams by name.
+    pub(crate) async fn read_streams(
+        &self,
+        positions: &[(String, String)],
+        block: Duration,
+        count: usize,
+    ) -> Result<Vec<(String, Vec<Entry>)>, BusError> {
         if positions.is_empty() {
             tokio::time::sleep(block).await;
             return Ok(Vec::new());
@@ -124,27 +147,26 @@ impl StreamReader {
         let mut cmd = redis::cmd("XREAD");
         cmd.arg("COUNT").arg(count).arg("BLOCK").arg(u64::try_from(block.as_millis()).unwrap_or(u64::MAX));
         cmd.arg("STREAMS");
-        for shard in positions.keys() {
-            cmd.arg(key::market(*shard));
+        for (stream, _) in positions {
+            cmd.arg(stream);
         }
-        for position in positions.values() {
-            cmd.arg(position.to_string());
+        for (_, position) in positions {
+            cmd.arg(position);
         }
         let answer: Option<Vec<RawStream>> = self.link.query(&cmd, block + GRACE).await?;
-        sorted(positions, answer.unwrap_or_default())
+        answer.unwrap_or_default().into_iter().map(read).collect()
     }
 
     /// Asks a cluster's nodes, round by round, until something is there or `block` is over.
     async fn ask_until(
         &self,
-        positions: &BTreeMap<Shard, StreamId>,
+        positions: &[(String, String)],
         block: Duration,
         count: usize,
-    ) -> Result<Vec<(Shard, Vec<Entry>)>, BusError> {
+    ) -> Result<Vec<(String, Vec<Entry>)>, BusError> {
         let mut pipe = Pipeline::with_capacity(positions.len());
-        for (shard, position) in positions {
-            let stream = key::market(*shard);
-            pipe.cmd("XREAD").arg("COUNT").arg(count).arg("STREAMS").arg(stream).arg(position.to_string());
+        for (stream, position) in positions {
+            pipe.cmd("XREAD").arg("COUNT").arg(count).arg("STREAMS").arg(stream).arg(position);
         }
         let mut over = std::pin::pin!(tokio::time::sleep(block));
         loop {
@@ -156,7 +178,7 @@ impl StreamReader {
                 }
             }
             if !streams.is_empty() {
-                return sorted(positions, streams);
+                return streams.into_iter().map(read).collect();
             }
             tokio::select! {
                 () = &mut over => return failed.map_or(Ok(Vec::new()), Err),
@@ -169,19 +191,8 @@ impl StreamReader {
 /// A stream as Redis tells it.
 type RawStream = (String, Vec<RawEntry>);
 
-fn sorted(
-    positions: &BTreeMap<Shard, StreamId>,
-    streams: Vec<RawStream>,
-) -> Result<Vec<(Shard, Vec<Entry>)>, BusError> {
-    let names: BTreeMap<String, Shard> =
-        positions.keys().map(|shard| (key::market(*shard), *shard)).collect();
-    let mut read = Vec::new();
-    for (name, entries) in streams {
-        let shard = names.get(&name).ok_or_else(|| BusError::Reply(format!("a stream `{name}`")))?;
-        read.push((*shard, entries.into_iter().map(Entry::of).collect::<Result<_, _>>()?));
-    }
-    read.sort_by_key(|(shard, _)| *shard);
-    Ok(read)
+fn read((name, entries): RawStream) -> Result<(String, Vec<Entry>), BusError> {
+    Ok((name, entries.into_iter().map(Entry::of).collect::<Result<_, _>>()?))
 }
 
 impl Bus {
@@ -283,6 +294,17 @@ impl Bus {
         let cmd = range(key, &format!("({after}"), count);
         let entries: Vec<RawEntry> = self.link.query(&cmd, self.settings.response_timeout).await?;
         entries.into_iter().map(Entry::of).collect()
+    }
+
+    /// The id of the newest entry of the stream at `key`; [`StreamId::ZERO`] where there is none.
+    ///
+    /// # Errors
+    /// Redis is away or refuses.
+    pub async fn newest_entry(&self, key: &str) -> Result<StreamId, BusError> {
+        let mut cmd = redis::cmd("XREVRANGE");
+        cmd.arg(key).arg("+").arg("-").arg("COUNT").arg(1);
+        let newest: Vec<RawEntry> = self.link.query(&cmd, self.settings.response_timeout).await?;
+        newest.first().map_or(Ok(StreamId::ZERO), |(id, _)| id.parse())
     }
 }
 

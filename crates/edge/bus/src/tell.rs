@@ -32,7 +32,8 @@ impl Bus {
     pub async fn tell(&self, telling: &Telling) -> Result<Commit, BusError> {
         let bounds = self.settings.alerts;
         let shard = Shard::of_scope(&telling.scope);
-        let mut cmd = script::TELL.call(&[&key::told(&telling.scope), &key::alerts(shard)]);
+        let mut cmd =
+            script::TELL.call(&[&key::told(&telling.scope), &key::alerts(shard), &key::alerts_read(shard)]);
         cmd.arg(telling.after.map_or(String::new(), |id| id.to_string())).arg(telling.id.to_string());
         cmd.arg(&telling.json).arg(bounds.max_len).arg(bounds.max_age_ms()).arg(&telling.bytes);
         for (channel, message) in &telling.publish {

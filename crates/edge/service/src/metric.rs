@@ -117,7 +117,7 @@ pub enum Metric {
     Attempts,
     /// Messages whose answer was never seen, and that were sent again.
     Ambiguous,
-    /// From when an alert was taken from its stream to the provider's door, by the clock.
+    /// From when an alert could be known to its first try at a provider's door, by the clock.
     DeliveryDelay,
     /// Deliveries that have not ended.
     DeliveriesOpen,
@@ -383,7 +383,7 @@ impl Metric {
             Self::Attempts => "Messages that were tried, and what became of each.",
             Self::Ambiguous => "Messages whose answer was never seen, and that were sent again.",
             Self::DeliveryDelay => {
-                "From when an alert was taken from its stream to the provider's door, by the clock."
+                "From when an alert could be known to its first try at a provider's door, by the clock."
             }
             Self::DeliveriesOpen => "Deliveries that have not ended.",
             Self::OldestDelivery => "How long the oldest delivery that is due has waited.",

@@ -8,8 +8,10 @@ use cascade_domain::Venue;
 use cascade_pace::Clock;
 use cascade_service::{BoxError, Shutdown, SystemClock};
 use cascade_simulator::Simulator;
+use cascade_wire::dispatch;
 use tokio::time::sleep;
 
+use super::books::Books;
 use super::say;
 use super::verdict::Course;
 use super::view::{self, View};
@@ -22,6 +24,8 @@ const LOOKS: u32 = 300;
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How many looks until what does not agree is taken as it is: 10 s.
 const LAST_LOOKS: u32 = 100;
+/// For how long of the clock an alert may wait for others, and a little more.
+const LAST_ALERTS: Duration = Duration::from_secs(40);
 
 /// A demo that is going on.
 #[derive(Debug)]
@@ -31,6 +35,8 @@ pub(crate) struct Demo {
     pub(crate) view: View,
     pub(crate) clock: Arc<SystemClock>,
     pub(crate) exchanges: Vec<Venue>,
+    /// Who is told of alerts; the terminal last.
+    pub(crate) destinations: Vec<String>,
     pub(crate) once: bool,
 }
 
@@ -76,7 +82,7 @@ impl Demo {
                     .values()
                     .all(|feed| feed.as_ref().is_some_and(|reading| reading.status.delivers()))
             });
-            if feeds && self.engines_run().await {
+            if feeds && self.engines_run().await && self.somebody_decides().await {
                 return Ok(());
             }
             sleep(LOOK).await;
@@ -106,26 +112,37 @@ impl Demo {
         true
     }
 
+    /// Whether somebody decides who is told of alerts.
+    async fn somebody_decides(&self) -> bool {
+        matches!(self.bus.get(dispatch::DECIDER_LEASE).await, Ok(Some(_)))
+    }
+
     /// The tables of the verdict, and whether everything agrees. What was heard is shown a moment later than it was
     /// heard: so looks for a while until it does.
     async fn verdict(&self) -> Result<(String, bool), BoxError> {
+        let patience = self.clock.wall(LAST_ALERTS).as_millis() / LOOK.as_millis();
+        let most = LAST_LOOKS.max(u32::try_from(patience).unwrap_or(u32::MAX));
         let mut looks = 0;
         loop {
             view::read(&self.bus, &self.view).await?;
+            let audit = self.bus.accounts(self.clock.now()).await?;
             let known = self.view.with(|known| known.clone());
+            let name = self.simulator.scenario().name();
+            let books = Books::of(audit, &self.destinations, name, known.messages);
             let course = Course {
                 expected: self.simulator.scenario().expected(),
                 expected_interest: self.simulator.scenario().expected_interest(),
                 expected_feeds: self.simulator.scenario().expected_feeds(),
                 withheld: Venue::ALL.map(|venue| (venue, self.simulator.withheld(venue).orders)).into(),
                 truth: &self.simulator.truth(),
+                books: &books,
                 started: self.simulator.started_at().unwrap_or_default(),
                 now: self.clock.now(),
                 speed: self.clock.speed(),
             };
             let (table, agreed) = course.verdict(&known);
             looks += 1;
-            if agreed || looks >= LAST_LOOKS {
+            if agreed || looks >= most {
                 return Ok((table, agreed));
             }
             sleep(LOOK).await;

@@ -1,5 +1,7 @@
 //! `cascade up`: every service in one process, on live or simulated exchanges, with something to look at.
 
+mod alerts;
+mod books;
 mod demo;
 mod lines;
 mod redis;
@@ -39,6 +41,7 @@ pub(crate) struct Settings {
     ingest: liquidation_ingest::Config,
     signals: cascade_signals::Config,
     interest: oi_detector::Config,
+    dispatch: alert_dispatcher::Config,
     redis: Wish,
     traces: TracesSettings,
     health_addr: String,
@@ -51,6 +54,7 @@ impl Settings {
         Self {
             signals: cascade_signals::Config::read(document, mistakes),
             interest: oi_detector::Config::read(document, mistakes),
+            dispatch: alert_dispatcher::Config::read_any(document, mistakes),
             redis: Wish::new(ingest.redis_url.clone(), document),
             traces: TracesSettings::read(document, mistakes),
             health_addr: address(document, mistakes, "up.health_addr"),
@@ -70,6 +74,8 @@ impl Settings {
             url.clone_from(redis);
             output.demo = demo;
         }
+        // Whether an alert is of a demo, its finding says.
+        self.dispatch.redis_url.clone_from(redis);
     }
 }
 
@@ -158,9 +164,12 @@ async fn assemble(
         health::serve(&settings.health_addr, health.clone(), metrics.clone(), stop.clone()).await?;
     supervisor.spawn("health", server);
 
+    let view = View::new(&settings.ingest.markets.exchanges);
+    let shown = if shows_table(args) { view::Screen::Table } else { view::Screen::Lines };
+    let alerts = alerts::prepare(&mut settings.dispatch, args, &view, shown)?;
     let simulator = simulator(args, &clock, &mut settings).await?;
     tokio::select! {
-        () = say(greeting(args, &settings, redis, address)) => {}
+        () = say(greeting(args, &settings, redis, address) + "\n" + &alerts) => {}
         () = stop.requested() => {}
     }
     settings.run_on(&redis.url, simulator.is_some());
@@ -181,7 +190,6 @@ async fn assemble(
         redis.url.as_str(),
         BusSettings { instance: "up".to_owned(), seed, ..BusSettings::default() },
     )?;
-    let view = View::new(&settings.ingest.markets.exchanges);
     if let Some(simulator) = &simulator {
         let (running, asked) = (Arc::clone(simulator), stop.clone());
         supervisor.spawn("simulator", async move {
@@ -196,8 +204,11 @@ async fn assemble(
     supervisor.spawn(signals, cascade_signals::run(settings.signals, context(signals)));
     let interest = oi_detector::PROGRAM.name;
     supervisor.spawn(interest, oi_detector::run(settings.interest, context(interest)));
+    let destinations =
+        settings.dispatch.destinations.iter().map(|target| target.destination.name.clone()).collect();
+    let dispatch = alert_dispatcher::PROGRAM.name;
+    supervisor.spawn(dispatch, alert_dispatcher::run(settings.dispatch, context(dispatch)));
 
-    let shown = if shows_table(args) { view::Screen::Table } else { view::Screen::Lines };
     let looking = view::watch(bus.clone(), view.clone(), shown, stop.clone());
     supervisor.spawn("watch", looking);
     if shows_table(args) {
@@ -210,7 +221,8 @@ async fn assemble(
         supervisor.spawn("table", drawing);
     }
     if let Some(simulator) = simulator {
-        let demo = demo::Demo { simulator, bus, view: view.clone(), clock, exchanges, once: args.once };
+        let (view, once) = (view.clone(), args.once);
+        let demo = demo::Demo { simulator, bus, view, clock, exchanges, destinations, once };
         supervisor.spawn("demo", demo.run(shutdown.clone(), stop));
     }
     Ok(System { supervisor, shutdown, view })

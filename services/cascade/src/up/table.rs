@@ -12,7 +12,7 @@ use ratatui::text::Line;
 use ratatui::widgets::{Block, Cell, Paragraph, Row, Table};
 use ratatui::{DefaultTerminal, Frame};
 
-use super::view::{Held, Known, View};
+use super::view::{ALERTS, Held, Known, View};
 use crate::{colour, words};
 
 /// Between two drawings, wall time.
@@ -89,15 +89,19 @@ fn asked_to_quit() -> std::io::Result<bool> {
 fn screen(frame: &mut Frame<'_>, known: &Known, title: &str, footer: &str) {
     let feeds = u16::try_from(known.feeds.len()).unwrap_or(u16::MAX).saturating_add(3);
     let markets = u16::try_from(known.markets().len()).unwrap_or(u16::MAX).saturating_add(3);
-    let [top, middle, bottom, foot] = Layout::vertical([
+    let alerts = u16::try_from(known.alerts.len().clamp(1, ALERTS)).unwrap_or(1).saturating_add(2);
+    let [top, middle, told, bottom, foot] = Layout::vertical([
         Constraint::Length(feeds),
         Constraint::Length(markets),
+        Constraint::Length(alerts),
         Constraint::Fill(1),
         Constraint::Length(1),
     ])
     .areas(frame.area());
     frame.render_widget(feed_table(known, title), top);
     frame.render_widget(market_table(known), middle);
+    let lines: Vec<_> = known.alerts.iter().map(|line| Line::from(line.as_str())).collect();
+    frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(" alerts told here ")), told);
     let lines: Vec<_> =
         known.latest.iter().map(|f| Line::styled(words::line(f), colour::finding(f))).collect();
     frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(" latest findings ")), bottom);

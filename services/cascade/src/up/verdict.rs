@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use cascade_domain::{EventTime, Level, State, Swing, Venue};
 use cascade_simulator::{Expected, ExpectedFeed, ExpectedInterest, Shown, Tally, Truth};
 
+use super::books::Books;
 use super::view::{Known, Seen, SeenInterest};
 use crate::words;
 
@@ -20,6 +21,7 @@ pub(crate) struct Course<'a> {
     pub(crate) expected_interest: &'a [ExpectedInterest],
     pub(crate) expected_feeds: &'a [ExpectedFeed],
     pub(crate) truth: &'a Truth,
+    pub(crate) books: &'a Books,
     /// What a venue published while it was mute, so that nobody could hear it.
     pub(crate) withheld: BTreeMap<Venue, u64>,
     /// The clock's time of the scenario's second 0.
@@ -96,6 +98,7 @@ impl Course<'_> {
             table.push_str(row.trim_end());
             table.push('\n');
         }
+        self.books.write(&mut table, &mut judged);
         table.truncate(table.trim_end().len());
         (table, agreed)
     }
@@ -264,6 +267,7 @@ mod tests {
             expected_interest: &[],
             expected_feeds: &[],
             truth: &truth,
+            books: &Books::default(),
             withheld,
             started: START,
             now,
@@ -316,6 +320,7 @@ mod tests {
             expected_interest: &calm,
             expected_feeds: &[],
             truth: &truth,
+            books: &Books::default(),
             withheld: BTreeMap::new(),
             started: START,
             now: START.plus_ms(60_000),

@@ -20,6 +20,8 @@ use super::say;
 const LOOK: Duration = Duration::from_millis(300);
 /// How many findings the table shows.
 const LATEST: usize = 12;
+/// How many alerts it shows.
+pub(super) const ALERTS: usize = 4;
 /// How many markets it shows.
 pub(super) const MARKETS: usize = 12;
 /// The span of open interest that is shown.
@@ -82,6 +84,10 @@ pub(crate) struct Known {
     /// What was said of each venue's feed, in order.
     pub(crate) outages: BTreeMap<Venue, Vec<(State, FeedStatus)>>,
     pub(crate) latest: VecDeque<Finding>,
+    /// The latest messages on alerts, each by its first line.
+    pub(crate) alerts: VecDeque<String>,
+    /// How many there were.
+    pub(crate) messages: u64,
     pub(crate) verdict: Option<bool>,
 }
 
@@ -107,6 +113,15 @@ impl View {
 
     pub(crate) fn judge(&self, agreed: bool) {
         self.with(|state| state.verdict = Some(agreed));
+    }
+
+    /// A message on alerts, by its first line.
+    pub(super) fn told(&self, line: String) {
+        self.with(|state| {
+            state.messages += 1;
+            state.alerts.push_front(line);
+            state.alerts.truncate(ALERTS);
+        });
     }
 
     fn hear(&self, finding: Finding) {

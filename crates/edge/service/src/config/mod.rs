@@ -3,6 +3,7 @@
 //! Finds every mistake at once and says where each came from. Knows which keys exist and their types (from the
 //! defaults document), not what they mean: each section's owner checks its own values.
 
+mod item;
 mod layer;
 mod mistake;
 mod secret;
@@ -16,10 +17,12 @@ use cascade_domain::Refusal;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
+use item::LISTS;
 use layer::{Given, Setting};
 use secret::holds_secret;
 use shape::Shape;
 
+pub use item::Item;
 pub use mistake::{Mistake, Mistakes, Origin};
 pub use secret::redact;
 
@@ -76,6 +79,9 @@ pub struct Document {
     defaults: Table,
     values: Table,
     given: BTreeMap<Vec<String>, Origin>,
+    items: BTreeMap<String, Vec<Item>>,
+    /// What is named by settings and does not stand in them: secrets.
+    environment: BTreeMap<String, String>,
 }
 
 /// Shows who gave what, and no value.
@@ -89,7 +95,8 @@ impl Document {
     /// Reads and merges the layers; every syntax error, unknown key and wrong type is a mistake.
     pub fn load(sources: &Sources) -> (Self, Mistakes) {
         let mut mistakes = Mistakes::default();
-        let mut document = Self::default();
+        let environment = sources.environment.iter().filter(|(_, text)| !text.is_empty()).cloned().collect();
+        let mut document = Self { environment, ..Self::default() };
         let shape = match (sources.defaults.parse::<Table>(), Shape::parse(sources.defaults)) {
             (Ok(defaults), Ok(shape)) => {
                 document.values.clone_from(&defaults);
@@ -105,7 +112,13 @@ impl Document {
         if let Some(file) = &sources.file {
             let path = file.display().to_string();
             match std::fs::read_to_string(file) {
-                Ok(text) => settings.extend(layer::from_text(&path, &text, &mut mistakes)),
+                Ok(text) => {
+                    let (found, items) = layer::from_text(&path, &text, &mut mistakes);
+                    settings.extend(found);
+                    for (list, item) in items {
+                        document.items.entry(list).or_default().push(item);
+                    }
+                }
                 Err(error) => {
                     mistakes.push("", Origin::File { path, line: 0 }, format!("can't be read: {error}"));
                 }
@@ -125,6 +138,18 @@ impl Document {
 
     fn apply(&mut self, setting: Setting, shape: &Shape, mistakes: &mut Mistakes) {
         let Setting { path, given, origin } = setting;
+        if let Some(list) = path.first().filter(|name| LISTS.contains(&name.as_str())) {
+            let reason =
+                format!("stands in a file (--config FILE): a table of its own each, headed [[{list}]]");
+            return mistakes.push(path.join("."), origin, reason);
+        }
+        let given = match given {
+            Given::Text(text) => match shape.table(&path, &text) {
+                Some(table) => return self.apply_all(&path, table, &origin, (shape, mistakes)),
+                None => Given::Text(text),
+            },
+            given @ Given::Value(_) => given,
+        };
         let fitted = match given {
             Given::Value(value) => shape.fit(&path, value),
             Given::Text(text) => shape.read(&path, &text),
@@ -136,6 +161,37 @@ impl Document {
             }
             Err(reason) => mistakes.push(path.join("."), origin, reason),
         }
+    }
+
+    /// Applies every setting of a table that was written as one text.
+    fn apply_all(
+        &mut self,
+        above: &[String],
+        table: Table,
+        origin: &Origin,
+        (shape, mistakes): (&Shape, &mut Mistakes),
+    ) {
+        for (name, value) in table {
+            let path = [above, &[name]].concat();
+            let setting = Setting { path, given: Given::Value(value), origin: origin.clone() };
+            self.apply(setting, shape, mistakes);
+        }
+    }
+
+    /// The tables that a file lists under this name, in order.
+    pub fn items(&self, list: &str) -> &[Item] {
+        self.items.get(list).map_or(&[], Vec::as_slice)
+    }
+
+    /// The text of an environment variable that a setting names, or that stands for settings; an empty one is none.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.get(name).map(String::as_str)
+    }
+
+    /// The text of a file that a setting names, without the line break at its end; an empty one is none.
+    pub fn file(&self, path: &str) -> Option<String> {
+        let text = std::fs::read_to_string(path).ok()?;
+        Some(text.trim_end_matches(['\r', '\n']).to_owned()).filter(|text| !text.is_empty())
     }
 
     /// The section of this dotted name as its owner's type, with the owner's own refusals added to the mistakes.
@@ -190,16 +246,42 @@ impl Document {
         for (path, origin) in self.given.iter().filter(|(path, _)| path.starts_with(&above)) {
             let key = path.join(".");
             let Some(value) = lookup(&self.values, &key) else { continue };
-            let mut tried = good.clone();
-            insert(&mut tried, &path[above.len()..], value.clone());
-            match Value::Table(tried.clone()).try_into::<T>() {
-                Ok(fits) => (good, section) = (tried, fits),
+            let with = |path: &[String], value: &Value| {
+                let mut tried = good.clone();
+                insert(&mut tried, &path[above.len()..], value.clone());
+                Value::Table(tried.clone()).try_into::<T>().map(|fits| (tried, fits))
+            };
+            match with(path, value) {
+                Ok(fits) => (good, section) = fits,
                 Err(_) if holds_secret(&key) => mistakes.push(key, origin.clone(), "not a valid value"),
-                Err(error) => mistakes.push(key, origin.clone(), error.message().trim()),
+                Err(error) => {
+                    // A table without a default may be good only as a whole.
+                    let whole = self
+                        .optional(path)
+                        .and_then(|top| Some((top, lookup(&self.values, &top.join("."))?)));
+                    match whole.map(|(top, value)| (top.join("."), with(top, value))) {
+                        Some((_, Ok(fits))) => (good, section) = fits,
+                        Some((top, Err(of_all))) if is_about_another_key(&error) => {
+                            mistakes.push(&top, self.origin(&top), of_all.message().trim());
+                        }
+                        _ => mistakes.push(key, origin.clone(), error.message().trim()),
+                    }
+                }
             }
         }
         section
     }
+
+    /// The outermost table on the way to this key that has no default.
+    fn optional<'a>(&self, path: &'a [String]) -> Option<&'a [String]> {
+        let tops = (1..path.len()).map(|depth| &path[..depth]);
+        tops.into_iter().find(|top| lookup(&self.defaults, &top.join(".")).is_none())
+    }
+}
+
+/// Whether a table was refused for what is not in it.
+fn is_about_another_key(error: &toml::de::Error) -> bool {
+    error.message().starts_with("missing field")
 }
 
 /// The value at a dotted key.

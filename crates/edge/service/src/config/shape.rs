@@ -19,6 +19,9 @@ const OPEN: [&str; 4] = [
 /// Lists that one word may stand for.
 const WORDS: [(&str, &str); 1] = [("ingest.symbols", "all")];
 
+/// Lists of numbers whose default is empty: it shows no type.
+const NUMBERS: [&str; 1] = ["telegram.allowed_users"];
+
 /// The known keys and the types of their values.
 #[derive(Debug, Default)]
 pub(super) struct Shape(Table);
@@ -94,7 +97,10 @@ impl Shape {
             Value::Array(_) if text.trim_start().starts_with('[') => written(),
             Value::Array(examples) => {
                 let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-                let texts = !matches!(examples.first(), Some(first) if !first.is_str());
+                let texts = match examples.first() {
+                    Some(first) => first.is_str(),
+                    None => !NUMBERS.contains(&path.join(".").as_str()),
+                };
                 let item = |item: &str| match parse(item) {
                     Some(value) if !texts => value,
                     _ => Value::String(item.to_owned()),
@@ -104,6 +110,15 @@ impl Shape {
             _ => written(),
         };
         self.fit(path, value)
+    }
+
+    /// The settings of a text that is written for a known table as a whole, `{ from = "23:00", ... }`.
+    pub(super) fn table(&self, path: &[String], text: &str) -> Option<Table> {
+        let is_table = matches!(self.find(path), Some(Value::Table(_)));
+        match parse(text).filter(|_| is_table) {
+            Some(Value::Table(table)) => Some(table),
+            _ => None,
+        }
     }
 
     /// Every known key, dotted; under open tables with the names that `like` bears there.

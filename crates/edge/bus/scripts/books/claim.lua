@@ -1,0 +1,219 @@
+-- Claim rows for one message to a destination.
+-- KEYS: flight of the destination. ARGV: destination, token, now, '1' = only HIGH, most rows, how long the claim holds ms,
+-- then per budget of the provider: name, one each so many us, burst, reserve for HIGH.
+-- Answers {'rows', what the alert's message was told with ('' = new), then per row: attempts, due ms, expires ms, body},
+-- or {'wait', ms of wall time ('' = unknown), when something is next due ms ('' = nothing is)}.
+local destination, token, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local only_high, most, holds = ARGV[4] == '1', math.max(tonumber(ARGV[5]), 1), tonumber(ARGV[6])
+local CANDIDATES, OVERTAKEN_AFTER = 500, 1000
+local lanes = only_high and {'HIGH'} or {'HIGH', 'MEDIUM', 'LOW'}
+
+local function claimed(rows, told)
+  local answer = {'rows', told}
+  for _, row in ipairs(rows) do
+    for _, value in ipairs(redis.call('HMGET', row_key(row), 'attempts', 'due_ms', 'expires_ms', 'body')) do
+      answer[#answer + 1] = value or ''
+    end
+  end
+  return answer
+end
+
+local function wait(ms)
+  local next_due
+  for _, lane in ipairs(lanes) do
+    local found = redis.call('ZRANGEBYSCORE', due_key(destination, lane), '(' .. whole(now), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+    if found[2] and (not next_due or tonumber(found[2]) < next_due) then
+      next_due = tonumber(found[2])
+    end
+  end
+  return {'wait', ms and whole(math.max(ms, 1)) or '', next_due and whole(next_due) or ''}
+end
+
+-- The answer to this very claim was lost.
+local before = redis.call('HMGET', claim_key(token), 'rows', 'told', 'settled')
+if before[1] and not before[3] then
+  local rows = {}
+  for row in before[1]:gmatch('%S+') do
+    if redis.call('HGET', row_key(row), 'claim') == token then
+      rows[#rows + 1] = row
+    end
+  end
+  return claimed(rows, before[2])
+end
+
+put_back(now)
+if end_if_off(destination, now) then
+  return {'wait', '', ''}
+end
+expire(destination, now)
+
+-- One message at a time; but HIGH goes beside another lane's that hangs.
+local flight, overtaking = redis.call('GET', KEYS[1]), redis.call('GET', overtaking_key(destination))
+local own_flight = KEYS[1]
+if overtaking then
+  return wait(redis.call('PTTL', overtaking_key(destination)))
+end
+if flight then
+  local lane, since = flight:match('^%S+ (%S+) (%S+)$')
+  if not only_high or lane == 'HIGH' then
+    return wait(redis.call('PTTL', KEYS[1]))
+  end
+  local hung = wall - tonumber(since)
+  if hung <= OVERTAKEN_AFTER then
+    return wait(OVERTAKEN_AFTER + 1 - hung)
+  end
+  own_flight = overtaking_key(destination)
+end
+
+local function is_open(row) return row ~= '' and redis.call('EXISTS', row_key(row)) == 1 end
+
+-- What must be told before an urgent row is as urgent. Whether it can be told now.
+local function hurry(row, lane)
+  local is = redis.call('HMGET', row_key(row), 'lane', 'claim', 'attempts', 'due_ms')
+  if is[2] ~= '' or RANK[is[1]] >= RANK[lane] then
+    return false
+  end
+  -- After a failure it waits as long as that asks for.
+  local due = tonumber(is[3]) > 0 and tonumber(is[4]) or math.min(now, tonumber(is[4]))
+  redis.call('ZREM', due_key(destination, is[1]), row)
+  redis.call('HSET', row_key(row), 'lane', lane, 'due_ms', whole(due))
+  wait_in(destination, lane, row, whole(due))
+  return due <= now
+end
+
+local function is_editable(told)
+  local is_json, receipt = pcall(cjson.decode, told)
+  return is_json and type(receipt) == 'table' and receipt.editable
+end
+
+-- An edit of what was never told is no news; of what can't be edited, it is told anew where it matters. How it is told.
+local function manner_of(row, alert, reason, lane)
+  local told = redis.call('GET', told_key(destination, alert))
+  if not told then
+    end_by_itself(row, destination, lane, 'suppressed', 'stale', now)
+  elseif is_editable(told) then
+    return 'edit'
+  elseif reason == 'updated' then
+    end_by_itself(row, destination, lane, 'suppressed', 'duplicate', now)
+  else
+    return 'new'
+  end
+end
+
+-- The rows of a lane that are due, with those that wait for another row, in the order in which they go: what is new
+-- before edits, which may come every few seconds; of HIGH the largest.
+local function candidates(lane)
+  local due = redis.call('ZRANGEBYSCORE', due_key(destination, lane), '-inf', whole(now), 'LIMIT', 0, CANDIDATES)
+  local found, i = {}, 1
+  while due[i] do
+    local row = due[i]
+    local is = redis.call('HMGET', row_key(row), 'alert', 'manner', 'reason', 'after', 'usd')
+    if not is[1] then
+      redis.call('ZREM', due_key(destination, lane), row)
+    else
+      local after = is_open(is[4]) and is[4] or nil
+      local manner = is[2]
+      if after then
+        if hurry(after, lane) then
+          due[#due + 1] = after
+        end
+      elseif manner == 'edit' then
+        manner = manner_of(row, is[1], is[3], lane)
+      end
+      if manner then
+        found[#found + 1] = {row = row, alert = is[1], manner = manner, after = after, usd = tonumber(is[5]), place = i}
+      end
+    end
+    i = i + 1
+  end
+  table.sort(found, function(one, other)
+    if one.manner ~= other.manner then
+      return one.manner == 'new'
+    end
+    if lane == 'HIGH' and one.usd ~= other.usd then
+      return one.usd > other.usd
+    end
+    return one.place < other.place
+  end)
+  return found
+end
+
+-- The rows of the next message of a lane: those that are told anew, or one alert's edits, each after the one before.
+local function pick(lane)
+  local found, best = candidates(lane), nil
+  for _, candidate in ipairs(found) do
+    if not candidate.after then
+      best = candidate
+      break
+    end
+  end
+  local rows = {}
+  if not best then
+    return rows
+  end
+  if best.manner == 'new' then
+    for _, candidate in ipairs(found) do
+      if candidate.manner == 'new' and not candidate.after and #rows < most then
+        rows[#rows + 1] = candidate.row
+      end
+    end
+    return rows
+  end
+  local taken, grew = {}, true
+  while grew do
+    grew = false
+    for _, candidate in ipairs(found) do
+      local follows = not candidate.after or taken[candidate.after]
+      if candidate.manner == 'edit' and candidate.alert == best.alert and follows and not taken[candidate.row] then
+        rows[#rows + 1] = candidate.row
+        taken[candidate.row], grew = true, true
+      end
+    end
+  end
+  return rows, redis.call('GET', told_key(destination, best.alert))
+end
+
+-- How long until every budget has room, ms; 0 = now.
+local function until_room(lane)
+  local longest = 0
+  for i = 7, #ARGV, 4 do
+    local every, burst, reserve = tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
+    local is = redis.call('HMGET', tag .. 'budget:' .. ARGV[i], 'full_us', 'closed_ms')
+    local kept = lane == 'HIGH' and 0 or reserve
+    local slack = (math.max(burst - kept, 1) - 1) * every
+    local ahead = math.max(tonumber(is[1] or '0') - wall_us, 0)
+    longest = math.max(longest, math.ceil((ahead - slack) / 1000), tonumber(is[2] or '0') - wall)
+  end
+  return longest
+end
+
+-- Generic cell rate: when the budget would be full again if it were used as fast as may be.
+local function use_budgets()
+  for i = 7, #ARGV, 4 do
+    local budget = tag .. 'budget:' .. ARGV[i]
+    local is = redis.call('HMGET', budget, 'full_us', 'closed_ms')
+    local full = math.max(tonumber(is[1] or '0'), wall_us) + tonumber(ARGV[i + 1])
+    redis.call('HSET', budget, 'full_us', whole(full))
+    redis.call('PEXPIRE', budget, whole(math.max(full / 1000, tonumber(is[2] or '0')) - wall + 1000))
+  end
+end
+
+for _, lane in ipairs(lanes) do
+  local rows, told = pick(lane)
+  if #rows > 0 then
+    local ms = until_room(lane)
+    if ms > 0 then
+      return wait(ms)
+    end
+    use_budgets()
+    for _, row in ipairs(rows) do
+      redis.call('ZREM', due_key(destination, lane), row)
+      redis.call('HSET', row_key(row), 'claim', token)
+    end
+    redis.call('HSET', claim_key(token), 'destination', destination, 'rows', table.concat(rows, ' '), 'told', told or '')
+    redis.call('ZADD', CLAIMED, whole(wall + holds), token)
+    redis.call('SET', own_flight, token .. ' ' .. lane .. ' ' .. whole(wall), 'PX', whole(holds))
+    return claimed(rows, told or '')
+  end
+end
+return wait(nil)

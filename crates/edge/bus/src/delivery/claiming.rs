@@ -1,0 +1,113 @@
+//! Which rows make the next message to a destination, and when its provider allows it. Knows no provider: budgets are
+//! figures.
+
+use std::time::Duration;
+
+use cascade_domain::{Delivery, EventTime};
+use cascade_wire::{Receipt, decode_delivery, dispatch};
+
+use super::{Answer, millis};
+use crate::{Bus, BusError, script};
+
+/// What a sender wants to send next.
+#[derive(Clone, Copy, Debug)]
+pub struct Claiming<'a> {
+    /// The destination.
+    pub destination: &'a str,
+    /// Names this claim among all; the same again gives the same rows.
+    pub token: &'a str,
+    /// The dispatchers' clock.
+    pub now: EventTime,
+    /// Only rows of the lane HIGH; they may also overtake a message of another lane that is under way for more than 1 s.
+    pub only_high: bool,
+    /// So many rows in one message at most; edits of one alert are one whatever their number.
+    pub most: usize,
+    /// How long the claim holds, wall time: longer than any attempt lasts.
+    pub holds: Duration,
+    /// The provider's budgets: name, one each `every`, `burst` at once, `reserve` of them for HIGH.
+    pub budgets: &'a [(String, Duration, u32, u32)],
+}
+
+/// What a claim gives.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Claimed {
+    /// Rows for one message, the first the most important: all of one alert to be edited, or all to be told anew.
+    Rows {
+        /// The rows.
+        rows: Vec<Row>,
+        /// The message to be edited; `None` = they are told anew, whatever the manner in the rows.
+        told: Option<Receipt>,
+    },
+    /// Nothing to do now: ask again when something was decided or settled, or as said here.
+    Nothing {
+        /// After this long (wall time): a message is under way, or the provider allows none.
+        after: Option<Duration>,
+        /// When the next row is due (the dispatchers' clock).
+        due: Option<EventTime>,
+    },
+}
+
+/// A row that is ours to send.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// What is to be delivered.
+    pub delivery: Delivery,
+    /// How often it was tried before.
+    pub attempts: u32,
+}
+
+impl Bus {
+    /// Claims rows for one message. Claims that ran out are put back first, each counted `ambiguous`; what is too old ends
+    /// `expired`, and what waits for a destination that is off ends `dead`. Edits of what was never told end here.
+    ///
+    /// # Errors
+    /// Redis is away or refuses: try the same again. What was claimed all the same is put back when the claim runs out.
+    pub async fn claim(&self, claiming: &Claiming<'_>) -> Result<Claimed, BusError> {
+        let mut cmd = script::CLAIM.call(&[&dispatch::flight(claiming.destination)]);
+        cmd.arg(claiming.destination).arg(claiming.token).arg(claiming.now.ms());
+        cmd.arg(u8::from(claiming.only_high)).arg(claiming.most).arg(millis(claiming.holds));
+        for (name, every, burst, reserve) in claiming.budgets {
+            cmd.arg(name).arg(u64::try_from(every.as_micros()).unwrap_or(u64::MAX)).arg(burst).arg(reserve);
+        }
+        let answer = script::CLAIM.run_one(&self.link, cmd, self.settings.response_timeout).await?;
+        claimed(answer)
+    }
+
+    /// Why a destination is off for good; `None` = it is not.
+    ///
+    /// # Errors
+    /// Redis is away or refuses.
+    pub async fn off(&self, destination: &str) -> Result<Option<String>, BusError> {
+        self.get(&dispatch::off(destination)).await
+    }
+
+    /// Something is sent to the destination again, for it was configured anew: whether it was off.
+    ///
+    /// # Errors
+    /// Redis is away or refuses.
+    pub async fn open_again(&self, destination: &str) -> Result<bool, BusError> {
+        let mut cmd = redis::cmd("DEL");
+        cmd.arg(dispatch::off(destination));
+        self.link.query(&cmd, self.settings.response_timeout).await
+    }
+}
+
+fn claimed(answer: Vec<redis::Value>) -> Result<Claimed, BusError> {
+    let mut answer = Answer(answer.into_iter());
+    if answer.next::<String>()? == "wait" {
+        let after = answer.optional()?.map(Duration::from_millis);
+        return Ok(Claimed::Nothing { after, due: answer.optional()?.map(EventTime::from_ms) });
+    }
+    let told: String = answer.next()?;
+    let told = (!told.is_empty()).then(|| Receipt::from_json(&told)).transpose();
+    let told = told.map_err(|e| BusError::Reply(format!("a receipt: {e}")))?;
+    let mut rows = Vec::new();
+    while !answer.is_over() {
+        let attempts = answer.next()?;
+        let (due, expires) = (EventTime::from_ms(answer.next()?), EventTime::from_ms(answer.next()?));
+        let body: Vec<u8> = answer.next()?;
+        let delivery = decode_delivery(&body).map_err(|e| BusError::Reply(format!("a row: {e}")))?;
+        rows.push(Row { delivery: Delivery { due_ms: due, expires_ms: expires, ..delivery }, attempts });
+    }
+    Ok(Claimed::Rows { rows, told })
+}

@@ -1,0 +1,159 @@
+//! What becomes of messages that fail, are refused, or whose sender dies: each ends, and none takes others along.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cascade_bus::{Bus, StreamId};
+use cascade_domain::{Ending, EventTime, Level};
+use cascade_service::SystemClock;
+use cascade_testkit::{TestRedis, eventually};
+use cascade_wire::HistoryOf;
+
+use crate::support::{Answer, DEADLINE, Dispatcher, Receiver, Written, all_ended, begins, put_out};
+
+/// How the rows of a destination ended, with the reasons.
+async fn ends(bus: &Bus, destination: &str) -> Vec<(Ending, String, u64)> {
+    let audit = bus.accounts(EventTime::from_ms(0)).await.unwrap();
+    let account = &audit.accounts[destination];
+    account.reasons.iter().map(|((ending, reason), count)| (*ending, reason.clone(), *count)).collect()
+}
+
+/// An error in the retry path of another alerter looped for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_fails_and_fails_is_tried_ever_less_often_and_ends_when_it_is_too_old() {
+    let redis = TestRedis::start().await.unwrap();
+    let (bus, desk) = (redis.bus("test").unwrap(), Receiver::start().await);
+    desk.always(Answer::Refuse(503));
+    let written = Written::new(&desk.webhook("desk"));
+    // A quarter of an hour in 9 s.
+    let clock = Arc::new(SystemClock::try_new(100.0).unwrap());
+    let dispatcher = Dispatcher::named("one", &redis, &written, clock, &[]);
+    put_out(&bus, &[begins("BTCUSDT", Level::Critical)]).await;
+    desk.gets(5).await;
+    all_ended(&bus, &["desk"]).await;
+    assert_eq!(ends(&bus, "desk").await, [(Ending::Expired, "stale".to_owned(), 1)]);
+    let tries = desk.requests().len();
+    assert!((5..=40).contains(&tries), "1, 2, 4 s and so on to 60 s: {tries}");
+    desk.always(Answer::Take);
+    bus.order(&crate::orders::test()).await.unwrap();
+    desk.gets(tries + 1).await;
+    all_ended(&bus, &["desk"]).await;
+    dispatcher.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_for_good_is_a_dead_letter_and_the_next_message_goes_out() {
+    let redis = TestRedis::start().await.unwrap();
+    let (bus, desk) = (redis.bus("test").unwrap(), Receiver::start().await);
+    desk.answers([Answer::Refuse(422)]);
+    let written = Written::new(&desk.webhook("desk"));
+    let dispatcher = Dispatcher::start(&redis, &written);
+    put_out(&bus, &[begins("BTCUSDT", Level::Critical)]).await;
+    desk.gets(1).await;
+    all_ended(&bus, &["desk"]).await;
+    put_out(&bus, &[begins("ETHUSDT", Level::Critical)]).await;
+    desk.gets(2).await;
+    all_ended(&bus, &["desk"]).await;
+    let ends = ends(&bus, "desk").await;
+    assert!(ends.contains(&(Ending::Dead, "malformed".to_owned(), 1)), "{ends:?}");
+    assert!(ends.contains(&(Ending::Sent, "first".to_owned(), 1)), "{ends:?}");
+    let letters = bus.letters(StreamId::ZERO, 10).await.unwrap();
+    let letter = letters[0].1.as_ref().unwrap();
+    assert_eq!((letter.reason.as_str(), letter.delivery.alert.scope.as_str()), ("malformed", "BTCUSDT"));
+    dispatcher.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hook_that_is_gone_is_off_over_restarts_until_it_is_configured_anew() {
+    let redis = TestRedis::start().await.unwrap();
+    let (bus, desk, other) = (redis.bus("test").unwrap(), Receiver::start().await, Receiver::start().await);
+    desk.answers([Answer::Refuse(410)]);
+    let same = format!("{}{}", desk.webhook("desk"), other.webhook("other"));
+    let first = Dispatcher::start(&redis, &Written::new(&same));
+    put_out(&bus, &[begins("BTCUSDT", Level::Critical)]).await;
+    let is_off = async || bus.off("desk").await.unwrap().is_some();
+    assert!(eventually(DEADLINE, is_off).await);
+    put_out(&bus, &[begins("ETHUSDT", Level::Critical)]).await;
+    other.gets(2).await;
+    all_ended(&bus, &["desk", "other"]).await;
+    first.stop().await;
+
+    let second = Dispatcher::start(&redis, &Written::new(&same));
+    put_out(&bus, &[begins("SOLUSDT", Level::Critical)]).await;
+    other.gets(3).await;
+    all_ended(&bus, &["desk", "other"]).await;
+    assert_eq!(desk.requests().len(), 1, "nothing is sent to a hook that is off");
+    let dead: u64 =
+        ends(&bus, "desk").await.iter().filter(|end| end.0 == Ending::Dead).map(|end| end.2).sum();
+    assert_eq!(dead, 3, "each has ended all the same, and can be replayed");
+    second.stop().await;
+
+    let mended = format!("{}minimum_priority = \"HIGH\"\n{}", desk.webhook("desk"), other.webhook("other"));
+    let third = Dispatcher::start(&redis, &Written::new(&mended));
+    assert!(eventually(DEADLINE, async || bus.off("desk").await.unwrap().is_none()).await);
+    put_out(&bus, &[begins("XRPUSDT", Level::Critical)]).await;
+    desk.gets(2).await;
+    assert_eq!(desk.scopes().last().unwrap(), "XRPUSDT");
+    third.stop().await;
+}
+
+/// A claim whose time to live was given in the wrong unit kept an alert of another alerter from ever being sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_dead_sender_had_claimed_is_sent_by_another_within_seconds_and_counted_as_ambiguous() {
+    let redis = TestRedis::start().await.unwrap();
+    let (bus, desk) = (redis.bus("test").unwrap(), Receiver::start().await);
+    desk.answers([Answer::Hang]);
+    let written = Written::new(&desk.webhook("desk"));
+    let dies = Dispatcher::start(&redis, &written);
+    put_out(&bus, &[begins("BTCUSDT", Level::Critical)]).await;
+    desk.gets(1).await;
+    dies.kill().await;
+    let lives = Dispatcher::named("two", &redis, &written, Arc::new(SystemClock::new()), &[]);
+    desk.gets(2).await;
+    let requests = desk.requests();
+    let waited = requests[1].at - requests[0].at;
+    assert!(waited < Duration::from_secs(20), "{waited:?}");
+    all_ended(&bus, &["desk"]).await;
+    assert_eq!(ends(&bus, "desk").await, [(Ending::Sent, "first".to_owned(), 1)]);
+    let audit = bus.accounts(EventTime::from_ms(0)).await.unwrap();
+    assert_eq!(audit.accounts["desk"].ambiguous, 1);
+    lives.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_history_tells_of_every_step_in_order_and_of_no_secret() {
+    let redis = TestRedis::start().await.unwrap();
+    let (bus, desk) = (redis.bus("test").unwrap(), Receiver::start().await);
+    desk.answers([Answer::Refuse(500)]);
+    let table = "[[destination]]\nname = \"desk\"\nkind = \"webhook\"\nurl_env = \"URL\"\nsecret_env = \"KEY\"\n\
+        allow_private_targets = true\n";
+    let url = format!("{}/hunter2hunter2", desk.url);
+    let variables = [("URL", url.as_str()), ("KEY", "s3cretS3cretS3cretS3cret")];
+    let written = Written::new(table);
+    let dispatcher = Dispatcher::named("one", &redis, &written, Arc::new(SystemClock::new()), &variables);
+    put_out(&bus, &[begins("BTCUSDT", Level::Critical)]).await;
+    desk.gets(2).await;
+    all_ended(&bus, &["desk"]).await;
+    let history = bus.history(StreamId::ZERO, 100).await.unwrap();
+    let told: Vec<_> = history.into_iter().map(|(_, entry)| entry.unwrap().what).collect();
+    let words: Vec<String> = told
+        .iter()
+        .map(|what| match what {
+            HistoryOf::Alert { scope, .. } => format!("alert {scope}"),
+            HistoryOf::Decision { reason, ending, .. } => format!("decision {} {ending:?}", reason.as_str()),
+            HistoryOf::Attempt { outcome, .. } => format!("attempt {outcome}"),
+            HistoryOf::End { ending, reason, receipt, .. } => {
+                format!("end {} {reason} {}", ending.as_str(), receipt.is_some())
+            }
+            other => format!("{other:?}"),
+        })
+        .collect();
+    let expected =
+        ["alert BTCUSDT", "decision first None", "attempt failed", "attempt sent", "end sent first true"];
+    assert_eq!(words, expected);
+    let shown = format!("{told:?} {}", dispatcher.metrics.render());
+    assert!(!shown.contains("hunter2") && !shown.contains("s3cret"), "{shown}");
+    let signed = desk.requests()[1].headers.get("webhook-signature").cloned().unwrap();
+    assert!(signed.to_str().unwrap().starts_with("v1,"), "the key is used: {signed:?}");
+    dispatcher.stop().await;
+}
