@@ -61,7 +61,7 @@ impl Ledger {
         }
     }
 
-    fn note(&mut self, at: EventTime, what: HistoryOf, place: usize) {
+    pub(crate) fn note(&mut self, at: EventTime, what: HistoryOf, place: usize) {
         match what {
             HistoryOf::Alert { revision, priority, known_at_ms, .. } => {
                 self.alerts.insert(revision, (priority, known_at_ms));
@@ -75,7 +75,7 @@ impl Ledger {
                 self.attempts.push(Attempt { rows, destination, outcome, at, place });
             }
             HistoryOf::End { row, .. } => *self.ended.entry(row).or_default() += 1,
-            HistoryOf::Order(_) | HistoryOf::Letters { .. } => {}
+            HistoryOf::Order { .. } | HistoryOf::Letters { .. } => {}
         }
     }
 
