@@ -47,11 +47,17 @@ impl Site {
             doors,
             dispatchers: Vec::new(),
         };
-        for _ in 0..2 {
-            let dispatcher = site.dispatcher().await?;
-            site.dispatchers.push(dispatcher);
-        }
+        site.staff().await?;
         Ok(site)
+    }
+
+    /// Starts two dispatchers.
+    pub(crate) async fn staff(&mut self) -> Result<(), Failure> {
+        for _ in 0..2 {
+            let dispatcher = self.dispatcher().await?;
+            self.dispatchers.push(dispatcher);
+        }
+        Ok(())
     }
 
     async fn dispatcher(&self) -> Result<TestProcess, Failure> {
