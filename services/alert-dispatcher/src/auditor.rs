@@ -14,7 +14,7 @@ use cascade_wire::dispatch;
 use serde::Serialize;
 
 use crate::destination::Target;
-use crate::office::{Office, RETRY, pause};
+use crate::office::{Office, RETRY, missed, pause};
 use crate::settling::why_off;
 
 /// How often the books are looked through, wall time.
@@ -75,7 +75,7 @@ impl Auditor {
                     true
                 }
                 Err(error) => {
-                    self.office.missed("audit", &error);
+                    missed("audit", &error);
                     false
                 }
             };
@@ -85,7 +85,7 @@ impl Auditor {
             for _ in 1..EVERY.as_secs() / SHOW.as_secs() {
                 match self.office.bus.accounts(self.office.now()).await {
                     Ok(audit) => self.look(audit).await,
-                    Err(error) => self.office.missed("accounts", &error),
+                    Err(error) => missed("accounts", &error),
                 }
                 if !pause(SHOW, &shutdown).await {
                     return;
@@ -164,7 +164,7 @@ impl Auditor {
         let Ok(json) = serde_json::to_string(&readings) else { return };
         let write = Write::Json { key: dispatch::DESTINATIONS.to_owned(), json, ttl_s: TTL_S };
         if let Err(error) = self.office.bus.write_readings(&[write]).await {
-            self.office.missed("destinations", &error);
+            missed("destinations", &error);
         }
     }
 

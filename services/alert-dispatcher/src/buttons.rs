@@ -16,7 +16,7 @@ use cascade_service::{BoxError, Lease, Shutdown};
 use cascade_wire::dispatch;
 
 use crate::config::Config;
-use crate::office::{Office, RETRY};
+use crate::office::{Office, RETRY, missed};
 
 /// How often a lease that another has is asked for, wall time.
 const ASK: Duration = Duration::from_secs(1);
@@ -99,7 +99,7 @@ impl Poller {
                     continue;
                 }
                 Err(Missed::Redis(error)) => {
-                    self.office.missed("buttons", &error);
+                    missed("buttons", &error);
                     RETRY
                 }
                 Err(Missed::Telegram(error)) => match self.told(&error) {

@@ -13,7 +13,7 @@ use cascade_wire::Receipt;
 
 use crate::destination::Target;
 use crate::moving;
-use crate::office::{Office, RETRY, pause};
+use crate::office::{Office, RETRY, missed, pause};
 use crate::settling::Tried;
 
 /// How long until it is asked anew whether something is due, wall time: what another dispatcher decided wakes nobody here.
@@ -91,7 +91,7 @@ impl Courier {
         match self.office.bus.claim(&claiming).await {
             Ok(claimed) => Some(claimed),
             Err(error) => {
-                self.office.missed("claim", &error);
+                missed("claim", &error);
                 None
             }
         }
@@ -99,6 +99,10 @@ impl Courier {
 
     /// Sends one message, and settles it.
     async fn bring(&mut self, token: &str, rows: Vec<Row>, told: Option<Receipt>, shutdown: &Shutdown) {
+        if rows.is_empty() {
+            // The answer to the claim was lost, and others have ended its rows since.
+            return;
+        }
         let began = self.office.now();
         for row in rows.iter().filter(|row| row.attempts == 0) {
             let delay = began.since(row.delivery.alert.known_at_ms);
@@ -133,7 +137,7 @@ impl Courier {
         }
         match moving::keep(&self.office, &self.target, moved.as_deref()).await {
             Ok(()) => self.moved = moved,
-            Err(error) => self.office.missed("moved", &error),
+            Err(error) => missed("moved", &error),
         }
     }
 
@@ -201,24 +205,22 @@ impl Courier {
             loop {
                 match self.office.bus.settle(settlement).await {
                     Ok(ours) => return ours,
-                    Err(error) => self.office.missed("settle", &error),
+                    Err(error) => missed("settle", &error),
                 }
                 tokio::time::sleep(RETRY).await;
             }
         };
         let name = self.destination();
-        match tokio::time::timeout(MARGIN, trying).await {
-            Ok(ours) => {
-                let lost = ours.iter().filter(|ours| !**ours).count();
-                if lost > 0 {
-                    tracing::warn!(destination = name, rows = lost, "settled by somebody else meanwhile");
-                }
-            }
-            Err(_) => tracing::warn!(
+        let Ok(ours) = tokio::time::timeout(MARGIN, trying).await else {
+            return tracing::warn!(
                 destination = name,
                 rows = settlement.rows.len(),
                 "what became of a message is not written: it is sent again, and counted as ambiguous"
-            ),
+            );
+        };
+        let lost = ours.iter().filter(|ours| !**ours).count();
+        if lost > 0 {
+            tracing::warn!(destination = name, rows = lost, "settled by somebody else meanwhile");
         }
     }
 }

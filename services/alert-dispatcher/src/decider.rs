@@ -16,13 +16,15 @@ use cascade_service::{Metric, Throttle};
 use cascade_wire::{WireError, decode_finding, decode_kept, decode_order, dispatch, encode_kept};
 
 use crate::batch::Batch;
-use crate::office::{FOR_EVER_S, Office, RETRY};
+use crate::office::{FOR_EVER_S, Office, RETRY, missed};
 
 /// The dispatcher's name where engines have theirs.
 pub(crate) const LABEL: &str = "dispatch";
 
 /// For how long the streams are waited for at most, wall time.
 const BLOCK: Duration = Duration::from_secs(1);
+/// And at least: nothing that is due may keep the reader from breathing.
+const SHORTEST: Duration = Duration::from_millis(10);
 /// How many entries of each stream are read at once.
 const COUNT: usize = 64;
 /// How often it is said up to where findings were read, wall time: they are not trimmed before.
@@ -83,7 +85,7 @@ impl Decider {
         let kept = loop {
             match self.office.bus.policy().await {
                 Ok(kept) => break kept,
-                Err(error) => self.office.missed("policy", &error),
+                Err(error) => missed("policy", &error),
             }
             tokio::time::sleep(RETRY).await;
         };
@@ -120,11 +122,16 @@ impl Decider {
     /// Reads, decides, writes; `false` = somebody else has written meanwhile.
     async fn step(&mut self, standing: &mut Standing) -> bool {
         let due = standing.policy.due().map(|due| self.office.wall_until(due));
-        let block = due.map_or(BLOCK, |due| due.min(BLOCK));
+        let block = due.map_or(BLOCK, |due| due.clamp(SHORTEST, BLOCK));
         let mut heard = match self.reader.read(&standing.positions, block, COUNT).await {
-            Ok(heard) => heard,
+            Ok(heard) => {
+                if heard.is_empty() {
+                    self.office.metrics().set(Metric::DispatchLag, &[], 0.0);
+                }
+                heard
+            }
             Err(error) => {
-                self.office.missed("alerts", &error);
+                missed("alerts", &error);
                 tokio::time::sleep(RETRY).await;
                 Vec::new()
             }
@@ -133,9 +140,6 @@ impl Decider {
         heard.sort_by_key(|heard| match heard {
             Heard::Finding(_, id, _) | Heard::Order(id, _) => Reverse(*id),
         });
-        if heard.is_empty() {
-            self.office.metrics().set(Metric::DispatchLag, &[], 0.0);
-        }
         loop {
             let mut batch = Batch::default();
             while !batch.is_full()
@@ -205,6 +209,10 @@ impl Decider {
                 return false;
             }
         };
+        if let Some(oldest) = batch.oldest {
+            let lag = Duration::from_millis(u64::try_from(office.now().since(oldest)).unwrap_or(0));
+            office.metrics().set(Metric::DispatchLag, &[], lag.as_secs_f64());
+        }
         self.tries += 1;
         let decided = Decided {
             generation: standing.generation,
@@ -221,7 +229,7 @@ impl Decider {
                     tracing::error!(%error, "what was decided is not written, and tried again");
                     tokio::time::sleep(BLOCK).await;
                 }
-                Err(error) => office.missed("decide", &error),
+                Err(error) => missed("decide", &error),
             }
             tokio::time::sleep(RETRY).await;
         };
@@ -232,10 +240,6 @@ impl Decider {
         (standing.moved, standing.written) = (false, office.now());
         office.wake();
         batch.count(office.metrics());
-        if let Some(oldest) = batch.oldest {
-            let lag = Duration::from_millis(u64::try_from(office.now().since(oldest)).unwrap_or(0));
-            office.metrics().set(Metric::DispatchLag, &[], lag.as_secs_f64());
-        }
         true
     }
 
@@ -248,7 +252,7 @@ impl Decider {
         }
         match self.office.bus.alerts_read(&standing.positions).await {
             Ok(()) => standing.said = Some(now),
-            Err(error) => self.office.missed("alerts read", &error),
+            Err(error) => missed("alerts read", &error),
         }
     }
 
@@ -263,7 +267,7 @@ impl Decider {
         let write = Write::Json { key, json: json.clone(), ttl_s: FOR_EVER_S };
         match self.office.bus.write_readings(&[write]).await {
             Ok(()) => standing.mutes = Some(json),
-            Err(error) => self.office.missed("mutes", &error),
+            Err(error) => missed("mutes", &error),
         }
     }
 }

@@ -31,7 +31,7 @@ use buttons::Poller;
 use courier::Courier;
 use decider::Decider;
 use desk::Desk;
-use office::{Office, pause};
+use office::{Office, missed, pause};
 use post::Post;
 use projector::Projector;
 
@@ -134,7 +134,7 @@ async fn beat(office: Office, shutdown: Shutdown) {
     let context = &office.context;
     loop {
         if let Err(error) = office.bus.write_readings(&[context.heartbeat(None)]).await {
-            office.missed("heartbeat", &error);
+            missed("heartbeat", &error);
         }
         if !pause(BEAT, &shutdown).await {
             break;

@@ -8,7 +8,7 @@ use cascade_service::Shutdown;
 use cascade_wire::dispatch;
 
 use crate::destination::Target;
-use crate::office::{FOR_EVER_S, Office, RETRY, pause};
+use crate::office::{FOR_EVER_S, Office, RETRY, missed, pause};
 use crate::settling;
 
 /// Takes up what was learned before, as soon as Redis answers; `false` = asked to stop before.
@@ -20,7 +20,7 @@ pub(crate) async fn take_up(office: &Office, target: &Target, sender: &Sender, s
         };
         match taken {
             Ok(()) => return true,
-            Err(error) => office.missed("learned", &error),
+            Err(error) => missed("learned", &error),
         }
         if !pause(RETRY, shutdown).await {
             return false;

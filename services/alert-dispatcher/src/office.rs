@@ -64,11 +64,6 @@ impl Office {
         let ms = u64::try_from(time.since(self.now())).unwrap_or(0);
         self.context.clock.wall(Duration::from_millis(ms))
     }
-
-    /// A failure of Redis: it is in its health and counted there; here it is told for who looks closely.
-    pub(crate) fn missed(&self, what: &'static str, error: &BusError) {
-        tracing::debug!(%error, what, "tried again");
-    }
 }
 
 /// Waits for something to do.
@@ -89,6 +84,11 @@ impl Sleeper {
             () = shutdown.requested() => {}
         }
     }
+}
+
+/// A failure of Redis: it is in its health and counted there; here it is told for who looks closely.
+pub(crate) fn missed(what: &'static str, error: &BusError) {
+    tracing::debug!(%error, what, "tried again");
 }
 
 /// Waits for so long (wall time); `false` = asked to stop.

@@ -169,3 +169,6 @@ pub(crate) fn off_mark(target: &Target) -> String {
 pub(crate) fn why_off(off: &str) -> &str {
     off.rsplit_once(" (settings ").map_or(off, |(why, _)| why)
 }
+
+#[cfg(test)]
+mod tests;

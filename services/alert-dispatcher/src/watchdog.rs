@@ -7,7 +7,7 @@ use std::time::Duration;
 use cascade_domain::{Ask, IdHasher, Order};
 use cascade_service::Shutdown;
 
-use crate::office::{Office, RETRY, pause};
+use crate::office::{Office, RETRY, missed, pause};
 
 /// Who asks for the sign.
 const NAME: &str = "watchdog";
@@ -21,7 +21,7 @@ pub(crate) async fn run(office: Office, every: Duration, shutdown: Shutdown) {
         let wait = match office.bus.order(&order).await {
             Ok(()) => office.context.clock.wall(every),
             Err(error) => {
-                office.missed(NAME, &error);
+                missed(NAME, &error);
                 RETRY
             }
         };

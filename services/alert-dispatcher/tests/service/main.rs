@@ -2,6 +2,7 @@
 //! real receivers.
 #![expect(
     clippy::disallowed_methods,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test starts its services itself, and what they share may fail it"
 )]
@@ -10,5 +11,6 @@ mod config;
 mod failing;
 mod orders;
 mod process;
+mod providers;
 mod support;
 mod telling;

@@ -50,7 +50,7 @@ async fn a_mute_is_shown_kept_over_a_restart_and_in_the_history_with_who_asked_f
     assert_eq!(desk.scopes(), ["ETHUSDT"]);
     let history = bus.history(StreamId::ZERO, 100).await.unwrap();
     let by = history.iter().find_map(|(_, entry)| match &entry.as_ref().unwrap().what {
-        HistoryOf::Order(order) => Some(order.by.clone()),
+        HistoryOf::Order { given, .. } => Some(given.by.clone()),
         _ => None,
     });
     assert_eq!(by.as_deref(), Some("cli:ann@host"));
