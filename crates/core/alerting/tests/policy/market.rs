@@ -302,3 +302,42 @@ fn findings_of_different_shards_may_come_out_of_order() {
         [AlertReason::First, AlertReason::Updated, AlertReason::Updated, AlertReason::Updated]
     );
 }
+
+#[test]
+fn where_the_market_is_muted_meanwhile_its_symbols_are_told_again() {
+    let mut stage = Stage::of(vec![route("desk", false)]);
+    symbols(&mut stage, 0, &NAMES[..5]);
+    let what = Which { rule: Some("market_cascade".to_owned()), ..Which::default() };
+    stage.order(10_000, Ask::Mute(Mute { what, until_ms: noon(60_000) })).unwrap();
+    let sixth = stage.push(11_000, &alert_on(NAMES[5]));
+    assert_eq!(stage.reasons(&sixth), [AlertReason::First]);
+    let folded = stage.push(12_000, &crash(NAMES[0], (Level::Critical, Level::Alert), 9_000_000));
+    assert_eq!(stage.reasons(&folded), [AlertReason::First]);
+}
+
+#[test]
+fn yesterdays_crash_is_none_today() {
+    let mut stage = Stage::of(vec![route("desk", false)]);
+    for (index, name) in (0..).zip(NAMES) {
+        stage.push_known(3_600_000 + index, index, &alert_on(name));
+    }
+    assert!(revisions(&stage, "desk").is_empty());
+    let sixth = stage.push(3_700_000, &alert_on("NEARUSDT"));
+    assert_eq!(stage.reasons(&sixth), [AlertReason::First]);
+}
+
+#[test]
+fn a_symbol_that_falls_twice_counts_with_both() {
+    let mut stage = Stage::of(vec![route("desk", true)]);
+    symbols(&mut stage, 0, &NAMES[..5]);
+    stage.push(10_000, &end_of(NAMES[0]));
+    let mut again = crate::sample::cascade(NAMES[0], 2, (Level::Critical, Level::Watch), 7_000_000);
+    again.context.regime = Some(Regime::Extreme);
+    stage.push(20_000, &crate::sample::of(&cascade_domain::Finding::Cascade(Box::new(again))));
+    let revisions = revisions(&stage, "desk");
+    let (_, _, market) = revisions.last().unwrap();
+    assert_eq!((market.symbols, market.ongoing), (5, 5));
+    assert_eq!(market.notional_usd, Usd::from_dollars(4 * 4_000_000 + 20_000_000 + 7_000_000));
+    assert_eq!(market.largest[0].notional_usd, Usd::from_dollars(27_000_000));
+    assert_eq!(market.regime, Some(Regime::Extreme));
+}
