@@ -11,7 +11,7 @@ use crate::Failure;
 use crate::doors::Doors;
 
 /// How long anything may take on a busy machine, wall time.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How long the doors may be quiet before the next damage is done all the same.
 const QUIET: Duration = Duration::from_secs(2);
 
