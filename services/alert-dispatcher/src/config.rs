@@ -7,14 +7,17 @@ use cascade_alerting::Route;
 use cascade_bus::RedisUrl;
 use cascade_domain::Refusal;
 use cascade_notify::{Destination, Kind, Network, Output, Secret, Sender};
-use cascade_service::config::{Document, Mistakes};
-use cascade_service::redis_url;
+use cascade_service::config::{Document, Mistakes, Origin};
+use cascade_service::{Markets, Symbols, redis_url};
 use serde::Deserialize;
 
 use crate::destination::{self, Target};
 
 /// The name of the destination that the watchdog's alert goes to.
 pub const DEAD_MAN: &str = "dead-man";
+
+/// Two symbols are never the whole market.
+const FEWEST: u32 = 3;
 
 /// Everything that alert-dispatcher is told.
 #[derive(Clone, Debug)]
@@ -116,8 +119,11 @@ impl Config {
     /// As [`Config::read`], but without a destination is no mistake: for who adds one, or looks only.
     pub fn read_any(document: &Document, mistakes: &mut Mistakes) -> Self {
         let telegram: Telegram = document.section("telegram", mistakes, |_| Vec::new());
-        let policy: cascade_alerting::Config =
+        let mut policy: cascade_alerting::Config =
             document.section("dispatch", mistakes, cascade_alerting::Config::refusals);
+        if document.origin("dispatch.market_symbols") == Origin::Default {
+            policy.market_symbols = policy.market_symbols.min(whole_market(document));
+        }
         let dispatch: Dispatch = document.section("dispatch", mistakes, Dispatch::refusals);
         let destinations = destination::read(document, mistakes);
         let config = Self {
@@ -198,6 +204,16 @@ impl Config {
     /// What the policy knows of these senders, in order.
     pub(crate) fn routes(senders: &[(Target, Sender)]) -> Vec<Route> {
         senders.iter().map(|(target, sender)| route(target, sender.can_edit())).collect()
+    }
+}
+
+/// Cascades on how many symbols are of the whole market where that was not said: on all that are read, if they are few.
+fn whole_market(document: &Document) -> u32 {
+    // What is wrong with them, whoever reads them says.
+    let markets = Markets::read(document, &mut Mistakes::default());
+    match markets.symbols {
+        Symbols::Named(symbols) => u32::try_from(symbols.len()).unwrap_or(u32::MAX).max(FEWEST),
+        Symbols::All(_) => u32::MAX,
     }
 }
 

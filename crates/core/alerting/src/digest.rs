@@ -10,7 +10,8 @@ use cascade_domain::{
 
 use crate::Config;
 use crate::budget::{Held, Ledger, most};
-use crate::policy::{Case, Target};
+use crate::case::Case;
+use crate::policy::Target;
 use crate::state::State;
 
 /// The rule of digests.

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use cascade_domain::{Alert, AlertReason, Decision, EventTime, Family, Id};
 
 use crate::Config;
+use crate::case::{Case, record};
 use crate::config::ms;
-use crate::policy::{Case, Target, record};
+use crate::policy::Target;
 use crate::state::State;
 use crate::thread::{Escalation, Standing, Thread};
 

@@ -4,6 +4,7 @@
 //! Redis, and no kind of finding but by [`cascade_domain::Alert`] (and, for the market-wide cascade, a cascade's figures).
 
 mod budget;
+mod case;
 mod config;
 mod digest;
 mod escalate;

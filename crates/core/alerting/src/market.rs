@@ -177,12 +177,11 @@ impl Market {
         let Some(newest) = self.members.values().map(|member| member.high_ms).max() else { return };
         self.members.retain(|_, member| newest.since(member.high_ms) <= ms(config.market_within_s));
         let enough = usize::try_from(config.market_symbols.max(2)).unwrap_or(usize::MAX);
-        let is_ongoing = self.members.values().any(|member| member.ongoing);
         let began_ms = self.members.values().map(|member| member.began_ms).min().unwrap_or(newest);
         let mut known: Vec<_> = self.members.values().collect();
         known.sort_by_key(|member| member.known_ms);
         let regime = known.iter().rev().find_map(|member| member.regime);
-        if self.members.len() >= enough && is_ongoing {
+        if self.members.len() >= enough {
             self.open = Some(Open { began_ms, known_ms: newest, revision: 0, regime, demo: false });
         }
     }

@@ -8,7 +8,8 @@ use cascade_domain::{
     Alert, AlertReason, Ask, Decision, EventTime, Heading, Id, Mute, Order, Priority, Subject, Which,
 };
 
-use crate::policy::{Case, Policy, record};
+use crate::case::{Case, record};
+use crate::policy::Policy;
 use crate::thread::{Escalation, Standing};
 
 /// So many mutes hold at most.

@@ -68,9 +68,6 @@ pub(crate) struct Thread {
     /// Rows that may not have been sent yet, and when they expire.
     #[serde(rename = "w", default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) waiting: Vec<(Id, EventTime)>,
-    /// An earlier message told it already.
-    #[serde(rename = "h", default, skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) heard: bool,
     /// A market-wide alert tells it.
     #[serde(rename = "f", default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) folded: bool,

@@ -19,6 +19,8 @@ const MOST_BYTES: usize = 64 << 10;
 const LONGEST_CONNECT: Duration = Duration::from_secs(5);
 /// How long we stay away where a provider says that it is too much, and not for how long.
 const UNTOLD_WAIT: Duration = Duration::from_secs(5);
+/// How long an idle connection is kept: less than providers keep theirs, so that a message rarely meets a closed one.
+const LONGEST_IDLE: Duration = Duration::from_secs(30);
 /// Nobody keeps us away for longer than that by one word.
 const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
@@ -49,6 +51,7 @@ impl Http {
             .retry(reqwest::retry::never())
             .connect_timeout(LONGEST_CONNECT.min(network.timeout))
             .timeout(network.timeout)
+            .pool_idle_timeout(LONGEST_IDLE)
             .no_proxy();
         if public_only {
             builder = builder.dns_resolver(Arc::new(PublicOnly));

@@ -33,7 +33,9 @@ const DESK: &str = "[[destination]]\nname = \"desk\"\nkind = \"stdout\"\n";
 fn the_file_of_defaults_says_what_the_code_does() {
     let (config, told) = read(DESK, &[]);
     assert_eq!(told, Vec::<String>::new());
-    assert_eq!(config.policy, cascade_alerting::Config::default());
+    // Of three symbols that are read, all are the whole market.
+    let default = cascade_alerting::Config::default();
+    assert_eq!(config.policy, cascade_alerting::Config { market_symbols: 3, ..default });
     assert_eq!(config.dispatch, alert_dispatcher::Dispatch::default());
     assert!(config.allowed_users.is_empty());
     assert!(config.dead_man().unwrap().is_none(), "no URL, no watchdog");
@@ -197,4 +199,18 @@ fn what_a_destination_is_has_other_settings_as_soon_as_anything_of_it_changes_it
     assert_eq!(telegram("5", TOKEN), telegram("5", TOKEN));
     assert_ne!(telegram("5", TOKEN), telegram("6", TOKEN));
     assert_ne!(telegram("5", TOKEN), telegram("5", &other));
+}
+
+#[test]
+fn a_cascade_on_all_symbols_that_are_read_is_of_the_whole_market_unless_said_otherwise() {
+    let symbols = |text: &str| {
+        let (config, told) = read(DESK, &[("CASCADE_INGEST__SYMBOLS", text)]);
+        assert_eq!(told, Vec::<String>::new());
+        config.policy.market_symbols
+    };
+    let seven = "BTCUSDT,ETHUSDT,SOLUSDT,XRPUSDT,DOGEUSDT,ADAUSDT,BNBUSDT";
+    assert_eq!([symbols("all"), symbols(seven), symbols("BTCUSDT,ETHUSDT,SOLUSDT,XRPUSDT")], [5, 5, 4]);
+    assert_eq!([symbols("BTCUSDT,ETHUSDT"), symbols("BTCUSDT")], [3, 3], "two are no market");
+    let (config, _) = read(&format!("[dispatch]\nmarket_symbols = 5\n{DESK}"), &[]);
+    assert_eq!(config.policy.market_symbols, 5);
 }

@@ -7,8 +7,10 @@
     reason = "a test starts its services itself, and what they share may fail it"
 )]
 
+mod buttons;
 mod config;
 mod failing;
+mod history;
 mod orders;
 mod process;
 mod providers;

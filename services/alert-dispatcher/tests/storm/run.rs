@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cascade_domain::Alert;
+use cascade_domain::{Alert, Finding};
 use cascade_testkit::eventually;
 
 use crate::Failure;
@@ -47,6 +47,8 @@ pub(crate) struct Report {
 
 /// How many findings are put out at once.
 const AT_ONCE: usize = 5;
+/// How often there may be a last word more.
+const LAST_WORDS: usize = 5;
 
 /// Lets it rain.
 pub(crate) async fn run(plan: &Plan) -> Result<Report, Failure> {
@@ -68,29 +70,38 @@ pub(crate) async fn run(plan: &Plan) -> Result<Report, Failure> {
     let (findings, damaged) = tokio::join!(raining, damaging);
     let findings = findings?;
     damaged?;
-    let due = u64::try_from(findings.iter().filter_map(Alert::of).count() * ALL.len())?;
-    let ended = eventually(plan.patience, async || {
-        let audit = site.bus.accounts(now()).await;
-        let is_read = audit.as_ref().is_ok_and(|a| {
-            let produced: u64 = a.accounts.values().map(|account| account.produced).sum();
-            produced >= due
-        });
-        is_read && audit.is_ok_and(|a| a.accounts.values().all(|account| account.open == 0))
-    });
-    let mut failures = Vec::new();
-    if !ended.await {
-        failures.push("something is open still".to_owned());
-    }
-    let stopped_badly = site.stop().await?;
-    if stopped_badly > 0 {
-        failures.push(format!("{stopped_badly} dispatchers did not end well"));
-    }
+    let mut failures = calm(plan, &mut site, &findings).await?;
     let (ledger, books) = (Ledger::read(&site.bus).await?, site.bus.accounts(now()).await?);
     let kills = u64::try_from(plan.kills)?;
     let storm = Storm { findings: &findings, kills, books: &books, ledger: &ledger, doors: &site.doors };
     failures.extend(storm.failures());
     let p99_ms = quantile(&ledger.lateness("hook"), 99);
     Ok(Report { failures, table: storm.table(), p99_ms })
+}
+
+/// Waits until every finding was decided on and nothing is open, and stops the dispatchers; what did not hold. The clock
+/// may lead to a last word (an edit, an episode's end) after that: then they go on until it is told too.
+async fn calm(plan: &Plan, site: &mut Site, findings: &[Finding]) -> Result<Vec<String>, Failure> {
+    let mut failures = Vec::new();
+    let due = u64::try_from(findings.iter().filter_map(Alert::of).count() * ALL.len())?;
+    for _ in 0..LAST_WORDS {
+        let ended = eventually(plan.patience, async || {
+            let Ok(books) = site.bus.accounts(now()).await else { return false };
+            let produced: u64 = books.accounts.values().map(|account| account.produced).sum();
+            produced >= due && books.accounts.values().all(|account| account.open == 0)
+        });
+        let has_ended = ended.await;
+        let stopped_badly = site.stop().await?;
+        if stopped_badly > 0 {
+            failures.push(format!("{stopped_badly} dispatchers did not end well"));
+        }
+        let books = site.bus.accounts(now()).await?;
+        if !has_ended || books.accounts.values().all(|account| account.open == 0) {
+            return Ok(failures);
+        }
+        site.staff().await?;
+    }
+    Ok(failures)
 }
 
 /// Kills dispatchers one by one, and Redis once among them.

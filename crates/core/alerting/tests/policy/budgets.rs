@@ -180,3 +180,38 @@ fn without_digests_what_is_held_back_is_forgotten_and_takes_no_room() {
     assert_eq!(stage.reasons(&next), [AlertReason::First]);
     assert_eq!(stage.policy.due(), None);
 }
+
+#[test]
+fn what_was_held_back_and_told_after_all_is_in_no_digest() {
+    let config = Config { budget_per_hour: 1, ..Config::default() };
+    let mut stage = Stage::new(config, vec![route("desk", false)]);
+    stage.push(0, &news("listing", "BTCUSDT", Priority::Medium));
+    let held = stage.push(1_000, &news("listing", "ETHUSDT", Priority::Medium));
+    let told =
+        stage.push(2_000, &crate::sample::at(Priority::High, 2, &news("listing", "ETHUSDT", Priority::High)));
+    assert_eq!(stage.reasons(&held), [AlertReason::RateLimited]);
+    assert_eq!(stage.reasons(&told), [AlertReason::First]);
+    assert_eq!(stage.policy.due(), None);
+}
+
+/// Before the policy had a chance to tell the digest.
+#[test]
+fn the_first_room_is_the_digests() {
+    let config = Config { budget_per_hour: 1, ..Config::default() };
+    let mut stage = Stage::new(config, vec![route("desk", false)]);
+    let mut reasons = Vec::new();
+    for (number, ms) in (0..).zip([0, 1_000, HOUR]) {
+        let mut out = Vec::new();
+        let alert = Alert { known_at_ms: noon(ms), ..large("BTCUSDT", number, 3) };
+        let alert = Alert { revision: alert.id, ..alert };
+        stage.policy.take(&std::sync::Arc::new(alert), noon(ms), &mut out);
+        reasons.extend(out.iter().map(|decision| match decision {
+            cascade_domain::Decision::Suppress { reason, .. } => *reason,
+            _ => AlertReason::First,
+        }));
+    }
+    assert_eq!(reasons, [AlertReason::First, AlertReason::RateLimited, AlertReason::RateLimited]);
+    let mut out = Vec::new();
+    stage.policy.tick(noon(HOUR), &mut out);
+    assert_eq!(out.len(), 1);
+}

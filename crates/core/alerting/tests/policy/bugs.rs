@@ -155,6 +155,19 @@ fn what_concerns_a_destination_that_is_no_more_is_forgotten() {
 }
 
 #[test]
+fn revisions_that_concern_nobody_leave_nothing_behind() {
+    let deaf = cascade_alerting::Route { kinds: ["feed".to_owned()].into(), ..route("deaf", false) };
+    let mut stage = Stage::of(vec![deaf]);
+    for number in 0..10_000 {
+        stage.push(number, &large("BTCUSDT", number, 7));
+    }
+    let size = |stage: &Stage| rmp_serde::to_vec_named(stage.policy.state()).unwrap().len();
+    assert!(size(&stage) < 80_000, "{} bytes", size(&stage));
+    stage.push(3_600_000, &large("BTCUSDT", 1, 7));
+    assert!(size(&stage) < 500, "{} bytes", size(&stage));
+}
+
+#[test]
 fn the_state_is_bounded() {
     let mut stage = Stage::of(vec![route("desk", false), route("chat", true)]);
     let mut number = 0;

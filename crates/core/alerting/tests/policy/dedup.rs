@@ -279,3 +279,53 @@ fn open_interest_is_worse_when_it_has_doubled() {
     assert_eq!(rank(3.9), (Priority::High, 2));
     assert_eq!(rank(4.1), (Priority::High, 3));
 }
+
+#[test]
+fn a_repeat_that_is_less_bad_makes_nothing_worse_and_the_end_as_urgent_as_the_worst() {
+    let mut stage = desk();
+    let alert = bot("drawdown", "alpha");
+    stage.push(0, &at(Priority::High, 3, &alert));
+    stage.push(61_000, &at(Priority::Low, 1, &alert));
+    let between = stage.push(100_000, &at(Priority::Medium, 2, &alert));
+    assert_eq!(stage.reasons(&between), [AlertReason::Duplicate]);
+    stage.push(110_000, &over(&alert));
+    stage.wants(
+        0,
+        120_000,
+        &[
+            "0.000 desk: first drawdown alpha HIGH",
+            "91.000 desk: repeat_due drawdown alpha LOW",
+            "110.000 desk: resolved drawdown alpha LOW x2",
+        ],
+    );
+}
+
+#[test]
+fn what_was_told_before_and_is_over_while_worse_waits_is_told_to_be_over() {
+    for can_edit in [true, false] {
+        let mut stage = Stage::of(vec![route("desk", can_edit)]);
+        let alert = news("listing", "BTCUSDT", Priority::Medium);
+        stage.push(0, &alert);
+        stage.push(60_000, &at(Priority::Medium, 2, &goes_on(&alert)));
+        stage.push(61_000, &over(&alert));
+        let edit = if can_edit { "edit " } else { "" };
+        let end = format!("67.000 desk: {edit}resolved listing BTCUSDT LOW");
+        stage.wants(0, 120_000, &["2.000 desk: first listing BTCUSDT MEDIUM", &end]);
+    }
+}
+
+#[test]
+fn what_was_silent_for_a_day_is_new() {
+    let mut stage = desk();
+    let alert = news("listing", "BTCUSDT", Priority::High);
+    stage.push(0, &alert);
+    stage.push(24 * 3_600_000, &alert);
+    stage.push(49 * 3_600_000, &alert);
+    let reasons: Vec<_> =
+        ["0.000 desk: first", "86400.000 desk: repeat_due", "176400.000 desk: first"].into();
+    stage.until(50 * 3_600_000);
+    assert_eq!(
+        stage.messages("desk"),
+        reasons.iter().map(|reason| format!("{reason} listing BTCUSDT HIGH")).collect::<Vec<_>>()
+    );
+}

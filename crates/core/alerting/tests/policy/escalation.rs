@@ -177,3 +177,13 @@ fn one_that_the_budget_holds_back_is_in_the_digest() {
         &["0.000 desk: first drawdown alpha HIGH", "3600.000 desk: first digest bot HIGH"],
     );
 }
+
+#[test]
+fn the_newest_revision_is_escalated() {
+    let mut stage = Stage::of(vec![route("desk", false)]);
+    let alert = bot("drawdown", "alpha");
+    stage.push(0, &at(Priority::Low, 1, &alert));
+    let newest = stage.push(40_000, &at(Priority::Medium, 2, &alert));
+    stage.wants(100_000, 3_600_000, &["120.000 desk: escalated drawdown alpha HIGH"]);
+    assert_eq!(stage.sent.last().unwrap().deliveries[0].alert.revision, newest.revision);
+}

@@ -148,3 +148,14 @@ fn the_watchdog_goes_its_own_way() {
     });
     assert_eq!(rows.count(), 1);
 }
+
+#[test]
+fn what_is_over_for_long_can_no_longer_be_acknowledged() {
+    let mut stage = Stage::of(vec![route("desk", false)]);
+    let alert = news("listing", "BTCUSDT", Priority::High);
+    stage.push(0, &alert);
+    stage.push(10_000, &over(&alert));
+    assert!(stage.order(600_000, Ask::Ack { alert: alert.id }).is_ok());
+    stage.push(2_000_000, &large("BTCUSDT", 1, 3));
+    assert!(stage.order(2_000_000, Ask::Ack { alert: alert.id }).is_err());
+}

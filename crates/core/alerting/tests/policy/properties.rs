@@ -223,7 +223,7 @@ fn about(decision: &Decision) -> Option<(Id, Id, &str, AlertReason)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn each_revision_is_decided_once_for_each_destination(course in course(120)) {

@@ -49,7 +49,7 @@ async fn a_budget_that_is_used_up_is_closed_before_a_429_says_so() {
 }
 
 #[tokio::test]
-async fn a_429_is_obeyed_and_is_no_failure() {
+async fn a_429_is_never_fatal_and_closes_the_whole_webhook() {
     let fake = FakeDiscord::start().await.unwrap();
     let desk = desk(&fake, PATIENT);
     fake.behave(Behaviour::TooMany(Duration::from_millis(1500)), 1);

@@ -8,6 +8,7 @@ mod local;
 mod secrets;
 mod slack;
 mod telegram;
+mod texts;
 mod webhook;
 
 use std::time::Duration;

@@ -29,7 +29,7 @@ async fn an_alert_is_told_and_can_not_be_edited() {
 }
 
 #[tokio::test]
-async fn a_429_is_obeyed_and_is_no_failure() {
+async fn a_429_is_never_fatal_and_closes_the_whole_webhook() {
     let fake = FakeSlack::start().await.unwrap();
     let desk = desk(&fake, PATIENT);
     fake.behave(Behaviour::TooMany(Duration::from_secs(4)), 1);

@@ -61,7 +61,7 @@ async fn several_revisions_of_one_alert_are_one_message_of_the_latest() {
 }
 
 #[tokio::test]
-async fn a_429_is_obeyed_for_the_whole_token_and_is_no_failure() {
+async fn a_429_is_never_fatal_and_closes_the_whole_token() {
     let fake = FakeTelegram::start().await.unwrap();
     let desk = desk(&fake, PATIENT);
     fake.behave(Behaviour::TooMany(Duration::from_secs(3)), 1);

@@ -98,7 +98,7 @@ impl Mixed {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a provider has a clock of its own")]
-fn instant() -> Instant {
+pub(crate) fn instant() -> Instant {
     Instant::now()
 }
 

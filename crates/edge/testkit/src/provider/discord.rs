@@ -11,7 +11,7 @@ use axum::routing::{get, patch};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use super::conduct::{Behaviour, Conduct, Rate, conducts, cut, refuse, whole_seconds};
+use super::conduct::{Behaviour, Conduct, Rate, conducts, cut, instant, refuse, whole_seconds};
 use super::server::{Cut, Server};
 use super::{TestMessage, now};
 
@@ -164,11 +164,6 @@ async fn told(state: &Mutex<State>, connection: &Cut, edited: Option<String>, bo
     let body: Value = serde_json::from_str(body).unwrap_or_default();
     let answer = lock(state).tell(edited, &body);
     cut(behaviour.as_ref(), connection, answer).await
-}
-
-#[expect(clippy::disallowed_methods, reason = "a provider has a clock of its own")]
-fn instant() -> Instant {
-    Instant::now()
 }
 
 impl State {
