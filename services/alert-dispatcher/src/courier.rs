@@ -125,7 +125,7 @@ impl Courier {
             off: settling.off.clone(),
             history: &settling.history,
         };
-        self.settle(&settlement).await;
+        self.settle(&settlement, shutdown).await;
         self.keep_move().await;
     }
 
@@ -199,8 +199,9 @@ impl Courier {
         }
     }
 
-    /// Writes what became of it, and tries as long as the claim holds; after that the books put the rows back.
-    async fn settle(&self, settlement: &Settlement<'_>) {
+    /// Writes what became of it, and tries until that is known to be written: whatever a provider took must not be sent
+    /// again. Asked to stop, it tries only for a moment: then the books put the rows back when the claim runs out.
+    async fn settle(&self, settlement: &Settlement<'_>, shutdown: &Shutdown) {
         let trying = async {
             loop {
                 match self.office.bus.settle(settlement).await {
@@ -210,17 +211,24 @@ impl Courier {
                 tokio::time::sleep(RETRY).await;
             }
         };
+        let given_up = async {
+            shutdown.requested().await;
+            tokio::time::sleep(LAST_WORD / 2).await;
+        };
         let name = self.destination();
-        let Ok(ours) = tokio::time::timeout(MARGIN, trying).await else {
-            return tracing::warn!(
+        tokio::select! {
+            biased;
+            ours = trying => {
+                let lost = ours.iter().filter(|ours| !**ours).count();
+                if lost > 0 {
+                    tracing::warn!(destination = name, rows = lost, "settled by somebody else meanwhile");
+                }
+            }
+            () = given_up => tracing::warn!(
                 destination = name,
                 rows = settlement.rows.len(),
                 "what became of a message is not written: it is sent again, and counted as ambiguous"
-            );
-        };
-        let lost = ours.iter().filter(|ours| !**ours).count();
-        if lost > 0 {
-            tracing::warn!(destination = name, rows = lost, "settled by somebody else meanwhile");
+            ),
         }
     }
 }
