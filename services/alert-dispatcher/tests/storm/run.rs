@@ -1,6 +1,7 @@
 //! One storm: findings rain down while dispatchers are killed, until nothing is open any more.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cascade_domain::{Alert, Finding};
@@ -54,6 +55,7 @@ const LAST_WORDS: usize = 5;
 pub(crate) async fn run(plan: &Plan) -> Result<Report, Failure> {
     let mut site = Site::start(&plan.program, plan.seed, &plan.dispatch).await?;
     let mut gutter = Gutter::take(&site.bus).await?;
+    let out = AtomicUsize::new(0);
     let raining = async {
         let (mut rain, mut findings) = (Rain::new(plan.seed, plan.symbols), Vec::new());
         let share = u64::try_from(AT_ONCE)? * 1_000_000 / plan.pace.max(1);
@@ -63,10 +65,11 @@ pub(crate) async fn run(plan: &Plan) -> Result<Report, Failure> {
             let some = (0..AT_ONCE).map(|_| rain.next()).collect::<Result<Vec<_>, _>>()?;
             gutter.put_out(&some).await?;
             findings.extend(some);
+            out.store(findings.len(), Ordering::Relaxed);
         }
         Ok::<_, Failure>(findings)
     };
-    let damaging = damage(plan, &mut site);
+    let damaging = damage(plan, &mut site, &out);
     let (findings, damaged) = tokio::join!(raining, damaging);
     let findings = findings?;
     damaged?;
@@ -104,10 +107,14 @@ async fn calm(plan: &Plan, site: &mut Site, findings: &[Finding]) -> Result<Vec<
     Ok(failures)
 }
 
-/// Kills dispatchers one by one, and Redis once among them.
-async fn damage(plan: &Plan, site: &mut Site) -> Result<(), Failure> {
+/// Kills dispatchers one by one, spread over all of it as it comes, and Redis once among them. `out` = how many findings
+/// are put out.
+async fn damage(plan: &Plan, site: &mut Site, out: &AtomicUsize) -> Result<(), Failure> {
     let mut random = Random::new(plan.seed ^ 0xdead);
-    for number in 0..plan.kills {
+    let mut moments: Vec<usize> = (0..plan.kills).map(|_| random.below(plan.findings)).collect();
+    moments.sort_unstable();
+    for (number, moment) in moments.into_iter().enumerate() {
+        eventually(plan.patience, async || out.load(Ordering::Relaxed) >= moment).await;
         if plan.restart && number == plan.kills / 2 {
             site.restart_redis().await?;
         }
