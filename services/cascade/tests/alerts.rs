@@ -41,6 +41,7 @@ impl Site {
         let variables = [
             ("CASCADE_REDIS__URL", redis.url()),
             ("TOKEN", FakeTelegram::TOKEN.to_owned()),
+            ("SECRET", FakeWebhook::SECRET.to_owned()),
             ("USER", "ann".to_owned()),
         ];
         let variables = variables.map(|(name, text)| (name.to_owned(), text)).into();
@@ -106,7 +107,8 @@ impl Site {
 
 fn webhook(name: &str, fake: &FakeWebhook) -> String {
     format!(
-        "[[destination]]\nname = \"{name}\"\nkind = \"webhook\"\nurl = \"{}\"\nallow_private_targets = true\n",
+        "[[destination]]\nname = \"{name}\"\nkind = \"webhook\"\nurl = \"{}\"\nsecret_env = \"SECRET\"\n\
+         allow_private_targets = true\n",
         fake.url()
     )
 }
@@ -278,7 +280,7 @@ async fn flags_that_make_no_sense_are_refused_with_the_way_out() {
         (&["mute", "--symbol", "BTCUSDT"], "--for"),
         (&["ack", "btc"], "hex digits"),
         (&["dlq", "show", "x"], "dlq list"),
-        (&["dlq", "replay"], "--all"),
+        (&["dlq", "replay"], "<ID>"),
         (&["unmute", "--all", "--rule", "feed"], "--all"),
         (&["up", "--demo-notify"], "--demo"),
     ] {
