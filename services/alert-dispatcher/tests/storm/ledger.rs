@@ -75,7 +75,7 @@ impl Ledger {
                 self.attempts.push(Attempt { rows, destination, outcome, at, place });
             }
             HistoryOf::End { row, .. } => *self.ended.entry(row).or_default() += 1,
-            HistoryOf::Order(_) | HistoryOf::Letters { .. } => {}
+            HistoryOf::Order { .. } | HistoryOf::Letters { .. } => {}
         }
     }
 
