@@ -25,6 +25,7 @@ fn overview() -> Overview {
                 serde_json::from_str(r#"{"status":"live","since_ms":1791565601482,"instruments":3,"reader":"","told_ms":1791565601482,"reason":""}"#).unwrap(),
             ),
         ],
+        dispatch: dispatch::Dispatch::default(),
         markets: vec![(
             "BTCUSDT".to_owned(),
             heartbeat_map(r#"{"event_time_ms":1791565601482,"risk_score":61.2,"risk_level":"HIGH","count_60s":212,"usd_30s_long":18400000.0}"#),
