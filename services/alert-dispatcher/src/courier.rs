@@ -59,8 +59,7 @@ impl Courier {
         let mut sleeper = self.office.sleeper();
         while !shutdown.is_requested() {
             let lane = if self.only_high { "high" } else { "all" };
-            let token =
-                format!("{}:{}:{lane}:{}", self.office.context.instance, self.destination(), self.claims);
+            let token = format!("{}:{}:{lane}:{}", self.office.run(), self.destination(), self.claims);
             let Some(claimed) = self.claim(&token).await else {
                 // Whether it came through is not known: the same claim again gives the same rows.
                 pause(RETRY, &shutdown).await;
@@ -99,6 +98,10 @@ impl Courier {
 
     /// Sends one message, and settles it.
     async fn bring(&mut self, token: &str, rows: Vec<Row>, told: Option<Receipt>, shutdown: &Shutdown) {
+        if rows.is_empty() {
+            // The answer to the claim was lost, and others have ended its rows since.
+            return;
+        }
         let began = self.office.now();
         for row in rows.iter().filter(|row| row.attempts == 0) {
             let delay = began.since(row.delivery.alert.known_at_ms);
@@ -121,7 +124,7 @@ impl Courier {
             off: settling.off.clone(),
             history: &settling.history,
         };
-        self.settle(&settlement).await;
+        self.settle(&settlement, shutdown).await;
         self.keep_move().await;
     }
 
@@ -195,8 +198,9 @@ impl Courier {
         }
     }
 
-    /// Writes what became of it, and tries as long as the claim holds; after that the books put the rows back.
-    async fn settle(&self, settlement: &Settlement<'_>) {
+    /// Writes what became of it, and tries until that is known to be written: whatever a provider took must not be sent
+    /// again. Asked to stop, it tries only for a moment: then the books put the rows back when the claim runs out.
+    async fn settle(&self, settlement: &Settlement<'_>, shutdown: &Shutdown) {
         let trying = async {
             loop {
                 match self.office.bus.settle(settlement).await {
@@ -206,17 +210,24 @@ impl Courier {
                 tokio::time::sleep(RETRY).await;
             }
         };
+        let given_up = async {
+            shutdown.requested().await;
+            tokio::time::sleep(LAST_WORD / 2).await;
+        };
         let name = self.destination();
-        let Ok(ours) = tokio::time::timeout(MARGIN, trying).await else {
-            return tracing::warn!(
+        tokio::select! {
+            biased;
+            ours = trying => {
+                let lost = ours.iter().filter(|ours| !**ours).count();
+                if lost > 0 {
+                    tracing::warn!(destination = name, rows = lost, "settled by somebody else meanwhile");
+                }
+            }
+            () = given_up => tracing::warn!(
                 destination = name,
                 rows = settlement.rows.len(),
                 "what became of a message is not written: it is sent again, and counted as ambiguous"
-            );
-        };
-        let lost = ours.iter().filter(|ours| !**ours).count();
-        if lost > 0 {
-            tracing::warn!(destination = name, rows = lost, "settled by somebody else meanwhile");
+            ),
         }
     }
 }

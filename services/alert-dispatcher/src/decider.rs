@@ -23,6 +23,8 @@ pub(crate) const LABEL: &str = "dispatch";
 
 /// For how long the streams are waited for at most, wall time.
 const BLOCK: Duration = Duration::from_secs(1);
+/// And at least: nothing that is due may keep the reader from breathing.
+const SHORTEST: Duration = Duration::from_millis(10);
 /// How many entries of each stream are read at once.
 const COUNT: usize = 64;
 /// How often it is said up to where findings were read, wall time: they are not trimmed before.
@@ -120,9 +122,14 @@ impl Decider {
     /// Reads, decides, writes; `false` = somebody else has written meanwhile.
     async fn step(&mut self, standing: &mut Standing) -> bool {
         let due = standing.policy.due().map(|due| self.office.wall_until(due));
-        let block = due.map_or(BLOCK, |due| due.min(BLOCK));
+        let block = due.map_or(BLOCK, |due| due.clamp(SHORTEST, BLOCK));
         let mut heard = match self.reader.read(&standing.positions, block, COUNT).await {
-            Ok(heard) => heard,
+            Ok(heard) => {
+                if heard.is_empty() {
+                    self.office.metrics().set(Metric::DispatchLag, &[], 0.0);
+                }
+                heard
+            }
             Err(error) => {
                 missed("alerts", &error);
                 tokio::time::sleep(RETRY).await;
@@ -133,9 +140,6 @@ impl Decider {
         heard.sort_by_key(|heard| match heard {
             Heard::Finding(_, id, _) | Heard::Order(id, _) => Reverse(*id),
         });
-        if heard.is_empty() {
-            self.office.metrics().set(Metric::DispatchLag, &[], 0.0);
-        }
         loop {
             let mut batch = Batch::default();
             while !batch.is_full()
@@ -205,10 +209,14 @@ impl Decider {
                 return false;
             }
         };
+        if let Some(oldest) = batch.oldest {
+            let lag = Duration::from_millis(u64::try_from(office.now().since(oldest)).unwrap_or(0));
+            office.metrics().set(Metric::DispatchLag, &[], lag.as_secs_f64());
+        }
         self.tries += 1;
         let decided = Decided {
             generation: standing.generation,
-            writer: &format!("{}:{}", office.context.instance, self.tries),
+            writer: &format!("{}:{}", office.run(), self.tries),
             now: office.now(),
             state: &state,
             decisions: &batch.decisions,
@@ -232,10 +240,6 @@ impl Decider {
         (standing.moved, standing.written) = (false, office.now());
         office.wake();
         batch.count(office.metrics());
-        if let Some(oldest) = batch.oldest {
-            let lag = Duration::from_millis(u64::try_from(office.now().since(oldest)).unwrap_or(0));
-            office.metrics().set(Metric::DispatchLag, &[], lag.as_secs_f64());
-        }
         true
     }
 

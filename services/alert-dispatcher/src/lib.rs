@@ -111,8 +111,8 @@ fn decides(office: &Office, config: &Config, senders: &[(Target, Sender)], super
 
 /// Who brings messages: two for each destination.
 fn delivers(office: &Office, config: &Config, senders: Vec<(Target, Sender)>, supervisor: &mut Supervisor) {
-    // A provider may be asked twice for one message: as it is, and in plain form.
-    let patience = config.dispatch.send_timeout() * 2 + Duration::from_secs(1);
+    // One request may take all of the time; what follows an answer (the plain form, the new chat) takes what is left.
+    let patience = config.dispatch.send_timeout() + Duration::from_secs(1);
     for (target, sender) in senders {
         let name = target.destination.name.clone();
         let (office, shutdown) = (office.clone(), supervisor.shutdown());

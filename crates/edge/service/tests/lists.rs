@@ -122,8 +122,8 @@ fn section(text: &str, environment: &[(&str, &str)]) -> (Dispatch, Vec<String>) 
     (section, told(&mistakes, &path))
 }
 
-fn quiet() -> Option<Quiet> {
-    Some(Quiet { from: "23:00".to_owned(), to: "07:00".to_owned(), loud: Loud::High })
+fn quiet() -> Quiet {
+    Quiet { from: "23:00".to_owned(), to: "07:00".to_owned(), loud: Loud::High }
 }
 
 const WHOLE: &str = "{ from = \"23:00\", to = \"07:00\", loud = \"HIGH\" }";
@@ -131,22 +131,22 @@ const WHOLE: &str = "{ from = \"23:00\", to = \"07:00\", loud = \"HIGH\" }";
 #[test]
 fn a_table_that_is_good_only_as_a_whole_is_taken_whole_from_wherever_it_comes() {
     let inline = format!("[dispatch]\nquiet = {WHOLE}\n");
-    assert_eq!(section(&inline, &[]), (Dispatch { days: 90, quiet: quiet() }, Vec::new()));
+    assert_eq!(section(&inline, &[]), (Dispatch { days: 90, quiet: Some(quiet()) }, Vec::new()));
     let from_variable = section("", &[("CASCADE_DISPATCH__QUIET", WHOLE)]);
-    assert_eq!(from_variable, (Dispatch { days: 90, quiet: quiet() }, Vec::new()));
+    assert_eq!(from_variable, (Dispatch { days: 90, quiet: Some(quiet()) }, Vec::new()));
     let by_parts = [
         ("CASCADE_DISPATCH__QUIET__FROM", "23:00"),
         ("CASCADE_DISPATCH__QUIET__TO", "07:00"),
         ("CASCADE_DISPATCH__QUIET__LOUD", "HIGH"),
     ];
-    assert_eq!(section("", &by_parts), (Dispatch { days: 90, quiet: quiet() }, Vec::new()));
+    assert_eq!(section("", &by_parts), (Dispatch { days: 90, quiet: Some(quiet()) }, Vec::new()));
 }
 
 #[test]
 fn a_mistake_beside_such_a_table_is_told_alone_and_those_within_it_by_name() {
     let beside = format!("[dispatch]\ndays = 300\nquiet = {WHOLE}\n");
     let (found, told) = section(&beside, &[]);
-    assert_eq!(found.quiet, quiet());
+    assert_eq!(found.quiet, Some(quiet()));
     assert_eq!(told, ["dispatch.days: invalid value: integer `300`, expected u8 (file F, line 2)"]);
 
     let (found, told) = section("[dispatch]\nquiet = { from = \"1:00\", to = \"2:00\" }\n", &[]);

@@ -2,6 +2,7 @@
 //! real receivers.
 #![expect(
     clippy::disallowed_methods,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test starts its services itself, and what they share may fail it"
 )]
@@ -12,5 +13,6 @@ mod failing;
 mod history;
 mod orders;
 mod process;
+mod providers;
 mod support;
 mod telling;

@@ -183,9 +183,9 @@ async fn nothing_that_it_says_or_keeps_holds_a_secret() {
         "buttons that nobody may press:\n{log}"
     );
     assert!(log.contains("refuses a message for good"), "{log}");
-    let mut shown = format!("{} {log}", String::from_utf8_lossy(&output.stdout));
-    shown += &format!("{:?}", bus.history(StreamId::ZERO, 1000).await.unwrap());
-    shown += &format!("{:?}", bus.letters(StreamId::ZERO, 1000).await.unwrap());
+    let history = bus.history(StreamId::ZERO, 1000).await.unwrap();
+    let letters = bus.letters(StreamId::ZERO, 1000).await.unwrap();
+    let mut shown = format!("{} {log} {history:?} {letters:?}", String::from_utf8_lossy(&output.stdout));
     // And whatever else stands on Redis.
     let observer = Observer::connect(&redis.url(), &[]).await.unwrap();
     observer.command::<String>("CONFIG", &["SET", "rdbcompression", "no"]).await.unwrap();

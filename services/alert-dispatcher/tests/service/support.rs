@@ -45,6 +45,8 @@ pub(crate) enum Answer {
     Refuse(u16),
     /// Wants to be left alone for so many seconds.
     Patience(u64),
+    /// Takes it, after so long.
+    Wait(Duration),
     /// Says nothing.
     Hang,
 }
@@ -56,6 +58,8 @@ struct Log {
     answers: Vec<Answer>,
     /// What is done with all that follow those.
     always: Option<Answer>,
+    /// How many were taken.
+    taken: usize,
 }
 
 /// A server that takes whatever it is sent, in place of any provider.
@@ -89,6 +93,11 @@ impl Receiver {
 
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.log.lock().unwrap().requests.clone()
+    }
+
+    /// How many requests were answered well.
+    pub(crate) fn answered(&self) -> usize {
+        self.log.lock().unwrap().taken
     }
 
     /// What the bodies say at this pointer, in order.
@@ -134,7 +143,11 @@ async fn receive(
         (log.requests.len(), next.unwrap_or(Answer::Take))
     };
     match answer {
-        Answer::Take => {
+        Answer::Take | Answer::Wait(_) => {
+            if let Answer::Wait(long) = answer {
+                tokio::time::sleep(long).await;
+            }
+            log.lock().unwrap().taken += 1;
             let message = json!({"id": number.to_string(), "ok": true, "result": {"message_id": number}});
             Json(message).into_response()
         }

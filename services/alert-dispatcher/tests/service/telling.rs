@@ -58,6 +58,11 @@ async fn a_restart_repeats_nothing() {
     desk.gets(2).await;
     all_ended(&bus, &["desk"]).await;
     assert_eq!(desk.scopes(), ["BTCUSDT", "ETHUSDT"]);
+    // Also where it starts anew under the name that it had.
+    assert_eq!(
+        bus.accounts(cascade_domain::EventTime::from_ms(0)).await.unwrap().accounts["desk"].ambiguous,
+        0
+    );
     second.stop().await;
 }
 
@@ -209,5 +214,47 @@ async fn sixty_cascades_at_once_are_three_messages_at_most() {
     let posts = |receiver: &Receiver| receiver.requests().iter().filter(|r| r.method == "POST").count();
     assert!((1..=3).contains(&posts(&discord)), "{}", posts(&discord));
     assert!((1..=3).contains(&posts(&slack)), "{}", posts(&slack));
+    dispatcher.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_urgent_alert_does_not_wait_for_an_ordinary_one_that_hangs() {
+    let redis = TestRedis::start().await.unwrap();
+    let (bus, desk) = (redis.bus("test").unwrap(), Receiver::start().await);
+    desk.answers([Answer::Hang]);
+    let written = Written::new(&desk.webhook("desk"));
+    let patient = [("CASCADE_DISPATCH__SEND_TIMEOUT_S", "30")];
+    let dispatcher = Dispatcher::named("one", &redis, &written, Arc::new(SystemClock::new()), &patient);
+    put_out(&bus, &[begins("BTCUSDT", Level::Alert)]).await;
+    desk.gets(1).await;
+    put_out(&bus, &[begins("ETHUSDT", Level::Critical)]).await;
+    desk.gets(2).await;
+    let requests = desk.requests();
+    let waited = requests[1].at - requests[0].at;
+    assert_eq!(desk.scopes(), ["BTCUSDT", "ETHUSDT"]);
+    assert!(waited < Duration::from_secs(10), "{waited:?}, and the first one hangs for 30 s");
+    dispatcher.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_provider_took_while_redis_was_away_is_not_sent_again() {
+    let mut redis = TestRedis::start_append_only().await.unwrap();
+    let (bus, desk) = (redis.bus("test").unwrap(), Receiver::start().await);
+    desk.answers([Answer::Wait(Duration::from_secs(1))]);
+    let written = Written::new(&desk.webhook("desk"));
+    let dispatcher = Dispatcher::start(&redis, &written);
+    put_out(&bus, &[begins("BTCUSDT", Level::Critical)]).await;
+    desk.gets(1).await;
+    redis.server.kill9().await.unwrap();
+    // The answer comes while nobody can write it down.
+    assert!(eventually(DEADLINE, async || desk.answered() == 1).await);
+    redis.server.restart().await.unwrap();
+    assert!(eventually(DEADLINE, async || bus.ping().await.is_ok()).await);
+    put_out(&bus, &[begins("ETHUSDT", Level::Critical)]).await;
+    desk.gets(2).await;
+    all_ended(&bus, &["desk"]).await;
+    assert_eq!(desk.scopes(), ["BTCUSDT", "ETHUSDT"]);
+    let accounts = bus.accounts(cascade_domain::EventTime::from_ms(0)).await.unwrap().accounts;
+    assert_eq!(accounts["desk"].ambiguous, 0);
     dispatcher.stop().await;
 }

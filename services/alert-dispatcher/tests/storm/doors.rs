@@ -56,24 +56,27 @@ impl Doors {
     /// Writes the dispatchers' configuration; the variables that hold its secrets.
     pub(crate) fn configure(&self, file: &Path, dispatch: &str) -> Result<Vec<(String, String)>, Failure> {
         let chat = self.chat.url();
-        let mut text = format!(
-            "[dispatch]\n{dispatch}\n[[destination]]\nname = \"chat\"\nkind = \"telegram\"\ntoken_env = \"T\"\n\
-             chat_id = \"4711\"\nbase_url = \"{chat}\"\n"
-        );
-        let mut hook = |name: &str, kind: &str, more: &str| {
-            text += &format!(
+        let hook = |name: &str, kind: &str, more: &str| {
+            format!(
                 "[[destination]]\nname = \"{name}\"\nkind = \"{kind}\"\nurl_env = \"{}\"\n\
                  allow_private_targets = true\n{more}",
                 name.to_uppercase()
-            );
+            )
         };
         let signed = format!("secret_env = \"S\"\nmessages_per_second = {HOOK_RATE}\n");
-        hook("limited", "discord", "");
-        hook("failing", "slack", "");
-        for name in ["hook", "hanging", "cutting"] {
-            hook(name, "webhook", &signed);
-        }
-        std::fs::write(file, text)?;
+        let tables = [
+            format!("[dispatch]\n{dispatch}"),
+            format!(
+                "[[destination]]\nname = \"chat\"\nkind = \"telegram\"\ntoken_env = \"T\"\n\
+                 chat_id = \"4711\"\nbase_url = \"{chat}\"\n"
+            ),
+            hook("limited", "discord", ""),
+            hook("failing", "slack", ""),
+            hook("hook", "webhook", &signed),
+            hook("hanging", "webhook", &signed),
+            hook("cutting", "webhook", &signed),
+        ];
+        std::fs::write(file, tables.concat())?;
         let variables = [
             ("T", FakeTelegram::TOKEN.to_owned()),
             ("S", FakeWebhook::SECRET.to_owned()),

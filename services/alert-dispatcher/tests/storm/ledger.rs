@@ -61,7 +61,7 @@ impl Ledger {
         }
     }
 
-    fn note(&mut self, at: EventTime, what: HistoryOf, place: usize) {
+    pub(crate) fn note(&mut self, at: EventTime, what: HistoryOf, place: usize) {
         match what {
             HistoryOf::Alert { revision, priority, known_at_ms, .. } => {
                 self.alerts.insert(revision, (priority, known_at_ms));

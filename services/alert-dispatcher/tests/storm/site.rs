@@ -11,7 +11,7 @@ use crate::Failure;
 use crate::doors::Doors;
 
 /// How long anything may take on a busy machine, wall time.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How long the doors may be quiet before the next damage is done all the same.
 const QUIET: Duration = Duration::from_secs(2);
 
@@ -47,11 +47,17 @@ impl Site {
             doors,
             dispatchers: Vec::new(),
         };
-        for _ in 0..2 {
-            let dispatcher = site.dispatcher().await?;
-            site.dispatchers.push(dispatcher);
-        }
+        site.staff().await?;
         Ok(site)
+    }
+
+    /// Starts two dispatchers.
+    pub(crate) async fn staff(&mut self) -> Result<(), Failure> {
+        for _ in 0..2 {
+            let dispatcher = self.dispatcher().await?;
+            self.dispatchers.push(dispatcher);
+        }
+        Ok(())
     }
 
     async fn dispatcher(&self) -> Result<TestProcess, Failure> {

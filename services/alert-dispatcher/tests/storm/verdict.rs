@@ -1,8 +1,9 @@
 //! Whether everything held: what must be true of the books, the history and the doors after a storm.
 
+use std::collections::BTreeMap;
+
 use cascade_bus::delivery::Audit;
 use cascade_domain::{Alert, AlertReason, Ending, Finding, Id};
-use std::collections::BTreeMap;
 
 use crate::doors::{ALL, CUTTING, Doors, HEALTHY};
 use crate::ledger::{Ledger, quantile};
@@ -111,28 +112,27 @@ impl Storm<'_> {
 
     /// How each destination did, as a table.
     pub(crate) fn table(&self) -> String {
-        let mut table =
-            "destination  produced      sent suppressed   expired      dead  open  ambiguous  messages  \
-            HIGH p50 ms  p99 ms\n"
-                .to_owned();
-        for door in ALL {
-            let account = self.books.accounts.get(door).cloned().unwrap_or_default();
-            let ended = |ending| account.ended.get(&ending).copied().unwrap_or(0);
-            let late = self.ledger.lateness(door);
-            table += &format!(
-                "{door:<12} {:>8}  {:>8}  {:>9}  {:>8}  {:>8}  {:>4}  {:>9}  {:>8}  {:>11}  {:>6}\n",
-                account.produced,
-                ended(Ending::Sent),
-                ended(Ending::Suppressed),
-                ended(Ending::Expired),
-                ended(Ending::Dead),
-                account.open,
-                account.ambiguous,
-                self.doors.taken(door),
-                quantile(&late, 50),
-                quantile(&late, 99),
-            );
-        }
-        table
+        let head = "destination  produced      sent suppressed   expired      dead  open  ambiguous  messages  \
+            HIGH p50 ms  p99 ms\n";
+        ALL.iter().fold(head.to_owned(), |table, door| table + &self.line(door) + "\n")
+    }
+
+    fn line(&self, door: &str) -> String {
+        let account = self.books.accounts.get(door).cloned().unwrap_or_default();
+        let ended = |ending| account.ended.get(&ending).copied().unwrap_or(0);
+        let late = self.ledger.lateness(door);
+        format!(
+            "{door:<12} {:>8}  {:>8}  {:>9}  {:>8}  {:>8}  {:>4}  {:>9}  {:>8}  {:>11}  {:>6}",
+            account.produced,
+            ended(Ending::Sent),
+            ended(Ending::Suppressed),
+            ended(Ending::Expired),
+            ended(Ending::Dead),
+            account.open,
+            account.ambiguous,
+            self.doors.taken(door),
+            quantile(&late, 50),
+            quantile(&late, 99),
+        )
     }
 }

@@ -129,6 +129,61 @@ fn sixty_symbols_are_at_most_three_messages() {
     }
 }
 
+/// A symbol's way through the scenario `cascade`: when it was at which level, milliseconds after the first ALERT, as the
+/// engines told it (three symbols; the others are drawn from these).
+const COURSES: [[(i64, Level, Level); 6]; 3] = [
+    [
+        (460, Level::Alert, Level::Watch),
+        (1_030, Level::Critical, Level::Alert),
+        (9_490, Level::Extreme, Level::Critical),
+        (47_980, Level::Critical, Level::Extreme),
+        (56_860, Level::Alert, Level::Critical),
+        (122_370, Level::None, Level::Extreme),
+    ],
+    [
+        (1_460, Level::Alert, Level::Watch),
+        (3_600, Level::Critical, Level::Alert),
+        (15_500, Level::Extreme, Level::Critical),
+        (44_860, Level::Critical, Level::Extreme),
+        (55_480, Level::Alert, Level::Critical),
+        (122_860, Level::None, Level::Extreme),
+    ],
+    [
+        (0, Level::Alert, Level::Watch),
+        (4_970, Level::Critical, Level::Alert),
+        (11_780, Level::Extreme, Level::Critical),
+        (52_470, Level::Critical, Level::Extreme),
+        (58_370, Level::Alert, Level::Critical),
+        (122_470, Level::None, Level::Extreme),
+    ],
+];
+
+#[test]
+fn the_scenario_over_sixty_symbols_is_at_most_three_messages_without_any_pace() {
+    for can_edit in [true, false] {
+        let mut stage = Stage::of(vec![route("desk", can_edit)]);
+        let mut course: Vec<(i64, Alert)> = Vec::new();
+        for number in 0..60_i64 {
+            let name = format!("COIN{number}USDT");
+            let late = number * 37 % 900;
+            let way = COURSES[usize::try_from(number % 3).unwrap()];
+            course.extend(
+                way.map(|(at, level, before)| (at + late, crash(&name, (level, before), at * 1_000))),
+            );
+            let large = |at: i64, multiple| (at + late, large(&name, number * 10 + multiple, multiple));
+            course.extend([large(100, 1), large(2_200, 2), large(9_000, 6), large(19_000, 1)]);
+        }
+        course.sort_by_key(|(at, _)| *at);
+        for (at, alert) in &course {
+            stage.push(*at, alert);
+        }
+        stage.until(600_000);
+        let messages = stage.messages("desk");
+        assert!(messages.len() <= 3, "{messages:#?}");
+        stage.adds_up();
+    }
+}
+
 #[test]
 fn what_waits_is_withdrawn_and_what_comes_is_folded() {
     let mut stage = Stage::of(vec![route("desk", false)]);

@@ -88,7 +88,7 @@ impl Bus {
         let answer: Vec<Value> =
             script::ACCOUNTS.run_one(&self.link, cmd, self.settings.response_timeout).await?;
         let mut answer = Answer(answer.into_iter());
-        let counts: BTreeMap<String, u64> = answer.next()?;
+        let counts: BTreeMap<String, i64> = answer.next()?;
         let mut audit = Audit { letters: answer.next()?, ..Audit::default() };
         while !answer.is_over() {
             let destination: String = answer.next()?;
@@ -102,15 +102,17 @@ impl Bus {
     }
 }
 
-fn of_counts(counts: &BTreeMap<String, u64>, destination: &str) -> Account {
-    let of = |what: &str| counts.get(&format!("{what}:{destination}")).copied().unwrap_or(0);
+fn of_counts(counts: &BTreeMap<String, i64>, destination: &str) -> Account {
+    // Somebody who deletes counts by hand may leave some below zero.
+    let count = |count: &i64| u64::try_from(*count).unwrap_or(0);
+    let of = |what: &str| counts.get(&format!("{what}:{destination}")).map_or(0, count);
     let mut account = Account { produced: of("produced"), ambiguous: of("ambiguous"), ..Account::default() };
     for ending in Ending::ALL {
         account.ended.insert(ending, of(ending.as_str()));
         let prefix = format!("ended:{destination}:{}:", ending.as_str());
-        for (name, count) in counts.range(prefix.clone()..) {
+        for (name, figure) in counts.range(prefix.clone()..) {
             let Some(reason) = name.strip_prefix(&prefix) else { break };
-            account.reasons.insert((ending, reason.to_owned()), *count);
+            account.reasons.insert((ending, reason.to_owned()), count(figure));
         }
     }
     account
