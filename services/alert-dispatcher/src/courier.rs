@@ -123,6 +123,7 @@ impl Courier {
             told: &settling.told,
             close: settling.close.clone(),
             off: settling.off.clone(),
+            unanswered: matches!(outcome, Outcome::Unanswered(_)),
             history: &settling.history,
         };
         self.settle(&settlement, shutdown).await;
@@ -156,7 +157,7 @@ impl Courier {
         tokio::select! {
             biased;
             outcome = self.sender.send(&deliveries, told, self.office.wall()) => outcome,
-            () = overdue => Outcome::Failed("no answer in time".to_owned()),
+            () = overdue => Outcome::Unanswered("no answer in time".to_owned()),
         }
     }
 
@@ -175,7 +176,7 @@ impl Courier {
             Outcome::RetryAfter { after, .. } => {
                 tracing::info!(destination = name, seconds = after.as_secs_f64(), "wants to be left alone");
             }
-            Outcome::Failed(said) => {
+            Outcome::Failed(said) | Outcome::Unanswered(said) => {
                 if self.office.desk.standing(name).failed.is_none() {
                     tracing::warn!(destination = name, said, "does not take a message; tried again");
                 }
