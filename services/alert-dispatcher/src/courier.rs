@@ -59,8 +59,7 @@ impl Courier {
         let mut sleeper = self.office.sleeper();
         while !shutdown.is_requested() {
             let lane = if self.only_high { "high" } else { "all" };
-            let token =
-                format!("{}:{}:{lane}:{}", self.office.context.instance, self.destination(), self.claims);
+            let token = format!("{}:{}:{lane}:{}", self.office.run(), self.destination(), self.claims);
             let Some(claimed) = self.claim(&token).await else {
                 // Whether it came through is not known: the same claim again gives the same rows.
                 pause(RETRY, &shutdown).await;

@@ -216,7 +216,7 @@ impl Decider {
         self.tries += 1;
         let decided = Decided {
             generation: standing.generation,
-            writer: &format!("{}:{}", office.context.instance, self.tries),
+            writer: &format!("{}:{}", office.run(), self.tries),
             now: office.now(),
             state: &state,
             decisions: &batch.decisions,

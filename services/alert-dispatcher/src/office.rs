@@ -27,12 +27,14 @@ pub(crate) struct Office {
     pub(crate) desk: Desk,
     wake: Arc<watch::Sender<()>>,
     wall: Arc<SystemClock>,
+    run: Arc<str>,
 }
 
 impl Office {
     pub(crate) fn new(context: Context, bus: Bus, desk: Desk) -> Self {
         let wall = Arc::new(SystemClock::new());
-        Self { context, bus, desk, wake: Arc::new(watch::Sender::new(())), wall }
+        let run = format!("{}:{:x}", context.instance, wall.now_ns()).into();
+        Self { context, bus, desk, wake: Arc::new(watch::Sender::new(())), wall, run }
     }
 
     /// Now, by the dispatchers' clock.
@@ -43,6 +45,11 @@ impl Office {
     /// Now, as the rest of the world has it: what providers are told.
     pub(crate) fn wall(&self) -> EventTime {
         self.wall.now()
+    }
+
+    /// Names this run of this process among all: an instance of the same name may have claimed and written before.
+    pub(crate) fn run(&self) -> &str {
+        &self.run
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

@@ -174,8 +174,11 @@ impl Written {
     /// Writes a configuration that begins within `[dispatch]`; no history is written to a file.
     pub(crate) fn patient(text: &str) -> Self {
         let mut file = NamedTempFile::new().unwrap();
-        file.write_all(format!("[dispatch]\nhistory_path = \"\"\nsend_timeout_s = 2\n{text}").as_bytes())
-            .unwrap();
+        file.write_all(
+            format!("[dispatch]\nhistory_path = \"\"\nmarket_symbols = 5\nsend_timeout_s = 2\n{text}")
+                .as_bytes(),
+        )
+        .unwrap();
         Self { file }
     }
 

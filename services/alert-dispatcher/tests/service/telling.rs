@@ -58,6 +58,11 @@ async fn a_restart_repeats_nothing() {
     desk.gets(2).await;
     all_ended(&bus, &["desk"]).await;
     assert_eq!(desk.scopes(), ["BTCUSDT", "ETHUSDT"]);
+    // Also where it starts anew under the name that it had.
+    assert_eq!(
+        bus.accounts(cascade_domain::EventTime::from_ms(0)).await.unwrap().accounts["desk"].ambiguous,
+        0
+    );
     second.stop().await;
 }
 

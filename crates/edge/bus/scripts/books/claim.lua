@@ -5,7 +5,8 @@
 -- or {'wait', ms of wall time ('' = unknown), when something is next due ms ('' = nothing is)}.
 local destination, token, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local only_high, most, holds = ARGV[4] == '1', math.max(tonumber(ARGV[5]), 1), tonumber(ARGV[6])
-local CANDIDATES, OVERTAKEN_AFTER = 500, 1000
+-- Of each lane so many rows are looked at: a call must not hold up the others.
+local CANDIDATES, OVERTAKEN_AFTER = {HIGH = 200, MEDIUM = 100, LOW = 100}, 1000
 local lanes = only_high and {'HIGH'} or {'HIGH', 'MEDIUM', 'LOW'}
 
 local function claimed(rows, told)
@@ -103,7 +104,7 @@ end
 -- The rows of a lane that are due, with those that wait for another row, in the order in which they go: what is new
 -- before edits, which may come every few seconds; of HIGH the largest.
 local function candidates(lane)
-  local due = redis.call('ZRANGEBYSCORE', due_key(destination, lane), '-inf', whole(now), 'LIMIT', 0, CANDIDATES)
+  local due = redis.call('ZRANGEBYSCORE', due_key(destination, lane), '-inf', whole(now), 'LIMIT', 0, CANDIDATES[lane])
   local found, i = {}, 1
   while due[i] do
     local row = due[i]
@@ -199,12 +200,13 @@ local function use_budgets()
 end
 
 for _, lane in ipairs(lanes) do
+  -- Whether there is room is quickly known, what there is to send is not. Less urgent lanes have no more of it.
+  local ms = until_room(lane)
+  if ms > 0 then
+    return wait(ms)
+  end
   local rows, told = pick(lane)
   if #rows > 0 then
-    local ms = until_room(lane)
-    if ms > 0 then
-      return wait(ms)
-    end
     use_budgets()
     for _, row in ipairs(rows) do
       redis.call('ZREM', due_key(destination, lane), row)

@@ -3,7 +3,7 @@
 mod entities;
 mod updates;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -80,6 +80,10 @@ struct State {
     /// Presses that were not answered yet.
     queries: BTreeSet<String>,
     answers: Vec<(String, String)>,
+    /// Whether answers to presses are never answered themselves.
+    answers_hang: bool,
+    /// Statuses with which the next polls are refused.
+    failing: VecDeque<u16>,
 }
 
 type Inside = (Arc<Mutex<State>>, Arc<Notify>);
@@ -177,8 +181,16 @@ async fn method(
             &json!({ "id": 7_100_000_001_i64, "is_bot": true, "first_name": "Fake", "username": "fake_bot" }),
         ),
         "getChat" => get_chat(&lock(&state), &body),
-        "getUpdates" => updates::poll(&state, &pushed, &body).await,
-        "answerCallbackQuery" => updates::answered(&mut lock(&state), &body),
+        "getUpdates" => match updates::failing(&state) {
+            Some(code) => error(code, "Internal Server Error", &Value::Null),
+            None => updates::poll(&state, &pushed, &body).await,
+        },
+        "answerCallbackQuery" => {
+            if lock(&state).answers_hang {
+                std::future::pending::<()>().await;
+            }
+            updates::answered(&mut lock(&state), &body)
+        }
         "sendMessage" | "editMessageText" => told(&state, &connection, &method, &body).await,
         _ => error(404, "Not Found: method not found", &Value::Null),
     }

@@ -51,10 +51,33 @@ impl FakeTelegram {
         self.state().conflicts
     }
 
+    /// How often updates were asked for.
+    pub fn polls(&self) -> u64 {
+        self.state().polls
+    }
+
+    /// Refuses the next polls with this status.
+    pub fn fail_polls(&self, status: u16, times: usize) {
+        self.state().failing.extend(std::iter::repeat_n(status, times));
+    }
+
+    /// Lets who answers a press wait for ever, or no more.
+    pub fn hang_answers(&self, hang: bool) {
+        self.state().answers_hang = hang;
+    }
+
     /// Whether somebody waits for updates now.
     pub fn is_polled(&self) -> bool {
         self.state().waiting > 0
     }
+}
+
+/// The status with which this poll is refused, if it is; it counts all the same.
+pub(super) fn failing(state: &Mutex<State>) -> Option<u16> {
+    let mut inside = lock(state);
+    let status = inside.failing.pop_front()?;
+    inside.polls += 1;
+    Some(status)
 }
 
 /// A poll under way; a client that goes away ends it.
