@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use cascade_bus::BusError;
 use cascade_bus::delivery::{Claimed, Claiming, Row, Settlement};
 use cascade_notify::{Outcome, Sender};
 use cascade_service::{Metric, Shutdown};
@@ -90,6 +91,9 @@ impl Courier {
         match self.office.bus.claim(&claiming).await {
             Ok(claimed) => Some(claimed),
             Err(error) => {
+                if matches!(error, BusError::Reply(_)) {
+                    tracing::warn!(destination = self.destination(), %error, "left to dispatchers of its version");
+                }
                 missed("claim", &error);
                 None
             }
