@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use cascade_bus::BusError;
 use cascade_bus::delivery::{Claimed, Claiming, Row, Settlement};
 use cascade_notify::{Outcome, Sender};
 use cascade_service::{Metric, Shutdown};
@@ -90,6 +91,9 @@ impl Courier {
         match self.office.bus.claim(&claiming).await {
             Ok(claimed) => Some(claimed),
             Err(error) => {
+                if matches!(error, BusError::Reply(_)) {
+                    tracing::warn!(destination = self.destination(), %error, "left to dispatchers of its version");
+                }
                 missed("claim", &error);
                 None
             }
@@ -122,6 +126,7 @@ impl Courier {
             told: &settling.told,
             close: settling.close.clone(),
             off: settling.off.clone(),
+            unanswered: matches!(outcome, Outcome::Unanswered(_)),
             history: &settling.history,
         };
         self.settle(&settlement, shutdown).await;
@@ -155,7 +160,7 @@ impl Courier {
         tokio::select! {
             biased;
             outcome = self.sender.send(&deliveries, told, self.office.wall()) => outcome,
-            () = overdue => Outcome::Failed("no answer in time".to_owned()),
+            () = overdue => Outcome::Unanswered("no answer in time".to_owned()),
         }
     }
 
@@ -174,7 +179,7 @@ impl Courier {
             Outcome::RetryAfter { after, .. } => {
                 tracing::info!(destination = name, seconds = after.as_secs_f64(), "wants to be left alone");
             }
-            Outcome::Failed(said) => {
+            Outcome::Failed(said) | Outcome::Unanswered(said) => {
                 if self.office.desk.standing(name).failed.is_none() {
                     tracing::warn!(destination = name, said, "does not take a message; tried again");
                 }

@@ -52,7 +52,7 @@ impl Tried<'_> {
                 settling.rows = self.each(|row| Settled::Later(row.delivery.due_ms));
                 settling.close = Some((budget.clone(), *after));
             }
-            Outcome::Failed(_) => settling.rows = self.each(|row| self.again(row)),
+            Outcome::Failed(_) | Outcome::Unanswered(_) => settling.rows = self.each(|row| self.again(row)),
             Outcome::Refused { why, said } => self.refused(*why, said, &mut settling),
         }
         for (row, settled) in self.rows.iter().zip(&settling.rows) {
@@ -86,7 +86,7 @@ impl Tried<'_> {
         let said = match outcome {
             Outcome::Sent { receipt, .. } => receipt.message.clone().unwrap_or_default(),
             Outcome::RetryAfter { after, .. } => format!("{} s", after.as_secs_f64()),
-            Outcome::Failed(said) | Outcome::Refused { said, .. } => said.clone(),
+            Outcome::Failed(said) | Outcome::Unanswered(said) | Outcome::Refused { said, .. } => said.clone(),
         };
         let what = HistoryOf::Attempt {
             rows: self.rows.iter().map(|row| row.delivery.row).collect(),

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cascade_domain::{EventTime, Id, Mute, Symbol};
+use cascade_domain::{EventTime, Family, Id, Mute, Symbol};
 use serde::{Deserialize, Serialize};
 
 use crate::budget::Ledger;
@@ -18,7 +18,8 @@ use crate::{Config, Route};
 const SILENCE_MS: i64 = 24 * 3_600_000;
 /// What is too old is looked for this often.
 const SWEEP_MS: i64 = 60_000;
-/// So many alerts are remembered; beyond that a quarter goes: what is over, then what was silent for longest.
+/// So many alerts are remembered; beyond that a quarter goes: what is over, then of
+/// markets what was silent for longest, and of the rest at last: their ends are still to be told.
 const ALERTS: usize = 600;
 
 /// What must not be forgotten over a restart: a few hundred kilobytes at most. Kept as `MessagePack` with names.
@@ -74,7 +75,9 @@ impl State {
     }
 
     fn evict(&mut self) {
-        let age = |standing: &Standing| (standing.over_ms.is_none(), standing.heard_ms);
+        let age = |standing: &Standing| {
+            (standing.over_ms.is_none(), standing.family != Family::Market, standing.heard_ms)
+        };
         let mut order: Vec<_> = self.alerts.iter().map(|(id, standing)| (age(standing), *id)).collect();
         order.sort_unstable();
         for (_, id) in order.into_iter().take(ALERTS / 4) {

@@ -340,7 +340,7 @@ pub mod dispatch {
         format!("{{dispatch}}:moved:{destination}")
     }
 
-    /// String: the last `update_id` of a Telegram bot that was handled. `bot` is a hash of its token.
+    /// String, TTL 3 days: the last `update_id` of a Telegram bot that was handled. `bot` is a hash of its token.
     pub fn updates(bot: &str) -> String {
         format!("{{dispatch}}:updates:{bot}")
     }

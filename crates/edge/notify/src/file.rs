@@ -35,24 +35,27 @@ impl File {
         }
         match self.append(lines).await {
             Ok(()) => Outcome::sent(Receipt { message: None, editable: deliveries.len() == 1 }),
-            Err(why) => Outcome::Failed(format!("the file {why}")),
+            Err(outcome) => outcome,
         }
     }
 
     pub(crate) async fn check(&self) -> Check {
         match self.append(String::new()).await {
             Ok(()) => Check::good("can be written"),
-            Err(why) => Check::bad(why),
+            Err(outcome) => Check::of(outcome),
         }
     }
 
-    async fn append(&self, lines: String) -> Result<(), String> {
+    async fn append(&self, lines: String) -> Result<(), Outcome> {
         let path = self.path.clone();
         let writing = tokio::task::spawn_blocking(move || append(&path, &lines));
         match tokio::time::timeout(self.within, writing).await {
-            Ok(Ok(written)) => written.map_err(|e| format!("can't be written: {e}")),
-            Ok(Err(_)) => Err("ended while it was written to".to_owned()),
-            Err(_) => Err("is not written in time".to_owned()),
+            Ok(Ok(written)) => {
+                written.map_err(|e| Outcome::Failed(format!("the file can't be written: {e}")))
+            }
+            Ok(Err(_)) => Err(Outcome::Unanswered("the file ended while it was written to".to_owned())),
+            // It may be yet.
+            Err(_) => Err(Outcome::Unanswered("the file is not written in time".to_owned())),
         }
     }
 }

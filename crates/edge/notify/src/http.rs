@@ -105,11 +105,13 @@ impl Http {
                 None => break,
             }
         }
-        Outcome::Failed(if error.is_timeout() {
-            "no answer in time".to_owned()
+        let said =
+            if error.is_timeout() { "no answer in time".to_owned() } else { self.clean(&cause.to_string()) };
+        if error.is_connect() || error.is_builder() {
+            Outcome::Failed(said)
         } else {
-            self.clean(&cause.to_string())
-        })
+            Outcome::Unanswered(said)
+        }
     }
 }
 

@@ -21,8 +21,11 @@ pub enum Outcome {
         /// The budget that is closed: one of [`crate::Sender::budgets`].
         budget: String,
     },
-    /// A passing failure: worth another try. What happened, without secrets.
+    /// A passing failure, after which nothing has arrived: worth another try. What happened, without secrets.
     Failed(String),
+    /// It was under way, and no answer came: it may have arrived, and another try may repeat it. What happened, without
+    /// secrets.
+    Unanswered(String),
     /// The provider refuses it, and will again.
     Refused {
         /// Why.
@@ -39,6 +42,7 @@ impl Outcome {
             Self::Sent { .. } => "sent",
             Self::RetryAfter { .. } => "retry_after",
             Self::Failed(_) => "failed",
+            Self::Unanswered(_) => "ambiguous",
             Self::Refused { .. } => "refused",
         }
     }

@@ -45,7 +45,9 @@ impl Check {
             Outcome::RetryAfter { after, .. } => {
                 Self::good(format!("answers, and asks for patience of {} s", after.as_secs_f64()))
             }
-            Outcome::Failed(what) => Self::bad(format!("can't be reached: {what}")),
+            Outcome::Failed(what) | Outcome::Unanswered(what) => {
+                Self::bad(format!("can't be reached: {what}"))
+            }
             Outcome::Refused { why, said } => Self::bad(format!("{}: {said}", why.as_str())),
         }
     }

@@ -27,7 +27,7 @@ impl Output {
     }
 
     /// Writes a text whole, off the runtime: whoever reads it may be slow, or stopped.
-    async fn write(&self, text: String, within: Duration) -> Result<(), String> {
+    async fn write(&self, text: String, within: Duration) -> Result<(), Outcome> {
         let output = Arc::clone(&self.0);
         let writing = tokio::task::spawn_blocking(move || {
             let mut output = match output.try_lock() {
@@ -38,9 +38,12 @@ impl Output {
             output.write_all(text.as_bytes()).and_then(|()| output.flush()).map_err(|e| e.to_string())
         });
         match tokio::time::timeout(within, writing).await {
-            Ok(Ok(written)) => written,
-            Ok(Err(_)) => Err("ended while it was written to".to_owned()),
-            Err(_) => Err("nobody reads it".to_owned()),
+            Ok(Ok(written)) => written.map_err(|why| Outcome::Failed(format!("standard output {why}"))),
+            Ok(Err(_)) => {
+                Err(Outcome::Unanswered("standard output ended while it was written to".to_owned()))
+            }
+            // Somebody may read it yet.
+            Err(_) => Err(Outcome::Unanswered("nobody reads standard output".to_owned())),
         }
     }
 }
@@ -72,7 +75,7 @@ impl Stdout {
         text.push('\n');
         match self.output.write(text, self.within).await {
             Ok(()) => Outcome::sent(Receipt::default()),
-            Err(why) => Outcome::Failed(format!("standard output {why}")),
+            Err(outcome) => outcome,
         }
     }
 }

@@ -15,6 +15,8 @@ use crate::Failure;
 pub(crate) const HEALTHY: [&str; 2] = ["chat", "hook"];
 /// Where a message may be taken and its answer be lost, by what the provider does.
 pub(crate) const CUTTING: &str = "cutting";
+/// Where none is answered.
+pub(crate) const HANGING: &str = "hanging";
 /// All, in order.
 pub(crate) const ALL: [&str; 6] = ["chat", "cutting", "failing", "hanging", "hook", "limited"];
 

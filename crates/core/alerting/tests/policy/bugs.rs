@@ -183,6 +183,22 @@ fn the_state_is_bounded() {
     stage.adds_up();
 }
 
+#[test]
+fn the_end_of_an_outage_is_told_however_much_was_liquidated_meanwhile() {
+    let mut stage = Stage::of(vec![route("desk", false)]);
+    stage.push(0, &feed(FeedStatus::Dead, State::Open, true));
+    stage.push(1_000, &bot("kill_switch", "bot1"));
+    for number in 0..900 {
+        stage.push(60_000 + number * 60_000, &large("BTCUSDT", number, 7));
+    }
+    let end = 20 * 3_600_000;
+    stage.push(end, &feed(FeedStatus::Live, State::Resolved, true));
+    stage.until(end + 60_000);
+    let told = stage.sent.iter().filter(|message| message.at >= noon(end)).flat_map(|m| &m.deliveries);
+    let told: Vec<_> = told.map(|delivery| (&*delivery.alert.rule, delivery.reason)).collect();
+    assert_eq!(told, [("feed", AlertReason::Resolved)]);
+}
+
 /// Takes a revision by itself, at a time that may be earlier than the last.
 fn take(stage: &mut Stage, ms: i64, alert: &Alert, revision: u64) -> Decision {
     let mut out = Vec::new();

@@ -1,7 +1,7 @@
 -- Claim rows for one message to a destination.
 -- KEYS: flight of the destination. ARGV: destination, token, now, '1' = only HIGH, most rows, how long the claim holds ms,
 -- then per budget of the provider: name, one each so many us, burst, reserve for HIGH.
--- Answers {'rows', what the alert's message was told with ('' = new), then per row: attempts, due ms, expires ms, body},
+-- Answers {'rows', what the alert's message was told with ('' = new), then per row: row, attempts, due ms, expires ms, body},
 -- or {'wait', ms of wall time ('' = unknown), when something is next due ms ('' = nothing is)}.
 local destination, token, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local only_high, most, holds = ARGV[4] == '1', math.max(tonumber(ARGV[5]), 1), tonumber(ARGV[6])
@@ -12,6 +12,7 @@ local lanes = only_high and {'HIGH'} or {'HIGH', 'MEDIUM', 'LOW'}
 local function claimed(rows, told)
   local answer = {'rows', told}
   for _, row in ipairs(rows) do
+    answer[#answer + 1] = row
     for _, value in ipairs(redis.call('HMGET', row_key(row), 'attempts', 'due_ms', 'expires_ms', 'body')) do
       answer[#answer + 1] = value or ''
     end
@@ -30,7 +31,12 @@ local function wait(ms)
   return {'wait', ms and whole(math.max(ms, 1)) or '', next_due and whole(next_due) or ''}
 end
 
--- The answer to this very claim was lost.
+local function hold(flight, lane)
+  redis.call('ZADD', CLAIMED, whole(wall + holds), token)
+  redis.call('SET', flight, token .. ' ' .. lane .. ' ' .. whole(wall), 'PX', whole(holds))
+end
+
+-- The answer to this very claim was lost: it holds from now on, for nothing was sent yet.
 local before = redis.call('HMGET', claim_key(token), 'rows', 'told', 'settled')
 if before[1] and not before[3] then
   local rows = {}
@@ -39,7 +45,16 @@ if before[1] and not before[3] then
       rows[#rows + 1] = row
     end
   end
-  return claimed(rows, before[2])
+  if #rows > 0 then
+    local flight = redis.call('GET', KEYS[1])
+    local is_beside = flight and flight:match('^%S+') ~= token
+    hold(is_beside and overtaking_key(destination) or KEYS[1], redis.call('HGET', row_key(rows[1]), 'lane'))
+    return claimed(rows, before[2])
+  end
+  -- Others have ended them: nothing is under way.
+  redis.call('ZREM', CLAIMED, token)
+  redis.call('DEL', claim_key(token))
+  clear_flight(destination, token)
 end
 
 put_back(now)
@@ -174,6 +189,11 @@ local function pick(lane)
   return rows, redis.call('GET', told_key(destination, best.alert))
 end
 
+-- When a budget is full again, us. A clock that was set back must not keep it used up for longer than it can be.
+local function full_again(full_us, every, burst)
+  return math.min(math.max(tonumber(full_us or '0'), wall_us), wall_us + math.max(burst, 1) * every)
+end
+
 -- How long until every budget has room, ms; 0 = now.
 local function until_room(lane)
   local longest = 0
@@ -182,7 +202,7 @@ local function until_room(lane)
     local is = redis.call('HMGET', tag .. 'budget:' .. ARGV[i], 'full_us', 'closed_ms')
     local kept = lane == 'HIGH' and 0 or reserve
     local slack = (math.max(burst - kept, 1) - 1) * every
-    local ahead = math.max(tonumber(is[1] or '0') - wall_us, 0)
+    local ahead = full_again(is[1], every, burst) - wall_us
     longest = math.max(longest, math.ceil((ahead - slack) / 1000), tonumber(is[2] or '0') - wall)
   end
   return longest
@@ -193,7 +213,8 @@ local function use_budgets()
   for i = 7, #ARGV, 4 do
     local budget = tag .. 'budget:' .. ARGV[i]
     local is = redis.call('HMGET', budget, 'full_us', 'closed_ms')
-    local full = math.max(tonumber(is[1] or '0'), wall_us) + tonumber(ARGV[i + 1])
+    local every = tonumber(ARGV[i + 1])
+    local full = full_again(is[1], every, tonumber(ARGV[i + 2])) + every
     redis.call('HSET', budget, 'full_us', whole(full))
     redis.call('PEXPIRE', budget, whole(math.max(full / 1000, tonumber(is[2] or '0')) - wall + 1000))
   end
@@ -212,9 +233,10 @@ for _, lane in ipairs(lanes) do
       redis.call('ZREM', due_key(destination, lane), row)
       redis.call('HSET', row_key(row), 'claim', token)
     end
+    -- What was settled under this name before is another matter.
+    redis.call('DEL', claim_key(token))
     redis.call('HSET', claim_key(token), 'destination', destination, 'rows', table.concat(rows, ' '), 'told', told or '')
-    redis.call('ZADD', CLAIMED, whole(wall + holds), token)
-    redis.call('SET', own_flight, token .. ' ' .. lane .. ' ' .. whole(wall), 'PX', whole(holds))
+    hold(own_flight, lane)
     return claimed(rows, told or '')
   end
 end

@@ -1,7 +1,7 @@
 -- Settle claimed rows. The same again answers the same and changes nothing.
 -- KEYS: flight of the destination. ARGV: destination, token, now, how long what was told is remembered ms, the budget that
--- is closed ('' = none), for how long ms, why the destination is off ('' = it is not), count of rows, those, each: row,
--- 'ended' | 'dead' | 'again' | 'later', ending | reason | due ms | due ms, reason | what was said | '' | '';
+-- is closed ('' = none), for how long ms, why the destination is off ('' = it is not), '1' = no answer came, count of rows,
+-- those, each: row, 'ended' | 'dead' | 'again' | 'later', ending | reason | due ms | due ms, reason | what was said | '' | '';
 -- count of alerts, those, each: alert, receipt ('' = forget it); then per history entry: the row that it says has ended
 -- ('' = none), JSON.
 -- Answers a text with a 1 or 0 per row: a 0 for what the claim holds no more.
@@ -10,8 +10,8 @@ local before = redis.call('HGET', claim_key(token), 'settled')
 if before then
   return before
 end
-local settled, ended, at = {}, {}, 9
-for _ = 1, tonumber(ARGV[8]) do
+local settled, ended, at, any = {}, {}, 10, false
+for _ = 1, tonumber(ARGV[9]) do
   local row, kind, what, why = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   local is = redis.call('HMGET', row_key(row), 'claim', 'lane')
   local holds = is[1] == token
@@ -20,6 +20,7 @@ for _ = 1, tonumber(ARGV[8]) do
     holds = true
   end
   if holds then
+    any = true
     ended[row] = kind == 'ended' or kind == 'dead'
     if kind == 'ended' then
       end_row(row, destination, is[2], what, why)
@@ -43,8 +44,13 @@ for _ = 1, alerts do
   end
   at = at + 2
 end
+-- Where the claim ran out, that was counted and noted when its rows were put back.
+local counted_before = ARGV[8] == '1' and not any
+if ARGV[8] == '1' and any then
+  count('ambiguous', destination, 1)
+end
 for i = at, #ARGV, 2 do
-  if ARGV[i] == '' or ended[ARGV[i]] then
+  if (ARGV[i] == '' and not counted_before) or ended[ARGV[i]] then
     note_json(ARGV[i + 1])
   end
 end

@@ -20,7 +20,7 @@ pub struct Account {
     pub reasons: BTreeMap<(Ending, String), u64>,
     /// Rows that have not.
     pub open: u64,
-    /// Messages that were sent again because their answer was never seen.
+    /// Messages whose answer was never seen: each may have arrived, and may arrive again.
     pub ambiguous: u64,
     /// When the oldest row that is due was due (the dispatchers' clock).
     pub oldest_due: Option<EventTime>,

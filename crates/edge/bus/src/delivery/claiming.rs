@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use cascade_domain::{Delivery, EventTime};
-use cascade_wire::{Receipt, decode_delivery, dispatch};
+use cascade_domain::{Delivery, EventTime, Id};
+use cascade_wire::{Receipt, WireError, decode_delivery, dispatch};
 
-use super::{Answer, millis};
+use super::{Answer, Settled, Settlement, millis};
 use crate::{Bus, BusError, script};
 
 /// What a sender wants to send next.
@@ -62,6 +62,8 @@ impl Bus {
     ///
     /// # Errors
     /// Redis is away or refuses: try the same again. What was claimed all the same is put back when the claim runs out.
+    /// [`BusError::Reply`]: another version's rows, which this one can't read; they are put back for it, and the next claim
+    /// gives what there is besides.
     pub async fn claim(&self, claiming: &Claiming<'_>) -> Result<Claimed, BusError> {
         let mut cmd = script::CLAIM.call(&[&dispatch::flight(claiming.destination)]);
         cmd.arg(claiming.destination).arg(claiming.token).arg(claiming.now.ms());
@@ -70,7 +72,25 @@ impl Bus {
             cmd.arg(name).arg(u64::try_from(every.as_micros()).unwrap_or(u64::MAX)).arg(burst).arg(reserve);
         }
         let answer = script::CLAIM.run_one(&self.link, cmd, self.settings.response_timeout).await?;
-        claimed(answer)
+        let (claimed, unreadable) = claimed(answer)?;
+        let Some((_, error)) = unreadable.first() else { return Ok(claimed) };
+        let Claimed::Rows { rows, .. } = &claimed else { return Ok(claimed) };
+        let later = claiming.now.plus_ms(UNREADABLE_MS);
+        let others = rows.iter().map(|row| (row.delivery.row, Settled::Later(row.delivery.due_ms)));
+        let back = unreadable.iter().map(|(row, _)| (*row, Settled::Again(later)));
+        let settlement = Settlement {
+            destination: claiming.destination,
+            token: claiming.token,
+            now: claiming.now,
+            rows: &others.chain(back).collect::<Vec<_>>(),
+            told: &[],
+            close: None,
+            off: None,
+            unanswered: false,
+            history: &[],
+        };
+        self.settle(&settlement).await?;
+        Err(BusError::Reply(format!("a row: {error}")))
     }
 
     /// Why a destination is off for good; `None` = it is not.
@@ -92,22 +112,36 @@ impl Bus {
     }
 }
 
-fn claimed(answer: Vec<redis::Value>) -> Result<Claimed, BusError> {
+/// How long rows that can't be read here are left for others, of the dispatchers' clock.
+const UNREADABLE_MS: i64 = 5_000;
+
+/// What was claimed, and of it what can't be read.
+type Read = (Claimed, Vec<(Id, WireError)>);
+
+fn claimed(answer: Vec<redis::Value>) -> Result<Read, BusError> {
     let mut answer = Answer(answer.into_iter());
     if answer.next::<String>()? == "wait" {
         let after = answer.optional()?.map(Duration::from_millis);
-        return Ok(Claimed::Nothing { after, due: answer.optional()?.map(EventTime::from_ms) });
+        let due = answer.optional()?.map(EventTime::from_ms);
+        return Ok((Claimed::Nothing { after, due }, Vec::new()));
     }
     let told: String = answer.next()?;
     let told = (!told.is_empty()).then(|| Receipt::from_json(&told)).transpose();
     let told = told.map_err(|e| BusError::Reply(format!("a receipt: {e}")))?;
-    let mut rows = Vec::new();
+    let (mut rows, mut unreadable) = (Vec::new(), Vec::new());
     while !answer.is_over() {
+        let row: String = answer.next()?;
+        let bits = u64::from_str_radix(&row, 16).map_err(|_| BusError::Reply(format!("a row `{row}`")))?;
         let attempts = answer.next()?;
         let (due, expires) = (EventTime::from_ms(answer.next()?), EventTime::from_ms(answer.next()?));
         let body: Vec<u8> = answer.next()?;
-        let delivery = decode_delivery(&body).map_err(|e| BusError::Reply(format!("a row: {e}")))?;
-        rows.push(Row { delivery: Delivery { due_ms: due, expires_ms: expires, ..delivery }, attempts });
+        match decode_delivery(&body) {
+            Ok(delivery) => {
+                let delivery = Delivery { due_ms: due, expires_ms: expires, ..delivery };
+                rows.push(Row { delivery, attempts });
+            }
+            Err(error) => unreadable.push((Id::from_bits(bits), error)),
+        }
     }
-    Ok(Claimed::Rows { rows, told })
+    Ok((Claimed::Rows { rows, told }, unreadable))
 }

@@ -25,6 +25,8 @@ pub struct Settlement<'a> {
     pub close: Option<(String, Duration)>,
     /// The destination is off for good: why.
     pub off: Option<String>,
+    /// No answer came: what was sent may have arrived, and is counted `ambiguous`.
+    pub unanswered: bool,
     /// What goes into the history; of rows' ends only those that this settles.
     pub history: &'a [HistoryEntry],
 }
@@ -57,7 +59,7 @@ impl Bus {
         let (budget, closed) =
             settlement.close.as_ref().map_or(("", Duration::ZERO), |(budget, long)| (budget.as_str(), *long));
         cmd.arg(budget).arg(millis(closed)).arg(settlement.off.as_deref().unwrap_or_default());
-        cmd.arg(settlement.rows.len());
+        cmd.arg(u8::from(settlement.unanswered)).arg(settlement.rows.len());
         for (row, settled) in settlement.rows {
             cmd.arg(row.to_string());
             match settled {

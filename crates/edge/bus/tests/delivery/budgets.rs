@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::support::{HOLDS, ask, at, books, delivery, ids, is_nothing, sent, settlement};
 use cascade_bus::delivery::{Claimed, Claiming, Settled, Settlement};
 use cascade_domain::{Id, Priority};
+use cascade_wire::dispatch;
 
 const LONG: Duration = Duration::from_hours(1);
 const ALMOST: Duration = Duration::from_mins(59);
@@ -41,6 +42,19 @@ async fn a_budget_lets_its_burst_go_and_then_says_how_long_to_wait() {
     assert!(send(&books, "e", one).await.is_err());
     assert!(send(&books, "f", two).await.is_ok(), "a refused claim has used nothing of the other budget");
     assert!(send(&books, "g", two).await.is_err());
+}
+
+#[tokio::test]
+async fn a_clock_of_redis_that_was_set_back_keeps_no_budget_used_up_for_long() {
+    let books = books().await;
+    books.tell(&[&delivery(1, Priority::High)]).await;
+    let budgets = [("one".to_owned(), Duration::from_secs(1), 3, 0)];
+    assert!(send(&books, "a", &budgets).await.is_ok());
+    let day_us = 86_400_000_000_u64;
+    books.raw::<i64>(&["HINCRBY", &dispatch::budget("one"), "full_us", &day_us.to_string()]).await;
+    books.tell(&[&delivery(2, Priority::High)]).await;
+    let wait = send(&books, "b", &budgets).await.unwrap_err();
+    assert!(wait <= Duration::from_secs(3), "{wait:?}");
 }
 
 #[tokio::test]

@@ -7,10 +7,11 @@ use crate::support::{
     CHAT, DEADLINE, NO_TIME, ask, at, books, delivery, edit, ids, is_nothing, receipt, revision, rows, sent,
     settlement, worth,
 };
+use cascade_bus::BusError;
 use cascade_bus::delivery::{Claimed, Claiming, Settled};
 use cascade_domain::{AlertReason, Delivery, Ending, Manner, Priority};
 use cascade_testkit::eventually;
-use cascade_wire::HistoryOf;
+use cascade_wire::{HistoryOf, dispatch};
 
 #[tokio::test]
 async fn the_most_urgent_lane_goes_first_and_in_it_the_largest() {
@@ -231,4 +232,47 @@ async fn a_claim_that_ran_out_is_put_back_and_counted_ambiguous_once() {
     let history = books.history().await;
     let [HistoryOf::Attempt { rows, destination, outcome, .. }] = &history[..] else { panic!("{history:?}") };
     assert_eq!((rows.len(), destination.as_str(), outcome.as_str()), (2, CHAT, "ambiguous"));
+}
+
+#[tokio::test]
+async fn a_claim_whose_answer_was_lost_holds_anew_when_it_is_asked_again() {
+    let books = books().await;
+    let told = delivery(1, Priority::High);
+    books.tell(&[&told]).await;
+    let lost = Claiming { holds: NO_TIME, ..ask("lost", at(0)) };
+    assert_eq!(ids(books.bus.claim(&lost).await.unwrap()), [told.row]);
+    let has_run_out =
+        eventually(DEADLINE, async || books.raw::<i64>(&["PTTL", &dispatch::flight(CHAT)]).await == -2);
+    assert!(has_run_out.await);
+    assert_eq!(ids(books.bus.claim(&ask("lost", at(0))).await.unwrap()), [told.row]);
+    assert!(is_nothing(&books.claim(at(0)).await.1), "it is being sent");
+    assert_eq!(books.account().await.ambiguous, 0);
+}
+
+#[tokio::test]
+async fn a_claim_whose_answer_was_lost_and_whose_rows_ended_meanwhile_holds_nothing_up() {
+    let books = books().await;
+    let (told, next) = (delivery(1, Priority::High), delivery(2, Priority::High));
+    books.tell(&[&told]).await;
+    let slow = Claiming { holds: NO_TIME, ..ask("slow", at(0)) };
+    assert_eq!(ids(books.bus.claim(&slow).await.unwrap()), [told.row]);
+    let is_taken =
+        eventually(DEADLINE, async || !is_nothing(&books.bus.claim(&ask("lost", at(0))).await.unwrap()));
+    assert!(is_taken.await);
+    assert_eq!(books.bus.settle(&settlement("slow", &[(told.row, sent())])).await.unwrap(), [true]);
+    books.tell(&[&next]).await;
+    assert_eq!(ids(books.bus.claim(&ask("lost", at(0))).await.unwrap()), [next.row]);
+}
+
+#[tokio::test]
+async fn a_row_of_another_version_is_left_to_it_and_holds_no_other_up() {
+    let books = books().await;
+    let (strange, known) = (delivery(1, Priority::High), delivery(2, Priority::High));
+    books.tell(&[&strange, &known]).await;
+    books.raw::<u64>(&["HSET", &dispatch::row(strange.row), "body", "of tomorrow"]).await;
+    let refused = books.bus.claim(&ask("first", at(0))).await;
+    assert!(matches!(refused, Err(BusError::Reply(_))), "{refused:?}");
+    assert_eq!(ids(books.claim(at(0)).await.1), [known.row]);
+    let account = books.account().await;
+    assert_eq!((account.open, account.ambiguous), (2, 0));
 }

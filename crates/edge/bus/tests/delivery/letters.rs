@@ -75,6 +75,9 @@ async fn an_order_of_an_update_is_given_once() {
     assert!(books.bus.order_once("bot", 6, None).await.unwrap());
     assert!(books.bus.order_once("another", 1, Some(&ack)).await.unwrap());
     assert_eq!(books.bus.last_update("bot").await.unwrap(), Some(6));
+    // A bot that nobody presses for a week counts on from anywhere; what it kept before is a day old at most.
+    let kept_s: i64 = books.raw(&["TTL", &dispatch::updates("bot")]).await;
+    assert!((86_401..604_800).contains(&kept_s), "{kept_s} s");
     let heard = books.bus.alerts().read(&Positions::default(), Duration::from_secs(1), 10).await.unwrap();
     let orders: Vec<_> = heard
         .into_iter()

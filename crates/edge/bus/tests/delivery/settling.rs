@@ -100,3 +100,35 @@ async fn a_destination_that_is_off_ends_all_that_waits_for_it_until_it_is_opened
     books.tell(&[&delivery(4, Priority::High)]).await;
     assert_eq!(ids(books.claim(at(0)).await.1).len(), 1);
 }
+
+#[tokio::test]
+async fn a_message_whose_answer_never_came_is_counted_as_ambiguous_once() {
+    let books = books().await;
+    let told = delivery(1, Priority::High);
+    books.tell(&[&told]).await;
+    let attempt = HistoryEntry {
+        at_ms: at(0),
+        what: HistoryOf::Attempt {
+            rows: vec![told.row],
+            destination: CHAT.to_owned(),
+            outcome: "ambiguous".to_owned(),
+            said: String::new(),
+        },
+    };
+    let history = [attempt];
+    let (token, _) = books.claim(at(0)).await;
+    let again = [(told.row, Settled::Again(at(0)))];
+    let settled = |token| Settlement { unanswered: true, history: &history, ..settlement(token, &again) };
+    for _ in 0..2 {
+        assert_eq!(books.bus.settle(&settled(&token)).await.unwrap(), [true]);
+    }
+    assert_eq!((books.account().await.ambiguous, books.history().await.len()), (1, 1));
+    // One that came so late that the row had been put back was counted by that.
+    let slow = Claiming { holds: NO_TIME, ..ask("slow", at(0)) };
+    assert_eq!(ids(books.bus.claim(&slow).await.unwrap()), [told.row]);
+    let is_taken =
+        eventually(DEADLINE, async || !is_nothing(&books.bus.claim(&ask("fast", at(0))).await.unwrap()));
+    assert!(is_taken.await);
+    assert_eq!(books.bus.settle(&settled("slow")).await.unwrap(), [false]);
+    assert_eq!((books.account().await.ambiguous, books.history().await.len()), (2, 2));
+}

@@ -155,7 +155,17 @@ pub(crate) fn sent() -> Settled {
 }
 
 pub(crate) fn settlement<'a>(token: &'a str, rows: &'a [(Id, Settled)]) -> Settlement<'a> {
-    Settlement { destination: CHAT, token, now: at(0), rows, told: &[], close: None, off: None, history: &[] }
+    Settlement {
+        destination: CHAT,
+        token,
+        now: at(0),
+        rows,
+        told: &[],
+        close: None,
+        off: None,
+        unanswered: false,
+        history: &[],
+    }
 }
 
 pub(crate) fn letter(delivery: &Delivery, reason: &str) -> Settled {

@@ -155,7 +155,7 @@ async fn ask(api: &Api, method: &str, body: &Value) -> Result<Value, BotError> {
         Ok(Reply::Result(Some(result))) => return Ok(result),
         Ok(Reply::Result(None)) => return Err(BotError::Failed("the answer was cut off".to_owned())),
         Ok(Reply::Error(error)) => error,
-        Err(Outcome::Failed(why)) => return Err(BotError::Failed(why)),
+        Err(Outcome::Failed(why) | Outcome::Unanswered(why)) => return Err(BotError::Failed(why)),
         Err(other) => return Err(BotError::Failed(other.as_str().to_owned())),
     };
     Err(match error.code {
