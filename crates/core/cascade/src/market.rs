@@ -233,6 +233,12 @@ impl Market {
         self.unit = self.thresholds.unit(self.interest.total(self.now, self.price.reference(), samples));
     }
 
+    /// Open interest of all venues with a fresh sample, as of now.
+    pub(crate) fn interest_usd(&self, facts: &Facts) -> Option<Usd> {
+        let micros = self.interest.total(self.now, self.price.reference(), &facts.config.samples)?;
+        i64::try_from(micros).ok().map(Usd::from_micros)
+    }
+
     /// Evaluates the symbol as of now, and tells what there is to tell.
     #[inline]
     pub(crate) fn evaluate(&mut self, facts: &Facts, cause: Cause, out: &mut Vec<Finding>) {

@@ -55,6 +55,7 @@ pub(crate) fn cascade(
             btc_price: facts.btc_price,
             vol_multiplier: facts.volatility.multiplier.unwrap_or(1.0),
             venue_correlation: correlation,
+            open_interest_usd: market.interest_usd(facts),
             oi_change_1m: market.oi_change,
             funding_rate_8h: market.funding,
         },

@@ -190,6 +190,7 @@ impl CascadeFinding {
         ] {
             known(finite, field, value)?;
         }
+        context.open_interest_usd.map_or(Ok(()), |usd| sum("context.open_interest_usd", usd))?;
         sum("flow.notional_30s_usd", flow.notional_30s_usd)?;
         sum("flow.unit_usd", flow.unit_usd)?;
         sum("metrics.largest_usd", metrics.largest_usd)?;

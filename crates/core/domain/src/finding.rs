@@ -360,6 +360,9 @@ pub struct Context {
     /// Mean Pearson coefficient over venue pairs, -1..=1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub venue_correlation: Option<f64>,
+    /// Open interest of the market: the fresh samples of all venues, at the reference price, US dollars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_interest_usd: Option<Usd>,
     /// Change of open interest over one minute, a signed fraction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oi_change_1m: Option<f64>,

@@ -47,7 +47,9 @@ fn single(delivery: &Delivery, style: &Style) -> Document {
     let demo = if alert.demo { "DEMO " } else { "" };
     let escalated = if *reason == AlertReason::Escalated { "ESCALATED " } else { "" };
     story.context.extend(note(*reason).map(Line::of));
-    story.context.extend(times(*count).map(Line::of));
+    // An edit takes the place of what was told: there is no time before it to count from.
+    let counts = *reason != AlertReason::Updated;
+    story.context.extend(times(*count).filter(|_| counts).map(Line::of));
     Document {
         tone: tone(alert),
         heading: clean(&format!("{demo}{escalated}{}", story.heading)),

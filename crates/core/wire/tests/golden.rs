@@ -207,6 +207,7 @@ fn cascade(state: State, closing: Option<Closing>) -> Finding {
             btc_price: Some(82_340.1),
             vol_multiplier: 1.0,
             venue_correlation: Some(0.61),
+            open_interest_usd: None,
             oi_change_1m: None,
             funding_rate_8h: Some(0.0001),
         },

@@ -214,3 +214,33 @@ fn a_cascade_on_all_symbols_that_are_read_is_of_the_whole_market_unless_said_oth
     let (config, _) = read(&format!("[dispatch]\nmarket_symbols = 5\n{DESK}"), &[]);
     assert_eq!(config.policy.market_symbols, 5);
 }
+
+#[test]
+fn what_the_file_of_defaults_shows_as_examples_may_be_written_so() {
+    let shown = |line: &str| {
+        let text = line.strip_prefix('#')?;
+        let is_setting = text.starts_with(|c: char| c.is_ascii_lowercase() || c == '[');
+        is_setting.then(|| text.to_owned())
+    };
+    let defaults = cascade_service::config::DEFAULTS;
+    let (_, listed) = defaults.split_once("#[[destination]]").unwrap();
+    let (listed, _) = listed.split_once("\n[").unwrap();
+    let lines: Vec<String> = listed.lines().filter_map(shown).collect();
+    // The directory of a file must be there.
+    let directory = tempfile::tempdir().unwrap();
+    let lines = lines.join("\n").replace("data/", &format!("{}/", directory.path().display()));
+    let text = format!("[[destination]]\n{lines}\n");
+    let variables = [
+        ("TELEGRAM_BOT_TOKEN", TOKEN),
+        ("DISCORD_WEBHOOK_URL", HOOK),
+        (
+            "SLACK_WEBHOOK_URL",
+            "https://hooks.slack.com/services/T00000000/B00000000/hunter2XXXXXXXXXXXXXXXXX",
+        ),
+        ("DESK_WEBHOOK_SECRET", "hunter2hunter2hunter2"),
+    ];
+    let (config, told) = read(&text, &variables);
+    assert_eq!(told, Vec::<String>::new(), "{text}");
+    let kinds: Vec<_> = config.destinations.iter().map(|target| target.destination.kind).collect();
+    assert_eq!(kinds, [Kind::Telegram, Kind::Discord, Kind::Slack, Kind::Webhook, Kind::File]);
+}

@@ -125,8 +125,7 @@ impl Trial {
 
     /// Whether there are rows, and all of those that count have ended. All are decided at once.
     fn is_over(&self) -> bool {
-        let mut counting = self.counting().peekable();
-        counting.peek().is_some() && counting.all(|outcome| outcome.ended.is_some())
+        !self.rows.is_empty() && self.counting().all(|outcome| outcome.ended.is_some())
     }
 
     /// What counts: all destinations, or the one that was named.
@@ -172,8 +171,9 @@ impl Trial {
 
     /// Prints what became of it; gives the exit code.
     async fn verdict(&self, args: &TrialArgs, is_over: bool, bus: &Bus) -> u8 {
-        let all_sent =
-            is_over && self.counting().all(|outcome| matches!(outcome.ended, Some((Ending::Sent, _))));
+        let all_sent = is_over
+            && self.counting().next().is_some()
+            && self.counting().all(|outcome| matches!(outcome.ended, Some((Ending::Sent, _))));
         let printed = if args.json {
             let all: Vec<_> = self.counting().map(Outcome::json).collect();
             print(COMMAND, &serde_json::Value::from(all).to_string())

@@ -15,6 +15,7 @@ fn overview() -> Overview {
             Venue::Okx,
             serde_json::from_str(r#"{"status":"dead","since_ms":1791565601482,"reconnects":3,"liquidations":7,"reason":"public-0: silent"}"#).unwrap(),
         )],
+        dispatch: dispatch::Dispatch::default(),
         polls: vec![
             (
                 Venue::Binance,
@@ -25,6 +26,7 @@ fn overview() -> Overview {
                 serde_json::from_str(r#"{"status":"live","since_ms":1791565601482,"instruments":3,"reader":"","told_ms":1791565601482,"reason":""}"#).unwrap(),
             ),
         ],
+        dispatch: dispatch::Dispatch::default(),
         markets: vec![(
             "BTCUSDT".to_owned(),
             heartbeat_map(r#"{"event_time_ms":1791565601482,"risk_score":61.2,"risk_level":"HIGH","count_60s":212,"usd_30s_long":18400000.0}"#),

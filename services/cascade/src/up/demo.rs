@@ -54,6 +54,8 @@ impl Demo {
 
     async fn play(&self, shutdown: &Shutdown) -> Result<(), BoxError> {
         self.comes_up().await?;
+        // What was told while the feeds came up is not of the scenario.
+        self.view.with(|known| known.messages = 0);
         self.simulator.start();
         if self.once {
             let scenario = self.simulator.scenario();

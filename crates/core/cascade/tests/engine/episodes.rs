@@ -201,6 +201,7 @@ fn open_interest_that_falls_scores_and_a_gap_forgets_it() {
     stream.hear(&Event::Gap(gap(GapStream::OpenInterest, 69_600, 69_900))).unwrap();
     stream.ticks(70, 71);
     assert_eq!(stream.last().context.oi_change_1m, None);
+    assert_eq!(stream.last().context.open_interest_usd, None);
     assert!(stream.last().missing.contains(&"oi_change".to_owned()));
 }
 

@@ -36,6 +36,7 @@ fn coins_count_at_the_reference_price() {
         (stream.last().level, stream.last().flow.unit_usd),
         (Level::Watch, Usd::from_dollars(500_000))
     );
+    assert_eq!(stream.last().context.open_interest_usd, Some(Usd::from_dollars(1_000_000_000)));
 }
 
 #[test]
@@ -54,5 +55,6 @@ fn the_change_is_of_all_venues_coins_and_not_of_their_worth() {
     stream.liquidate(liquidation(69_600, 4_000_000));
     // 10 coins of 4,000 less, worth more: a quarter of the full 1 %.
     assert_eq!(stream.last().context.oi_change_1m, Some(-0.002_5));
+    assert_eq!(stream.last().context.open_interest_usd, Some(Usd::from_dollars(420_000_000)));
     assert!((stream.last().scores.oi_change - 0.25).abs() < 1e-12);
 }

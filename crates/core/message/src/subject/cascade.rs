@@ -25,7 +25,11 @@ fn going_on(f: &CascadeFinding) -> Story {
     let orders = counted(metrics.count_30s, "order", "orders");
     let total = total(f);
     let liquidated = total.map_or_else(|| format!("{amount} {side}"), |total| total.to_string());
-    story.happened.push(Line::of(format!("{orders}, ")).and_bold(liquidated).and(" liquidated in 30 s"));
+    let part = part_of_interest(f, total.unwrap_or(amount));
+    let part =
+        part.map_or_else(String::new, |part| format!(", {} % of open interest", fixed(part * 100.0, 2)));
+    let line = Line::of(format!("{orders}, ")).and_bold(liquidated).and(format!(" liquidated in 30 s{part}"));
+    story.happened.push(line);
     if f.previous_level >= Level::Alert && f.level != f.previous_level {
         let way = if f.level > f.previous_level { "Up" } else { "Down" };
         story.happened.push(Line::of(format!("{way} from {}", f.previous_level)));
@@ -55,6 +59,12 @@ fn going_on(f: &CascadeFinding) -> Story {
 fn total(f: &CascadeFinding) -> Option<Usd> {
     let share = f.flow.share.filter(|share| *share > 0.0)?;
     Usd::from_f64(f.flow.notional_30s_usd.dollars() / share)
+}
+
+/// How large a part of the market's open interest that is; none worth telling below a hundredth of a percent.
+fn part_of_interest(f: &CascadeFinding, usd: Usd) -> Option<f64> {
+    let whole = f.context.open_interest_usd.filter(|whole| *whole > Usd::ZERO)?;
+    Some(usd.dollars() / whole.dollars()).filter(|part| (0.000_1..=1.0).contains(part))
 }
 
 /// What reached the level, from the finding's own figures, and what the venues do not show.
@@ -134,6 +144,7 @@ pub(super) fn figures(f: &CascadeFinding, figures: &mut Figures) {
     figures.put("share", f.flow.share);
     figures.put("unit_usd", f.flow.unit_usd);
     figures.put("price_change_60s", f.flow.price_change_60s);
+    figures.put("open_interest_usd", f.context.open_interest_usd);
     figures.put("oi_change_1m", f.context.oi_change_1m);
     figures.put("largest_usd", f.metrics.largest_usd);
     figures.put("score", f.score);

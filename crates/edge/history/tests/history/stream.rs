@@ -107,7 +107,7 @@ async fn what_is_too_old_goes_from_the_stream_and_from_the_file() {
     let projection = Projection::new(bus.clone(), history.clone());
     projection.step().await.unwrap();
     assert_eq!(history.alerts(&ALL).unwrap().len(), 3);
-    projection.retain(Duration::from_secs(900), T0.plus_ms(1_200_000)).await.unwrap();
+    projection.retain(Duration::from_mins(15), T0.plus_ms(1_200_000)).await.unwrap();
     let left: Vec<_> = history.alerts(&ALL).unwrap().into_iter().map(|told| told.scope).collect();
     assert_eq!(left, ["ETHUSDT", "market"], "by the dispatcher's clock");
     let stands: usize = observer.command("XLEN", &[dispatch::HISTORY]).await.unwrap();

@@ -21,7 +21,7 @@ pub(crate) fn numbered(entries: impl IntoIterator<Item = HistoryEntry>) -> Vec<(
 }
 
 pub(crate) fn alert(n: u64, at_s: i64, market: &str, rule: &str) -> HistoryEntry {
-    let at_ms = T0.plus_ms(at_s * 1000);
+    let at = T0.plus_ms(at_s * 1000);
     let what = HistoryOf::Alert {
         revision: id(n),
         alert: id(1000 + n),
@@ -31,11 +31,11 @@ pub(crate) fn alert(n: u64, at_s: i64, market: &str, rule: &str) -> HistoryEntry
         symbol: Symbol::parse(market).ok(),
         phase: Phase::Opened,
         priority: Priority::High,
-        known_at_ms: at_ms.plus_ms(-20),
+        known_at_ms: at.plus_ms(-20),
         title: format!("CRITICAL {market} liquidation cascade, $18.4M longs in 30 s"),
         demo: false,
     };
-    HistoryEntry { at_ms, what }
+    HistoryEntry { at_ms: at, what }
 }
 
 pub(crate) fn decision(
