@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cascade_bus::{Bus, StreamId};
+use cascade_bus::{Bus, StreamId, Write};
 use cascade_domain::{Ending, EventTime, Level};
 use cascade_service::SystemClock;
 use cascade_testkit::{TestRedis, eventually};
@@ -95,6 +95,23 @@ async fn a_hook_that_is_gone_is_off_over_restarts_until_it_is_configured_anew() 
     desk.gets(2).await;
     assert_eq!(desk.scopes().last().unwrap(), "XRPUSDT");
     third.stop().await;
+}
+
+/// Of two dispatchers the old one, not yet stopped, has settings that are refused; the new one's were mended.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_dispatcher_of_older_settings_switches_off_is_on_for_one_of_newer() {
+    let redis = TestRedis::start().await.unwrap();
+    let (bus, desk) = (redis.bus("test").unwrap(), Receiver::start().await);
+    let written = Written::new(&desk.webhook("desk"));
+    let new = Dispatcher::start(&redis, &written);
+    put_out(&bus, &[begins("BTCUSDT", Level::Critical)]).await;
+    desk.gets(1).await;
+    let (key, json) = (cascade_wire::dispatch::off("desk"), "gone: (settings 0123456789abcdef)".to_owned());
+    bus.write_readings(&[Write::Json { key, json, ttl_s: 3600 }]).await.unwrap();
+    assert!(eventually(DEADLINE, async || bus.off("desk").await.unwrap().is_none()).await);
+    put_out(&bus, &[begins("ETHUSDT", Level::Critical)]).await;
+    desk.gets(2).await;
+    new.stop().await;
 }
 
 /// A claim whose time to live was given in the wrong unit kept an alert of another alerter from ever being sent.
