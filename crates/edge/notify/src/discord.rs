@@ -11,7 +11,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
-pub(crate) use settings::Settings;
+pub(crate) use settings::{Settings, read};
 
 use crate::http::{Answer, Http, seconds_of};
 use crate::secret::{Hidden, Redaction};

@@ -9,7 +9,7 @@ use cascade_message::Style;
 use cascade_wire::Receipt;
 use serde_json::{Value, json};
 
-pub(crate) use settings::Settings;
+pub(crate) use settings::{Settings, read};
 
 use crate::http::{Answer, Http};
 use crate::secret::Redaction;
