@@ -59,7 +59,7 @@ impl Tried<'_> {
             let (ending, reason) = match &settled.1 {
                 Settled::Ended(ending, reason) => (*ending, reason),
                 Settled::Dead(letter) => (Ending::Dead, &letter.reason),
-                Settled::Again(_) | Settled::Later(_) => continue,
+                Settled::Again(_) | Settled::Later(_) | Settled::Alone(_) => continue,
             };
             let receipt = match outcome {
                 Outcome::Sent { receipt, .. } => Some(receipt.clone()),
@@ -136,6 +136,10 @@ impl Tried<'_> {
     }
 
     fn refused(&self, why: Refused, said: &str, settling: &mut Settling) {
+        if is_of_one(why, self.rows) {
+            settling.rows = self.each(|row| Settled::Alone(row.delivery.due_ms));
+            return;
+        }
         settling.rows = self.each(|row| {
             Settled::Dead(Box::new(Letter {
                 at_ms: self.now,
@@ -147,6 +151,12 @@ impl Tried<'_> {
         });
         settling.off = why.closes().then(|| off(why.as_str(), said, self.target));
     }
+}
+
+/// Whether a refusal is of one row among several, as far as can be told: each is tried alone then, for the good ones must
+/// arrive.
+pub(crate) const fn is_of_one(why: Refused, rows: &[Row]) -> bool {
+    rows.len() > 1 && !why.closes()
 }
 
 /// Whether the destination needs to know nothing of the alert any more.

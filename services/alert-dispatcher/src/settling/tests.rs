@@ -99,7 +99,13 @@ fn patience_is_no_failure_and_closes_the_whole_budget() {
 fn what_is_refused_is_a_letter_each_and_only_some_refusals_switch_a_destination_off() {
     for why in Refused::ALL {
         let rows = [row(1, Phase::Opened, 2), row(2, Phase::Opened, 0)];
-        let settling = settled(&rows, &Outcome::Refused { why, said: "no".to_owned() });
+        let refusal = Outcome::Refused { why, said: "no".to_owned() };
+        let settling = if why.closes() {
+            settled(&rows, &refusal)
+        } else {
+            let [one, other] = rows.each_ref().map(|row| settled(std::slice::from_ref(row), &refusal));
+            Settling { rows: [one.rows, other.rows].concat(), ..one }
+        };
         let attempts: Vec<u32> = settling
             .rows
             .iter()
@@ -114,5 +120,15 @@ fn what_is_refused_is_a_letter_each_and_only_some_refusals_switch_a_destination_
             assert!(off.ends_with(&off_mark(&target())), "{off}");
             assert_eq!(why_off(&off), format!("{}: no", why.as_str()));
         }
+    }
+}
+
+#[test]
+fn a_message_of_several_that_is_refused_takes_none_of_them_along() {
+    for why in Refused::ALL.into_iter().filter(|why| !why.closes()) {
+        let rows = [row(1, Phase::Opened, 0), row(2, Phase::Opened, 0)];
+        let settling = settled(&rows, &Outcome::Refused { why, said: "no".to_owned() });
+        assert!(settling.rows.iter().all(|(_, settled)| *settled == Settled::Alone(NOW.plus_ms(-5))));
+        assert_eq!((settling.history.len(), settling.off), (1, None), "one attempt, and the end of none");
     }
 }

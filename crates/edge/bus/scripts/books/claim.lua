@@ -123,7 +123,7 @@ local function candidates(lane)
   local found, i = {}, 1
   while due[i] do
     local row = due[i]
-    local is = redis.call('HMGET', row_key(row), 'alert', 'manner', 'reason', 'after', 'usd')
+    local is = redis.call('HMGET', row_key(row), 'alert', 'manner', 'reason', 'after', 'usd', 'alone')
     if not is[1] then
       redis.call('ZREM', due_key(destination, lane), row)
     else
@@ -137,7 +137,9 @@ local function candidates(lane)
         manner = manner_of(row, is[1], is[3], lane)
       end
       if manner then
-        found[#found + 1] = {row = row, alert = is[1], manner = manner, after = after, usd = tonumber(is[5]), place = i}
+        found[#found + 1] = {
+          row = row, alert = is[1], manner = manner, after = after, usd = tonumber(is[5]), place = i, alone = is[6],
+        }
       end
     end
     i = i + 1
@@ -154,7 +156,8 @@ local function candidates(lane)
   return found
 end
 
--- The rows of the next message of a lane: those that are told anew, or one alert's edits, each after the one before.
+-- The rows of the next message of a lane: those that are told anew, or one alert's edits, each after the one before. What
+-- was refused together with others goes alone.
 local function pick(lane)
   local found, best = candidates(lane), nil
   for _, candidate in ipairs(found) do
@@ -167,9 +170,12 @@ local function pick(lane)
   if not best then
     return rows
   end
+  if best.alone then
+    return {best.row}, best.manner == 'edit' and redis.call('GET', told_key(destination, best.alert)) or nil
+  end
   if best.manner == 'new' then
     for _, candidate in ipairs(found) do
-      if candidate.manner == 'new' and not candidate.after and #rows < most then
+      if candidate.manner == 'new' and not candidate.after and not candidate.alone and #rows < most then
         rows[#rows + 1] = candidate.row
       end
     end
@@ -180,7 +186,8 @@ local function pick(lane)
     grew = false
     for _, candidate in ipairs(found) do
       local follows = not candidate.after or taken[candidate.after]
-      if candidate.manner == 'edit' and candidate.alert == best.alert and follows and not taken[candidate.row] then
+      local is_ours = candidate.manner == 'edit' and candidate.alert == best.alert and not candidate.alone
+      if is_ours and follows and not taken[candidate.row] then
         rows[#rows + 1] = candidate.row
         taken[candidate.row], grew = true, true
       end
