@@ -135,6 +135,10 @@ local function candidates(lane)
         end
       elseif manner == 'edit' then
         manner = manner_of(row, is[1], is[3], lane)
+      elseif is[3] == 'resolved' and redis.call('EXISTS', told_key(destination, is[1])) == 0 then
+        -- What told that it began expired or died: its end is no news.
+        end_by_itself(row, destination, lane, 'suppressed', 'stale', now)
+        manner = nil
       end
       if manner then
         found[#found + 1] = {

@@ -58,7 +58,8 @@ pub struct Row {
 
 impl Bus {
     /// Claims rows for one message. Claims that ran out are put back first, each counted `ambiguous`; what is too old ends
-    /// `expired`, and what waits for a destination that is off ends `dead`. Edits of what was never told end here.
+    /// `expired`, and what waits for a destination that is off ends `dead`. Edits and ends of what was never told end
+    /// here.
     ///
     /// # Errors
     /// Redis is away or refuses: try the same again. What was claimed all the same is put back when the claim runs out.
