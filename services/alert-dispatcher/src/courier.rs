@@ -86,6 +86,7 @@ impl Courier {
             only_high: self.only_high,
             most: self.sender.most_at_once(),
             holds: self.patience + MARGIN,
+            settings: self.target.settings,
             budgets: &self.budgets,
         };
         match self.office.bus.claim(&claiming).await {

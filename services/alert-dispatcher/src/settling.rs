@@ -102,7 +102,11 @@ impl Tried<'_> {
             self.each(|row| Settled::Ended(Ending::Sent, row.delivery.reason.as_str().to_owned()));
         let deliveries = || self.rows.iter().map(|row| &row.delivery);
         let is_one = deliveries().all(|delivery| delivery.alert.id == self.rows[0].delivery.alert.id);
-        let receipt = Receipt { editable: receipt.editable && is_one, ..receipt.clone() };
+        let receipt = Receipt {
+            editable: receipt.editable && is_one,
+            settings: Some(self.target.settings),
+            ..receipt.clone()
+        };
         for delivery in deliveries() {
             let told = (!is_over(delivery)).then(|| receipt.clone());
             // Of an alert that is told twice in one message the last word counts.

@@ -35,13 +35,18 @@ fn settled(rows: &[Row], outcome: &Outcome) -> Settling {
 }
 
 fn taken(editable: bool) -> Outcome {
-    Outcome::Sent { receipt: Receipt { message: Some("42".to_owned()), editable }, close: None }
+    Outcome::Sent {
+        receipt: Receipt { message: Some("42".to_owned()), editable, settings: None },
+        close: None,
+    }
 }
 
 #[test]
 fn what_one_alert_was_told_with_can_be_edited_and_what_several_share_can_not() {
     let alone = settled(&[row(1, Phase::Opened, 0)], &taken(true));
-    assert!(alone.told[0].1.as_ref().unwrap().editable);
+    let told = alone.told[0].1.as_ref().unwrap();
+    assert!(told.editable);
+    assert_eq!(told.settings, Some(target().settings), "by whoever has the same settings");
     assert_eq!(alone.rows[0].1, Settled::Ended(Ending::Sent, "first".to_owned()));
     let shared = settled(&[row(1, Phase::Opened, 0), row(2, Phase::Opened, 0)], &taken(true));
     assert_eq!(shared.told.len(), 2);

@@ -24,6 +24,8 @@ pub struct Claiming<'a> {
     pub most: usize,
     /// How long the claim holds, wall time: longer than any attempt lasts.
     pub holds: Duration,
+    /// Names the destination's settings: what was told with others can't be edited.
+    pub settings: Id,
     /// The provider's budgets: name, one each `every`, `burst` at once, `reserve` of them for HIGH.
     pub budgets: &'a [(String, Duration, u32, u32)],
 }
@@ -69,6 +71,7 @@ impl Bus {
         let mut cmd = script::CLAIM.call(&[&dispatch::flight(claiming.destination)]);
         cmd.arg(claiming.destination).arg(claiming.token).arg(claiming.now.ms());
         cmd.arg(u8::from(claiming.only_high)).arg(claiming.most).arg(millis(claiming.holds));
+        cmd.arg(claiming.settings.to_string());
         for (name, every, burst, reserve) in claiming.budgets {
             cmd.arg(name).arg(u64::try_from(every.as_micros()).unwrap_or(u64::MAX)).arg(burst).arg(reserve);
         }

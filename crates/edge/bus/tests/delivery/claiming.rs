@@ -9,9 +9,9 @@ use crate::support::{
 };
 use cascade_bus::BusError;
 use cascade_bus::delivery::{Claimed, Claiming, Settled, Settlement};
-use cascade_domain::{AlertReason, Delivery, Ending, Manner, Priority};
+use cascade_domain::{AlertReason, Delivery, Ending, Id, Manner, Priority};
 use cascade_testkit::eventually;
-use cascade_wire::{HistoryOf, dispatch};
+use cascade_wire::{HistoryOf, Receipt, dispatch};
 
 #[tokio::test]
 async fn the_most_urgent_lane_goes_first_and_in_it_the_largest() {
@@ -200,6 +200,25 @@ async fn an_edit_of_what_cannot_be_edited_is_told_anew_where_it_matters() {
     assert_eq!(ids(claimed), [over.row]);
     assert_eq!(books.ended(Ending::Suppressed, "duplicate").await, 1, "it says nothing new");
     assert_eq!(books.ended(Ending::Suppressed, "stale").await, 1, "nobody was told that it began");
+}
+
+/// A destination was configured anew under its old name: its messages may go to another chat.
+#[tokio::test]
+async fn what_was_told_with_other_settings_is_told_anew_and_edited_from_then_on() {
+    let books = books().await;
+    books.tell(&[&delivery(1, Priority::Medium)]).await;
+    let elsewhere = Receipt { settings: Some(Id::from_bits(8)), ..receipt(true) };
+    books.send(at(0), &elsewhere).await;
+    for (number, expected) in [(2, None), (3, Some(receipt(true)))] {
+        let updated = edit(1, number, AlertReason::Updated);
+        books.tell(&[&updated]).await;
+        let (token, claimed) = books.claim(at(0)).await;
+        let Claimed::Rows { rows, told } = claimed else { panic!("{claimed:?}") };
+        assert_eq!((rows[0].delivery.row, told), (updated.row, expected));
+        let (sent, told) = ([(updated.row, sent())], [(updated.alert.id, Some(receipt(true)))]);
+        books.bus.settle(&Settlement { told: &told, ..settlement(&token, &sent) }).await.unwrap();
+    }
+    assert_eq!(books.account().await.ended[&Ending::Sent], 3);
 }
 
 /// Where nothing can be edited the end of an alert is a message of its own.
