@@ -65,7 +65,7 @@ impl Slack {
         let said = || self.http.clean(&format!("HTTP {}: {text}", answer.status));
         match answer.status {
             _ if answer.is_success() => {
-                Outcome::sent(Receipt { message: Some(answer.status.to_string()), editable: false })
+                Outcome::sent(Receipt { message: Some(answer.status.to_string()), ..Receipt::default() })
             }
             429 => answer.limited(None, self.budget.name.clone(), now),
             _ if answer.is_passing() => Outcome::Failed(said()),

@@ -63,6 +63,36 @@ async fn what_is_refused_for_good_is_a_dead_letter_and_the_next_message_goes_out
     dispatcher.stop().await;
 }
 
+/// One text that a provider can't read took the nine others of its message along.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_message_that_is_refused_only_the_alert_that_is_refused_alone_too_ends_dead() {
+    let redis = TestRedis::start().await.unwrap();
+    let (bus, chat) = (redis.bus("test").unwrap(), Receiver::start().await);
+    chat.dreads("SOLUSDT");
+    let written = Written::patient(
+        "medium_wait_ms = 2000\n[[destination]]\nname = \"chat\"\nkind = \"slack\"\nurl_env = \"SLACK\"\n\
+         allow_private_targets = true\n",
+    );
+    let url = format!("{}/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX", chat.url);
+    let variables = [("SLACK", url.as_str())];
+    let dispatcher = Dispatcher::named("one", &redis, &written, Arc::new(SystemClock::new()), &variables);
+    let names = ["BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT"];
+    put_out(&bus, &names.map(|name| begins(name, Level::Alert))).await;
+    chat.gets(1).await;
+    all_ended(&bus, &["chat"]).await;
+    let first = chat.requests()[0].body.to_string();
+    assert!(names.iter().all(|name| first.contains(name)), "they were told together: {first}");
+    let ends = ends(&bus, "chat").await;
+    assert!(ends.contains(&(Ending::Dead, "malformed".to_owned(), 1)), "{ends:?}");
+    assert!(ends.contains(&(Ending::Sent, "first".to_owned(), 3)), "{ends:?}");
+    let letters = bus.letters(StreamId::ZERO, 10).await.unwrap();
+    let dead: Vec<_> =
+        letters.iter().map(|(_, letter)| letter.as_ref().unwrap().delivery.alert.scope.as_str()).collect();
+    assert_eq!(dead, ["SOLUSDT"]);
+    assert_eq!(chat.answered(), 3, "the others one by one");
+    dispatcher.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hook_that_is_gone_is_off_over_restarts_until_it_is_configured_anew() {
     let redis = TestRedis::start().await.unwrap();
