@@ -206,7 +206,11 @@ impl Courier {
                     "refuses a message for good: cascade dlq list"
                 );
                 if why.closes() {
-                    tracing::error!(destination = name, reason, "off until it is configured anew");
+                    tracing::error!(
+                        destination = name,
+                        reason,
+                        "is off; mend it, then: cascade destinations check"
+                    );
                     metrics.set(Metric::DestinationUp, &[name], 0.0);
                 }
                 self.office.desk.failed(name, now, said);

@@ -26,6 +26,7 @@ use cascade_service::{BoxError, Context, Program, Shutdown, Supervisor, watch_re
 
 pub use config::{Config, DEAD_MAN, Dispatch};
 pub use destination::Target;
+pub use moving::{Opened, open_again};
 
 use buttons::Poller;
 use courier::Courier;

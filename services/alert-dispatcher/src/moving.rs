@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use cascade_bus::{BusError, Write};
+use cascade_bus::{Bus, BusError, Write};
 use cascade_notify::Sender;
 use cascade_service::Shutdown;
 use cascade_wire::dispatch;
@@ -60,6 +60,32 @@ async fn reopen(office: &Office, target: &Target) -> Result<(), BusError> {
     }
     tracing::info!(destination = name, why, "was off, and has other settings now: on again");
     office.bus.open_again(name).await.map(drop)
+}
+
+/// What came of opening a destination again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// It was not off.
+    WasOn,
+    /// It was off, for this reason, and is told again.
+    Again(String),
+    /// It is off under other settings, for this reason: a dispatcher that starts with these opens it.
+    OtherSettings(String),
+}
+
+/// Opens a destination again that was switched off under these settings, for its provider was asked and found good.
+///
+/// # Errors
+/// Redis is away or refuses.
+pub async fn open_again(bus: &Bus, target: &Target) -> Result<Opened, BusError> {
+    let name = &target.destination.name;
+    let Some(off) = bus.off(name).await? else { return Ok(Opened::WasOn) };
+    let why = settling::why_off(&off).to_owned();
+    if !off.ends_with(&settling::off_mark(target)) {
+        return Ok(Opened::OtherSettings(why));
+    }
+    bus.open_again(name).await?;
+    Ok(Opened::Again(why))
 }
 
 /// Sends to the chat that the configured one has become.

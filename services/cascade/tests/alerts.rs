@@ -203,6 +203,8 @@ async fn what_is_muted_is_shown_until_it_is_lifted() {
     site.says(&["unmute", "--all"]).await;
     let none = async || site.says(&["mutes"]).await.trim() == "nothing is muted";
     assert!(eventually(DEADLINE, none).await);
+    let told = site.says(&["history"]).await;
+    assert!(told.contains("market BTCUSDT, until ") && !told.contains('{'), "{told}");
     let acts = site.json(&["history"]).await;
     let words: Vec<_> =
         acts["acts"].as_array().unwrap().iter().map(|act| act["act"].as_str().unwrap()).collect();
@@ -268,6 +270,29 @@ async fn destinations_are_listed_without_secrets_and_checked_with_their_provider
     let (code, _, err) = site.run(&["destinations", "check", "pager"]).await;
     assert!(code == Some(1) && err.contains("there is no pager; there are desk, phone"), "{err}");
     assert_eq!(telegram.messages().len() + desk.messages().len(), 0, "a check sends nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destination_that_went_off_is_on_again_when_a_check_finds_it_good() {
+    let desk = FakeWebhook::start().await.unwrap();
+    desk.behave(Behaviour::Status(410, String::new()), 1);
+    let site = Site::new(&webhook("desk", &desk)).await.dispatching().await;
+    let (code, out, _) = site.run(&["test-alert", "--wait", "20s"]).await;
+    assert!(code == Some(1) && out.contains("gone"), "{out}");
+    let (code, out, _) = site.run(&["test-alert", "--wait", "20s"]).await;
+    assert!(code == Some(1) && out.contains("destination_off"), "{out}");
+    let list = site.says(&["dlq", "list"]).await;
+    assert!(list.contains("destination_off") && !list.contains("settings"), "{list}");
+
+    let (code, _, err) = site.run(&["destinations", "check"]).await;
+    assert!(
+        code == Some(0) && err.contains("desk was off (gone: HTTP 410") && err.contains("on again"),
+        "{err}"
+    );
+    site.says(&["test-alert"]).await;
+    let (code, _, err) = site.run(&["destinations", "check"]).await;
+    assert!(code == Some(0) && err.is_empty(), "{err}");
+    site.stop().await;
 }
 
 #[tokio::test]

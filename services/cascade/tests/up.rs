@@ -4,10 +4,11 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use cascade_bus::{Stored, StreamBounds};
+use cascade_bus::{Stored, StreamBounds, Write};
 use cascade_domain::{Event, Shard, Tick};
 use cascade_pace::Clock;
 use cascade_testkit::{Observed, Observer, ObserverError, TestClock, TestProcess, TestRedis};
+use cascade_wire::key;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
@@ -171,6 +172,16 @@ async fn a_redis_with_ticks_of_the_future_is_refused_with_the_way_out() {
         assert_eq!(code, Some(1), "{told}");
         assert!(told.contains(&url) && told.contains("9 min 5") && told.contains("{sNN}:market"), "{told}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_live_reads_no_redis_that_a_demo_started() {
+    let redis = TestRedis::start().await.unwrap();
+    let mark = Write::Json { key: key::DEMO.to_owned(), json: "true".to_owned(), ttl_s: 600 };
+    redis.bus("test").unwrap().write_readings(&[mark]).await.unwrap();
+    let (code, told) = refusal(&["--redis-url", &redis.url()]).await;
+    assert!(told.contains("belongs to a demo") && told.contains("--redis-url"), "{told}");
+    assert_eq!(code, Some(1));
 }
 
 #[tokio::test]

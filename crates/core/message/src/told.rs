@@ -2,7 +2,7 @@
 //!
 //! Knows what is said, not how a provider shows it.
 
-use cascade_domain::{Alert, AlertReason, Delivery, Id, Phase, Priority};
+use cascade_domain::{Alert, AlertReason, Delivery, Family, Id, Phase, Priority};
 use jiff::tz::TimeZone;
 
 use crate::Style;
@@ -49,7 +49,7 @@ fn single(delivery: &Delivery, style: &Style) -> Document {
     story.context.extend(note(*reason).map(Line::of));
     // An edit takes the place of what was told: there is no time before it to count from.
     let counts = *reason != AlertReason::Updated;
-    story.context.extend(times(*count).filter(|_| counts).map(Line::of));
+    story.context.extend(times(alert, *count).filter(|_| counts).map(Line::of));
     Document {
         tone: tone(alert),
         heading: clean(&format!("{demo}{escalated}{}", story.heading)),
@@ -91,7 +91,8 @@ fn line(delivery: &Delivery) -> Line {
     let Delivery { alert, reason, count, .. } = delivery;
     let (lead, rest) = headline(alert, &story(alert, &TimeZone::UTC));
     let escalated = if *reason == AlertReason::Escalated { "ESCALATED " } else { "" };
-    let times = if *count > 1 { format!(", {count} times") } else { String::new() };
+    let often = *count > 1 && alert.family != Family::Market;
+    let times = if often { format!(", {count} times") } else { String::new() };
     let line = Line::bold(format!("{escalated}{lead}"));
     line.and(format!("{rest}{times} · {} UTC", second(alert.known_at_ms)))
 }
@@ -100,15 +101,15 @@ fn line(delivery: &Delivery) -> Line {
 const fn note(reason: AlertReason) -> Option<&'static str> {
     match reason {
         AlertReason::Escalated => Some("Nobody acknowledged it in time"),
-        AlertReason::Worse => Some("Worse than what was told before"),
+        AlertReason::Worse => Some("Worse than before"),
         AlertReason::RepeatDue => Some("It goes on"),
         _ => None,
     }
 }
 
-/// How often it came since it was told last.
-fn times(count: u32) -> Option<String> {
-    (count > 1).then(|| format!("{count} times since it was told last"))
+/// How often it came since it was told last. What markets do is told by its figures: that these were taken anew says nothing.
+fn times(alert: &Alert, count: u32) -> Option<String> {
+    (count > 1 && alert.family != Family::Market).then(|| format!("{count} times since it was told last"))
 }
 
 fn tone(alert: &Alert) -> Tone {

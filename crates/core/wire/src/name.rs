@@ -131,6 +131,9 @@ impl EngineKeys {
 pub mod key {
     use super::{Shard, Symbol, Venue};
 
+    /// There where a demo started a Redis for itself: nothing in it is of the market.
+    pub const DEMO: &str = "cascade:demo";
+
     /// Stream: the shard's market events, gaps, ticks.
     pub fn market(shard: Shard) -> String {
         format!("{{s{shard}}}:market")

@@ -105,7 +105,7 @@ impl Discord {
     fn outcome(&self, answer: &Answer, json: &Value, now: EventTime) -> Outcome {
         let said = || {
             let text = json["message"].as_str().map_or_else(|| answer.text(), str::to_owned);
-            self.http.clean(&format!("HTTP {}: {text}", answer.status))
+            self.http.clean(&answer.said(&text))
         };
         match answer.status {
             429 => answer.limited(json["retry_after"].as_f64(), self.budget.name.clone(), now),

@@ -38,7 +38,7 @@ impl<'a> Fields<'a> {
 
     /// The value of a field, whatever it is.
     pub(crate) fn value(&mut self, key: &str) -> Option<&'a Value> {
-        self.known.push(key.to_owned());
+        self.know(&[key]);
         self.table.get(key)
     }
 
@@ -119,7 +119,7 @@ impl<'a> Fields<'a> {
         if in_place {
             ways.push(name.to_owned());
         }
-        self.known.extend(ways.iter().cloned());
+        self.know(&ways.iter().map(String::as_str).collect::<Vec<_>>());
         let given: Vec<String> = ways.iter().filter(|key| self.table.contains_key(*key)).cloned().collect();
         let key = match given.as_slice() {
             [] => {
@@ -199,7 +199,11 @@ impl<'a> Fields<'a> {
 
     /// Takes these keys as known.
     pub(crate) fn know(&mut self, keys: &[&str]) {
-        self.known.extend(keys.iter().map(|key| (*key).to_owned()));
+        for key in keys {
+            if !self.known.iter().any(|known| known == key) {
+                self.known.push((*key).to_owned());
+            }
+        }
     }
 
     /// All mistakes, unknown fields among them.

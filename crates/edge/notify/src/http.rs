@@ -125,6 +125,16 @@ impl Answer {
         matches!(self.status, 408 | 425 | 500..)
     }
 
+    /// The status, and what was said besides, if anything.
+    pub(crate) fn said(&self, text: &str) -> String {
+        let said = text.trim();
+        if said.is_empty() {
+            format!("HTTP {}", self.status)
+        } else {
+            format!("HTTP {}: {said}", self.status)
+        }
+    }
+
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }

@@ -62,7 +62,7 @@ impl Slack {
 
     fn outcome(&self, answer: &Answer, now: EventTime) -> Outcome {
         let text = answer.text();
-        let said = || self.http.clean(&format!("HTTP {}: {text}", answer.status));
+        let said = || self.http.clean(&answer.said(&text));
         match answer.status {
             _ if answer.is_success() => {
                 Outcome::sent(Receipt { message: Some(answer.status.to_string()), ..Receipt::default() })

@@ -93,7 +93,7 @@ impl Webhook {
     }
 
     fn outcome(&self, answer: &Answer, now: EventTime) -> Outcome {
-        let said = || self.http.clean(&format!("HTTP {}: {}", answer.status, answer.text()));
+        let said = || self.http.clean(&answer.said(&answer.text()));
         match answer.status {
             _ if answer.is_success() => Outcome::sent(Receipt {
                 message: Some(answer.status.to_string()),

@@ -24,8 +24,19 @@ pub fn watch_redis(
     watch(bus, context, shutdown)
 }
 
+/// Tells once that Redis is away, and once that it is back; gives whether it is there.
+fn tell(context: &Context, was_there: bool, error: Option<&BusError>) -> bool {
+    let service = context.name;
+    match error {
+        Some(error) if was_there => tracing::warn!(service, %error, "Redis is away: waited for"),
+        None if !was_there => tracing::info!(service, "Redis is there"),
+        _ => {}
+    }
+    error.is_none()
+}
+
 async fn watch(bus: Bus, context: Context, shutdown: Shutdown) -> Result<(), BoxError> {
-    let (mut served, mut reconnects, mut errors) = (false, 0, 0);
+    let (mut served, mut told, mut reconnects, mut errors) = (false, true, 0, 0);
     while !shutdown.is_requested() {
         let answer = tokio::select! {
             answer = bus.ready() => answer,
@@ -35,16 +46,17 @@ async fn watch(bus: Bus, context: Context, shutdown: Shutdown) -> Result<(), Box
             Err(error @ BusError::Unfit(_)) if !served => return Err(error.into()),
             answer => {
                 served |= answer.is_ok();
+                told = tell(&context, told, answer.as_ref().err());
                 context.health.set("redis", answer.map_err(|error| error.to_string()));
             }
         }
         let stats = bus.stats();
-        for (metric, now, told) in [
+        for (metric, now, counted) in [
             (Metric::RedisReconnects, stats.reconnects(), &mut reconnects),
             (Metric::RedisErrors, stats.errors(), &mut errors),
         ] {
-            context.metrics.add(metric, &[], now.saturating_sub(*told));
-            *told = now;
+            context.metrics.add(metric, &[], now.saturating_sub(*counted));
+            *counted = now;
         }
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}

@@ -1,16 +1,18 @@
 //! `cascade destinations`: who is told of alerts, as the configuration has it, and whether messages will arrive.
 //!
-//! Asks the providers itself, as the dispatcher would. Needs no Redis, sends no message, and shows no secret.
+//! Asks the providers itself, as the dispatcher would. Sends no message and shows no secret. Needs Redis only to open again
+//! what was switched off.
 
 use std::collections::BTreeSet;
 
-use alert_dispatcher::{Config, Target};
+use alert_dispatcher::{Config, Opened, Target, open_again};
+use cascade_bus::BusError;
 use cascade_notify::{Check, Sender};
 use cascade_service::CommonArgs;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{note, print};
+use super::{bus, note, print};
 use crate::FAILED;
 use crate::colour::{self, Mood};
 use crate::columns::{Cell, table};
@@ -27,6 +29,10 @@ Examples:
   cascade destinations list --config cascade.toml
   cascade destinations check
   cascade destinations check phone desk --json
+
+A destination whose provider refused it for good (a token that was revoked, a chat that is gone) is
+off: nothing is sent there. One that `check` finds good again is on again; what died meanwhile is
+in `cascade dlq`. With other settings it is on again when the dispatcher is started with them.
 
 Exit: 0 done and all are good, 1 one is not good or there is none of that name, 2 usage or
 configuration.";
@@ -50,7 +56,8 @@ enum Asked {
         #[arg(long)]
         json: bool,
     },
-    /// Ask each provider whether token, chat or hook are good, without sending a message where that can be done
+    /// Ask each provider whether token, chat or hook are good, without sending a message where that can be done; what was
+    /// off and is good is on again
     Check {
         /// Only these
         #[arg(value_name = "NAME")]
@@ -133,6 +140,8 @@ async fn check(config: &Config, names: &[String], as_json: bool) -> u8 {
     // All at once: each may take its time.
     let found = futures_util::future::join_all(asked.iter().map(|target| checked(target, config))).await;
     let all_good = found.iter().all(|check| check.good);
+    let good: Vec<&Target> =
+        asked.iter().zip(&found).filter(|(_, check)| check.good).map(|(target, _)| target).collect();
     let printed = if as_json {
         let of = |(target, check): (&Target, &Check)| {
             let destination = &target.destination;
@@ -154,7 +163,33 @@ async fn check(config: &Config, names: &[String], as_json: bool) -> u8 {
         let rows = asked.iter().zip(&found).map(row).collect();
         print(COMMAND, &table(&["DESTINATION", "KIND", "STANDS", "FOUND"], rows).unwrap_or_default())
     };
+    if let Err(error) = reopened(config, &good).await {
+        note(COMMAND, &format!("one that is off stays off, for Redis does not say which: {error}"));
+    }
     if all_good { printed } else { FAILED }
+}
+
+/// What was switched off and is good is on again.
+async fn reopened(config: &Config, good: &[&Target]) -> Result<(), BusError> {
+    if good.is_empty() {
+        return Ok(());
+    }
+    let bus = bus(&config.redis_url).await?;
+    for target in good {
+        let name = &target.destination.name;
+        match open_again(&bus, target).await? {
+            Opened::WasOn => {}
+            Opened::Again(why) => {
+                let rest = "what died meanwhile: `cascade dlq list`";
+                note(COMMAND, &format!("{name} was off ({}) and is on again; {rest}", plain(&why)));
+            }
+            Opened::OtherSettings(why) => {
+                let rest = "it is on again when the dispatcher is started with these";
+                note(COMMAND, &format!("{name} is off with other settings ({}); {rest}", plain(&why)));
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn checked(target: &Target, config: &Config) -> Check {

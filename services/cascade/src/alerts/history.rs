@@ -5,12 +5,13 @@
 use std::path::Path;
 
 use cascade_bus::RedisUrl;
-use cascade_domain::{AlertReason, Ending, EventTime, Symbol};
+use cascade_domain::{AlertReason, Ask, Ending, EventTime, Symbol};
 use cascade_history::{Act, Delivered, History, HistoryError, Question, Stand, Told, projected};
 use cascade_pace::Clock;
 use cascade_service::{CommonArgs, SystemClock};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::mute::named;
 use super::span::{When, when};
 use super::{bus, note, print, unreachable};
 use crate::FAILED;
@@ -54,7 +55,7 @@ pub(crate) struct HistoryArgs {
     #[arg(long, value_name = "NAME")]
     destination: Option<String>,
 
-    /// Of this rule or kind: cascade, `market_cascade`, `large_liquidation`, `oi_explosion`, feed, ...
+    /// Of this rule or kind, e.g. cascade, feed, test
     #[arg(long, value_name = "RULE")]
     rule: Option<String>,
 
@@ -201,7 +202,7 @@ fn text(found: &Found, colour: bool) -> String {
     });
     text.push_str(&table(&head, lines.collect()).unwrap_or_else(|| "no alerts\n".to_owned()));
     let acts = found.acts.iter().map(|act| {
-        let about = plain(&act.about.to_string());
+        let about = about(&act.about);
         let refused = act.refused.as_deref().map_or_else(|| "-".to_owned(), plain);
         vec![date_time(act.at_ms), plain(&act.by), plain(&act.act), refused, about]
     });
@@ -210,6 +211,19 @@ fn text(found: &Found, colour: bool) -> String {
         text.push_str(&acts);
     }
     text
+}
+
+/// What an act was about, in words where it is an order.
+fn about(about: &Value) -> String {
+    let words = match serde_json::from_value(about.clone()) {
+        Ok(Ask::Mute(mute)) => format!("{}, until {} UTC", named(&mute.what), date_time(mute.until_ms)),
+        Ok(Ask::Unmute { what }) => named(&what),
+        Ok(Ask::Ack { alert }) => format!("alert {alert}"),
+        Ok(Ask::Refused { act, alert }) => format!("{act}, alert {alert}"),
+        Ok(Ask::Test { priority, .. }) => format!("priority {priority}"),
+        Ok(Ask::Watchdog { .. }) | Err(_) => about.to_string(),
+    };
+    plain(&words)
 }
 
 /// What is the same for all deliveries of an alert.

@@ -53,7 +53,7 @@ struct Parts {
     #[arg(long, value_name = "SYMBOL", value_parser = symbol)]
     symbol: Option<Symbol>,
 
-    /// Of this rule or kind: cascade, `large_liquidation`, `open_interest`, feed, ...
+    /// Of this rule or kind, e.g. cascade, feed
     #[arg(long, value_name = "RULE", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     rule: Option<String>,
 
@@ -200,7 +200,7 @@ pub(crate) fn text(mutes: &[Mute]) -> Option<String> {
 }
 
 /// What is muted, in words.
-fn named(what: &Which) -> String {
+pub(super) fn named(what: &Which) -> String {
     let parts: Vec<String> = [
         what.symbol.map(|symbol| format!("market {symbol}")),
         what.rule.as_ref().map(|rule| format!("rule {}", plain(rule))),

@@ -1,14 +1,17 @@
 //! The Redis of `up`: the one that was named or answers, else a private one that ends with the process.
 
-use cascade_bus::{Bus, BusError, BusSettings, PortChoice, PrivateRedis, RedisUrl};
+use cascade_bus::{Bus, BusError, BusSettings, PortChoice, PrivateRedis, RedisUrl, Write};
 use cascade_domain::EventTime;
 use cascade_service::BoxError;
 use cascade_service::config::{Document, Origin};
+use cascade_wire::key;
 
 use crate::words;
 
 /// An engine refuses ticks that are older than the last it heard. So much may clocks differ.
 const MOST_AHEAD_MS: i64 = 60_000;
+/// Longer than any demo, seconds.
+const FOR_EVER_S: u32 = 10 * 365 * 24 * 3_600;
 
 /// Which Redis was asked for.
 #[derive(Clone, Debug)]
@@ -31,7 +34,8 @@ impl Wish {
         Self { url, named: origin != Origin::Default, named_by_flag: matches!(origin, Origin::Flag(_)) }
     }
 
-    /// Finds or starts it. A demo never writes into a Redis that was not given to it by flag.
+    /// Finds or starts it. A demo never writes into a Redis that was not given to it by flag, and what is live never reads
+    /// one that a demo started for itself: nobody is to be woken by what it plays.
     ///
     /// # Errors
     /// The one that was named does not answer; one that answers can't be used, or was used by a faster clock; or no
@@ -41,6 +45,11 @@ impl Wish {
         if named || !demo {
             let bus = Bus::open(self.url.as_str(), BusSettings::default())?;
             match bus.ready().await {
+                Ok(()) if !demo && bus.get(key::DEMO).await?.is_some() => {
+                    if named {
+                        return Err(of_a_demo(&self.url).into());
+                    }
+                }
                 Ok(()) => {
                     self.refuse_the_future(bus.newest_tick().await?, now)?;
                     return Ok(Redis { url: self.url, server: None });
@@ -52,7 +61,13 @@ impl Wish {
             }
         }
         let server = PrivateRedis::start(PortChoice::Default6379IfFree).await?;
-        Ok(Redis { url: RedisUrl::parse(&server.url())?, server: Some(server) })
+        let url = RedisUrl::parse(&server.url())?;
+        if demo {
+            let bus = Bus::open(url.as_str(), BusSettings::default())?;
+            let mark = Write::Json { key: key::DEMO.to_owned(), json: "true".to_owned(), ttl_s: FOR_EVER_S };
+            bus.write_readings(&[mark]).await?;
+        }
+        Ok(Redis { url, server: Some(server) })
     }
 
     fn refuse_the_future(&self, newest_tick: Option<EventTime>, now: EventTime) -> Result<(), String> {
@@ -68,6 +83,10 @@ impl Wish {
             self.url
         ))
     }
+}
+
+fn of_a_demo(url: &RedisUrl) -> String {
+    format!("{url} belongs to a demo that runs: end it, or name another with --redis-url")
 }
 
 const fn way_out(error: &BusError, named: bool) -> &'static str {

@@ -10,6 +10,7 @@ use crate::words::{counted, lasted, part_of, positions, share};
 
 pub(super) fn story(phase: Phase, market: &MarketCascade, zone: &TimeZone) -> Story {
     let MarketCascade { symbols, ongoing, notional_usd, long_share, began_ms, ended_ms, .. } = market;
+    let of_all = symbols;
     let symbols = counted(u64::from(*symbols), "symbol", "symbols");
     let mut story = Story {
         heading: "MARKET-WIDE LIQUIDATION CASCADE".to_owned(),
@@ -25,7 +26,9 @@ pub(super) fn story(phase: Phase, market: &MarketCascade, zone: &TimeZone) -> St
         story.happened.push(line.and(format!(" liquidated{}", time.unwrap_or_default())));
     } else {
         story.happened.push(line.and(" liquidated"));
-        story.happened.push(Line::of(format!("It goes on for {ongoing} of them")));
+        if ongoing < of_all {
+            story.happened.push(Line::of(format!("It goes on for {ongoing} of them")));
+        }
     }
     let of = |part: f64| part_of(*notional_usd, part).map(|usd| format!("{usd} ({})", share(part)));
     story.figure("Longs", of(*long_share));

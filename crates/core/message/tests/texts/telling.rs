@@ -49,6 +49,17 @@ fn what_came_often_and_what_nobody_took_care_of_says_so() {
 }
 
 #[test]
+fn a_cascade_counts_its_orders_and_not_how_often_it_was_looked_at() {
+    for phase in [Phase::Opened, Phase::Resolved] {
+        let message = shown(delivery(market(phase), AlertReason::Resolved, 17));
+        assert!(!message.contains("17 times"), "{message}");
+    }
+    let all = [delivery(market(Phase::Opened), AlertReason::First, 17), first(large(&json!({})))];
+    let message = telegram(&all, &Style::default()).html;
+    assert!(!message.contains("17 times"), "{message}");
+}
+
+#[test]
 fn several_are_told_the_most_important_first_and_what_does_not_fit_is_counted() {
     let mut all: Vec<_> = (0..50).map(|_| first(large(&json!({ "instrument": "X".repeat(40) })))).collect();
     for (n, delivery) in all.iter_mut().enumerate() {

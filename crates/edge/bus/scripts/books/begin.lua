@@ -130,12 +130,14 @@ local function end_if_off(destination, now)
   if not why then
     return false
   end
+  -- For people: without the name of its settings.
+  local said = string.gsub(why, ' %(settings %x+%)$', '')
   local left = 300
   for _, lane in ipairs({'HIGH', 'MEDIUM', 'LOW'}) do
     local waiting = redis.call('ZRANGE', due_key(destination, lane), 0, left - 1)
     for _, row in ipairs(waiting) do
       if redis.call('EXISTS', row_key(row)) == 1 then
-        bury(row, 'destination_off', why, now)
+        bury(row, 'destination_off', said, now)
         note({at_ms = now, what = 'end', row = row, destination = destination, ending = 'dead', reason = 'destination_off'})
       else
         redis.call('ZREM', due_key(destination, lane), row)

@@ -18,7 +18,7 @@ impl Settings {
             _ => Path::new("."),
         };
         if !folder.is_dir() {
-            fields.refuse("path", "its directory does not exist");
+            fields.refuse("path", "its directory does not exist: make it, or name another path");
             return None;
         }
         if path.is_dir() {

@@ -65,7 +65,7 @@ impl Api {
         let said = json["description"].as_str().map_or_else(|| answer.text(), str::to_owned);
         Ok(Reply::Error(ApiError {
             code: answer.status,
-            said: self.http.clean(&format!("HTTP {}: {said}", answer.status)),
+            said: self.http.clean(&answer.said(&said)),
             retry_after: json["parameters"]["retry_after"].as_f64(),
             migrate_to: json["parameters"]["migrate_to_chat_id"].as_i64(),
             answer,

@@ -44,13 +44,19 @@ fn the_destinations_of_the_contract_are_good() {
     for good in [
         "name = 'a'\nkind = 'telegram'\ntoken_file = 'T'\nchat_id = 42\nthread_id = 3\nbuttons = true",
         "name = 'a'\nkind = 'telegram'\ntoken_file = 'T'\nchat_id = '@my_channel'\nmessages_per_second = 0.5",
-        "name = 'a'\nkind = 'discord'\nurl = 'https://discord.com/api/webhooks/1/a-b_c'",
-        "name = 'a'\nkind = 'discord'\nurl = 'https://ptb.discord.com/api/v10/webhooks/1/abc?thread_id=5'",
-        "name = 'a'\nkind = 'slack'\nurl = 'https://hooks.slack.com/services/T0/B0/abc'",
+        "name = 'a'\nkind = 'discord'\nurl_env = 'DISCORD'",
+        "name = 'a'\nkind = 'discord'\nurl_env = 'THREAD'",
+        "name = 'a'\nkind = 'slack'\nurl_file = 'SLACK'",
         "name = 'a'\nkind = 'stdout'",
         "name = 'a'\nkind = 'file'\npath = 'alerts.jsonl'",
     ] {
-        if let Err(refusals) = read(good, &[("T", TOKEN)]) {
+        let secrets = [
+            ("T", TOKEN),
+            ("DISCORD", "https://discord.com/api/webhooks/1/a-b_c"),
+            ("THREAD", "https://ptb.discord.com/api/v10/webhooks/1/abc?thread_id=5"),
+            ("SLACK", "https://hooks.slack.com/services/T0/B0/abc"),
+        ];
+        if let Err(refusals) = read(good, &secrets) {
             panic!("{good}: {refusals:?}");
         }
     }
@@ -133,10 +139,14 @@ fn shapes_and_hosts_are_checked() {
     refused(&at("discord", "https://example.org/api/webhooks/1/abc"), &[], "url", "discord.com");
     refused(&at("discord", "https://discord.com.evil.org/api/webhooks/1/abc"), &[], "url", "discord.com");
     refused(&at("discord", "http://discord.com/api/webhooks/1/abc"), &[], "url", "https://");
-    refused(&at("discord", "https://discord.com/channels/1/2"), &[], "url", "/api/webhooks/");
-    refused(&at("discord", "https://discord.com/api/webhooks/x/abc"), &[], "url", "/api/webhooks/");
+    refused(&at("discord", "https://discord.com/api/webhooks/1/abc"), &[], "url", "url_env");
+    refused(&at("slack", "https://hooks.slack.com/services/T/B/x"), &[], "url", "url_env");
+    let by_env = |kind: &str| format!("name = 'a'\nkind = '{kind}'\nurl_env = 'U'");
+    for address in ["https://discord.com/channels/1/2", "https://discord.com/api/webhooks/x/abc"] {
+        refused(&by_env("discord"), &[("U", address)], "url_env", "/api/webhooks/");
+    }
     refused(&at("slack", "https://example.org/services/T/B/x"), &[], "url", "hooks.slack.com");
-    refused(&at("slack", "https://hooks.slack.com/services/T/B"), &[], "url", "/services/");
+    refused(&by_env("slack"), &[("U", "https://hooks.slack.com/services/T/B")], "url_env", "/services/");
     refused(&at("webhook", "http://example.org/"), &[], "url", "https://");
     refused(&at("webhook", "ftp://example.org/"), &[], "url", "https://");
     refused(&at("webhook", "example.org"), &[], "url", "not an address");
