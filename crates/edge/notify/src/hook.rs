@@ -40,6 +40,11 @@ impl Hook {
         let (text, key) = fields.secret("url", true, Some("the webhook's address"))?;
         let url = fields.url(&key, text.expose(), allow_private)?;
         let is_there = self.hosts.iter().any(|host| url.host_str() == Some(host)) && url.port().is_none();
+        if is_there && key == "url" {
+            let reason = "who knows it can write there, so it never stands in the configuration: use url_env or url_file";
+            fields.refuse(key, reason);
+            return None;
+        }
         if !is_there && !allow_private {
             let reason = if is_plainly_private(&url) {
                 PrivateTarget.to_string()
