@@ -14,13 +14,16 @@ use cascade_wire::Receipt;
 
 use crate::destination::Target;
 use crate::moving;
-use crate::office::{Office, RETRY, missed, pause};
+use crate::office::{Office, RETRY, missed, of_fast, pause};
 use crate::settling::{Tried, is_of_one};
 
 /// How long until it is asked anew whether something is due, wall time: what another dispatcher decided wakes nobody here.
 const LOOK: Duration = Duration::from_millis(500);
 /// How much longer than an attempt a claim holds: for what is asked of Redis before and after.
 const MARGIN: Duration = Duration::from_secs(5);
+/// The shortest wait after a failure where the clock is a fast one, wall time: a demo that tells real destinations must not
+/// press them.
+const SHORTEST: Duration = Duration::from_secs(1);
 /// What is left of the deadline to settle what was under way when it was asked to stop.
 const LAST_WORD: Duration = Duration::from_secs(2);
 
@@ -117,7 +120,9 @@ impl Courier {
         let outcome = self.send(&rows, told.as_ref(), shutdown).await;
         let now = self.office.now();
         self.note(&rows, &outcome);
-        let tried = Tried { target: &self.target, rows: &rows, seed: self.office.context.seed, now };
+        let shortest = of_fast(self.office.context.clock.as_ref(), SHORTEST);
+        let tried =
+            Tried { target: &self.target, rows: &rows, seed: self.office.context.seed, now, shortest };
         let settling = tried.settled(&outcome);
         let settlement = Settlement {
             destination: self.destination(),

@@ -73,6 +73,15 @@ impl Office {
     }
 }
 
+/// How long at least a time on the wall is of a clock that runs faster than it; zero where the clock is the wall's own.
+pub(crate) fn of_fast(clock: &dyn Clock, wall: Duration) -> Duration {
+    let passed = clock.wall(wall);
+    if passed.is_zero() || passed >= wall {
+        return Duration::ZERO;
+    }
+    Duration::try_from_secs_f64(wall.as_secs_f64() * wall.div_duration_f64(passed)).unwrap_or(Duration::MAX)
+}
+
 /// Waits for something to do.
 #[derive(Debug)]
 pub(crate) struct Sleeper(watch::Receiver<()>);

@@ -25,6 +25,8 @@ pub(crate) struct Tried<'a> {
     /// Decides the jitter.
     pub(crate) seed: u64,
     pub(crate) now: EventTime,
+    /// The shortest wait after a failure, of the dispatchers' clock.
+    pub(crate) shortest: Duration,
 }
 
 /// What is written of it.
@@ -126,7 +128,7 @@ impl Tried<'_> {
     }
 
     /// How long after its last failure it is tried again, milliseconds of the clock: 1, 2, 4 s and so on to 60 s, each from
-    /// its upper half, and another one for each row.
+    /// its upper half, and another one for each row; never less than the shortest.
     fn wait(&self, row: &Row) -> i64 {
         let (first, longest) = WAITS;
         let seed = self.seed ^ row.delivery.row.bits() ^ u64::from(row.attempts);
@@ -136,7 +138,8 @@ impl Tried<'_> {
             }
             Err(_) => None,
         };
-        i64::try_from(wait.unwrap_or(longest).as_millis()).unwrap_or(i64::MAX)
+        let wait = wait.unwrap_or(longest).max(self.shortest);
+        i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)
     }
 
     fn refused(&self, why: Refused, said: &str, settling: &mut Settling) {

@@ -2,8 +2,10 @@
 
 use cascade_domain::{Alert, Heading, Manner, Priority, Subject};
 use cascade_notify::Destination;
+use cascade_service::SystemClock;
 
 use super::*;
+use crate::office::of_fast;
 
 const NOW: EventTime = EventTime::from_ms(1_791_565_600_000);
 
@@ -31,7 +33,7 @@ fn row(number: u64, phase: Phase, attempts: u32) -> Row {
 }
 
 fn settled(rows: &[Row], outcome: &Outcome) -> Settling {
-    Tried { target: &target(), rows, seed: 7, now: NOW }.settled(outcome)
+    Tried { target: &target(), rows, seed: 7, now: NOW, shortest: Duration::ZERO }.settled(outcome)
 }
 
 fn taken(editable: bool) -> Outcome {
@@ -77,6 +79,20 @@ fn waits_grow_to_a_minute_and_a_failure_after_which_it_would_be_too_old_is_its_e
     let settling = settled(&[late], &failed);
     assert_eq!(settling.rows[0].1, Settled::Ended(Ending::Expired, "stale".to_owned()));
     assert!(settling.told.is_empty() && settling.close.is_none() && settling.off.is_none());
+}
+
+/// A demo at sixty times the pace of the wall tried a failing destination again after 16 ms.
+#[test]
+fn by_a_fast_clock_a_failure_is_left_alone_for_a_second_of_the_wall_all_the_same() {
+    for (speed, shortest) in [(1.0, 500..=1_000), (0.5, 500..=1_000), (60.0, 59_999..=60_001)] {
+        let clock = SystemClock::try_new(speed).unwrap();
+        let shortest_of = of_fast(&clock, Duration::from_secs(1));
+        let rows = [row(1, Phase::Opened, 0)];
+        let tried = Tried { target: &target(), rows: &rows, seed: 7, now: NOW, shortest: shortest_of };
+        let settling = tried.settled(&Outcome::Failed(String::new()));
+        let Settled::Again(due) = settling.rows[0].1 else { panic!("{settling:?}") };
+        assert!(shortest.contains(&due.since(NOW)), "{} ms at {speed}", due.since(NOW));
+    }
 }
 
 #[test]
