@@ -9,8 +9,6 @@ mod doors;
 mod findings;
 #[path = "../tests/storm/ledger.rs"]
 mod ledger;
-#[path = "../tests/storm/random.rs"]
-mod random;
 #[path = "../tests/storm/run.rs"]
 mod run;
 #[path = "../tests/storm/site.rs"]

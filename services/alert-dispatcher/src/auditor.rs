@@ -10,8 +10,7 @@ use cascade_bus::delivery::{Account, Audit};
 use cascade_domain::{Ending, EventTime};
 use cascade_notify::Kind;
 use cascade_service::{Metric, Shutdown};
-use cascade_wire::dispatch;
-use serde::Serialize;
+use cascade_wire::{DestinationReading, dispatch};
 
 use crate::destination::Target;
 use crate::office::{Office, RETRY, missed, pause};
@@ -35,28 +34,6 @@ pub(crate) struct Auditor {
     /// When the watchdog's sign of life arrived last, as far as the books say.
     arrived: Option<EventTime>,
     since: EventTime,
-}
-
-/// How one destination does, as others read it.
-#[derive(Debug, Serialize)]
-struct Reading {
-    kind: &'static str,
-    up: bool,
-    /// Why it is off for good.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    off: Option<String>,
-    produced: u64,
-    sent: u64,
-    suppressed: u64,
-    expired: u64,
-    dead: u64,
-    open: u64,
-    ambiguous: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sent_ms: Option<EventTime>,
-    /// What it said when it failed, if it has taken nothing since.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
 }
 
 impl Auditor {
@@ -168,13 +145,13 @@ impl Auditor {
         }
     }
 
-    fn reading(&self, target: &Target) -> Reading {
+    fn reading(&self, target: &Target) -> DestinationReading {
         let name = &target.destination.name;
         let account = self.last.get(name).cloned().unwrap_or_default();
         let ended = |ending| account.ended.get(&ending).copied().unwrap_or(0);
         let standing = self.office.desk.standing(name);
-        Reading {
-            kind: target.destination.kind.as_str(),
+        DestinationReading {
+            kind: target.destination.kind.as_str().to_owned(),
             up: account.off.is_none() && standing.failed.is_none(),
             off: account.off.as_deref().map(|off| why_off(off).to_owned()),
             produced: account.produced,

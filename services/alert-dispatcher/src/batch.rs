@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cascade_alerting::Policy;
-use cascade_domain::{Alert, AlertReason, Ask, Decision, Ending, EventTime, Finding, Id, Order};
+use cascade_domain::{Alert, Ask, Decision, Delivery, Ending, EventTime, Finding, Id, Order};
 use cascade_message::title;
 use cascade_service::{Metric, Metrics};
 use cascade_wire::{HistoryEntry, HistoryOf};
@@ -83,8 +83,9 @@ impl Batch {
                 // Whether its row had not been told yet, only the books know: they tell its end.
                 Decision::Withdraw { .. } => continue,
             };
-            // An escalation is of a revision that was told when it came.
-            if reason != AlertReason::Escalated && self.told.insert(alert.revision) {
+            // An escalation, whatever is decided of it, is of a revision that was told when it came.
+            let is_escalation = row == Delivery::row_of(alert.revision, destination, true);
+            if !is_escalation && self.told.insert(alert.revision) {
                 say(revision(alert));
             }
             let (revision, destination) = (alert.revision, destination.clone());
@@ -126,3 +127,6 @@ fn revision(alert: &Alert) -> HistoryOf {
         demo: alert.demo,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use cascade_wire::Receipt;
 use crate::destination::Target;
 use crate::moving;
 use crate::office::{Office, RETRY, missed, pause};
-use crate::settling::Tried;
+use crate::settling::{Tried, is_of_one};
 
 /// How long until it is asked anew whether something is due, wall time: what another dispatcher decided wakes nobody here.
 const LOOK: Duration = Duration::from_millis(500);
@@ -86,6 +86,7 @@ impl Courier {
             only_high: self.only_high,
             most: self.sender.most_at_once(),
             holds: self.patience + MARGIN,
+            settings: self.target.settings,
             budgets: &self.budgets,
         };
         match self.office.bus.claim(&claiming).await {
@@ -115,7 +116,7 @@ impl Courier {
         }
         let outcome = self.send(&rows, told.as_ref(), shutdown).await;
         let now = self.office.now();
-        self.note(&outcome);
+        self.note(&rows, &outcome);
         let tried = Tried { target: &self.target, rows: &rows, seed: self.office.context.seed, now };
         let settling = tried.settled(&outcome);
         let settlement = Settlement {
@@ -165,7 +166,7 @@ impl Courier {
     }
 
     /// Tells how the destination does.
-    fn note(&self, outcome: &Outcome) {
+    fn note(&self, rows: &[Row], outcome: &Outcome) {
         let (name, now, metrics) = (self.destination(), self.office.now(), self.office.metrics());
         metrics.add(Metric::Attempts, &[name, outcome.as_str()], 1);
         match outcome {
@@ -185,6 +186,16 @@ impl Courier {
                 }
                 self.office.desk.failed(name, now, said);
                 metrics.set(Metric::DestinationUp, &[name], 0.0);
+            }
+            Outcome::Refused { why, said } if is_of_one(*why, rows) => {
+                let reason = why.as_str();
+                tracing::warn!(
+                    destination = name,
+                    reason,
+                    said,
+                    "refuses a message of several: told one by one"
+                );
+                self.office.desk.failed(name, now, said);
             }
             Outcome::Refused { why, said } => {
                 let reason = why.as_str();

@@ -124,7 +124,8 @@ fn delivers(office: &Office, config: &Config, senders: Vec<(Target, Sender)>, su
         supervisor.spawn(format!("send-{name}"), async move {
             if moving::take_up(&office, &target, &sender, &shutdown).await {
                 let [all, high] = couriers;
-                tokio::join!(all.run(shutdown.clone()), high.run(shutdown));
+                let opens = moving::stay_open(&office, &target, &shutdown);
+                tokio::join!(all.run(shutdown.clone()), high.run(shutdown.clone()), opens);
             }
             Ok(())
         });

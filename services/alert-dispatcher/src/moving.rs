@@ -2,6 +2,8 @@
 //!
 //! Both hold for the settings with which they were learned, and for no others.
 
+use std::time::Duration;
+
 use cascade_bus::{Bus, BusError, Write};
 use cascade_notify::Sender;
 use cascade_service::Shutdown;
@@ -10,6 +12,9 @@ use cascade_wire::dispatch;
 use crate::destination::Target;
 use crate::office::{FOR_EVER_S, Office, RETRY, missed, pause};
 use crate::settling;
+
+/// How often it is looked whether others have switched it off, wall time.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Takes up what was learned before, as soon as Redis answers; `false` = asked to stop before.
 pub(crate) async fn take_up(office: &Office, target: &Target, sender: &Sender, shutdown: &Shutdown) -> bool {
@@ -24,6 +29,22 @@ pub(crate) async fn take_up(office: &Office, target: &Target, sender: &Sender, s
         }
         if !pause(RETRY, shutdown).await {
             return false;
+        }
+    }
+}
+
+/// Looks again and again whether another dispatcher, of older settings, has switched it off: with those of this one it is
+/// on. Until asked to stop.
+pub(crate) async fn stay_open(office: &Office, target: &Target, shutdown: &Shutdown) {
+    let name = &target.destination.name;
+    while pause(LOOK, shutdown).await {
+        let opened = match office.bus.off(name).await {
+            Ok(Some(off)) if !off.ends_with(&settling::off_mark(target)) => reopen(office, target).await,
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = opened {
+            missed("off", &error);
         }
     }
 }

@@ -59,7 +59,7 @@ impl Tried<'_> {
             let (ending, reason) = match &settled.1 {
                 Settled::Ended(ending, reason) => (*ending, reason),
                 Settled::Dead(letter) => (Ending::Dead, &letter.reason),
-                Settled::Again(_) | Settled::Later(_) => continue,
+                Settled::Again(_) | Settled::Later(_) | Settled::Alone(_) => continue,
             };
             let receipt = match outcome {
                 Outcome::Sent { receipt, .. } => Some(receipt.clone()),
@@ -102,7 +102,11 @@ impl Tried<'_> {
             self.each(|row| Settled::Ended(Ending::Sent, row.delivery.reason.as_str().to_owned()));
         let deliveries = || self.rows.iter().map(|row| &row.delivery);
         let is_one = deliveries().all(|delivery| delivery.alert.id == self.rows[0].delivery.alert.id);
-        let receipt = Receipt { editable: receipt.editable && is_one, ..receipt.clone() };
+        let receipt = Receipt {
+            editable: receipt.editable && is_one,
+            settings: Some(self.target.settings),
+            ..receipt.clone()
+        };
         for delivery in deliveries() {
             let told = (!is_over(delivery)).then(|| receipt.clone());
             // Of an alert that is told twice in one message the last word counts.
@@ -136,6 +140,10 @@ impl Tried<'_> {
     }
 
     fn refused(&self, why: Refused, said: &str, settling: &mut Settling) {
+        if is_of_one(why, self.rows) {
+            settling.rows = self.each(|row| Settled::Alone(row.delivery.due_ms));
+            return;
+        }
         settling.rows = self.each(|row| {
             Settled::Dead(Box::new(Letter {
                 at_ms: self.now,
@@ -147,6 +155,12 @@ impl Tried<'_> {
         });
         settling.off = why.closes().then(|| off(why.as_str(), said, self.target));
     }
+}
+
+/// Whether a refusal is of one row among several, as far as can be told: each is tried alone then, for the good ones must
+/// arrive.
+pub(crate) const fn is_of_one(why: Refused, rows: &[Row]) -> bool {
+    rows.len() > 1 && !why.closes()
 }
 
 /// Whether the destination needs to know nothing of the alert any more.

@@ -3,8 +3,6 @@
 //! `make chaos ARGS='--rounds 3 --seed 7'`. Each round prints its seed; `--rounds 1 --seed N` runs it again (what is damaged
 //! and in which order is drawn from it, when it happens is not: that is wall time). Exit 0 = everything held.
 
-#[path = "../tests/chaos/random.rs"]
-mod random;
 #[path = "../tests/chaos/round.rs"]
 mod round;
 #[path = "../tests/chaos/scenario.rs"]
@@ -19,7 +17,7 @@ mod writer;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use random::Random;
+use cascade_testkit::Random;
 use round::Plan;
 use verdict::Verdict;
 

@@ -145,10 +145,11 @@ impl Thread {
         self.edit.map_or(self.row, |edit| edit.row)
     }
 
-    /// Takes note of a row that will be sent.
+    /// Takes note of a row that will be sent. Where there are too many, the oldest edit is forgotten: the first row is the
+    /// message that all of them edit.
     pub(crate) fn wait_for(&mut self, row: Id, expires: EventTime) {
         if self.waiting.len() >= WAITING {
-            self.waiting.remove(0);
+            self.waiting.remove(1);
         }
         self.waiting.push((row, expires));
     }

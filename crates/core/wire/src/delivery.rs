@@ -49,6 +49,10 @@ pub struct Receipt {
     /// Whether that message is this alert's alone, and may be edited when the alert goes on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub editable: bool,
+    /// Names the destination's settings that it was sent with, where it is kept for edits: with others, an edit would go to
+    /// another place than the message did. Absent = not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Id>,
 }
 
 impl Receipt {

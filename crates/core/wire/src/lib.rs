@@ -20,8 +20,9 @@ pub use event::{
 pub use finding::{decode_finding, encode_finding, finding_from_json, finding_to_json};
 pub use name::{Channel, EngineKeys, dispatch, key};
 pub use reading::{
-    EngineBeat, FeedHealthReading, Heartbeat, PollReading, btc_price_json, btc_volatility_json, funding_json,
-    open_interest_change_json, open_interest_json, regime_json, score_json, velocity_json,
+    DestinationReading, EngineBeat, FeedHealthReading, Heartbeat, PollReading, btc_price_json,
+    btc_volatility_json, funding_json, open_interest_change_json, open_interest_json, regime_json,
+    score_json, velocity_json,
 };
 pub use state::{decode_kept, decode_state, encode_kept, encode_state};
 

@@ -131,6 +131,39 @@ pub struct PollReading {
     pub reason: String,
 }
 
+/// One destination in `dispatch:destinations`. What it lacks is 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DestinationReading {
+    /// `telegram`, `discord`, `slack`, `webhook`, `stdout`, `file`.
+    pub kind: String,
+    /// Whether it takes messages.
+    pub up: bool,
+    /// Why it is off until it is configured anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub off: Option<String>,
+    /// Decisions made for it; the next five add up to that.
+    pub produced: u64,
+    /// Deliveries that the provider took.
+    pub sent: u64,
+    /// Deliveries decided against.
+    pub suppressed: u64,
+    /// Deliveries that were too old before they could be told.
+    pub expired: u64,
+    /// Deliveries that the provider refused for good.
+    pub dead: u64,
+    /// Deliveries that have not ended.
+    pub open: u64,
+    /// Messages whose answer was never seen.
+    pub ambiguous: u64,
+    /// When it took a message last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent_ms: Option<EventTime>,
+    /// What it said when it failed, if it has taken nothing since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
 /// `feed:VENUE:health`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FeedHealthReading {

@@ -31,7 +31,7 @@ impl DeadMan {
         };
         match answer.status {
             _ if answer.is_success() => {
-                Outcome::sent(Receipt { message: Some(answer.status.to_string()), editable: false })
+                Outcome::sent(Receipt { message: Some(answer.status.to_string()), ..Receipt::default() })
             }
             // There is no budget to close: the next sign of life asks again anyway.
             429 => Outcome::Failed(match answer.retry_after(now) {

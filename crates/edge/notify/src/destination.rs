@@ -91,8 +91,8 @@ impl Settings {
     fn read(kind: Kind, fields: &mut Fields<'_>) -> Option<Self> {
         match kind {
             Kind::Telegram => telegram::Settings::read(fields).map(Self::Telegram),
-            Kind::Discord => discord::Settings::read(fields).map(Self::Discord),
-            Kind::Slack => slack::Settings::read(fields).map(Self::Slack),
+            Kind::Discord => discord::read(fields).map(Self::Discord),
+            Kind::Slack => slack::read(fields).map(Self::Slack),
             Kind::Webhook => webhook::Settings::read(fields).map(Self::Webhook),
             Kind::Stdout => Some(Self::Stdout),
             Kind::File => file::Settings::read(fields).map(Self::File),

@@ -11,7 +11,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
-pub(crate) use settings::Settings;
+pub(crate) use settings::{Settings, read};
 
 use crate::http::{Answer, Http, seconds_of};
 use crate::secret::{Hidden, Redaction};
@@ -99,7 +99,7 @@ impl Discord {
         let is_used_up = number("x-ratelimit-remaining").is_some_and(|remaining| remaining < 1.0);
         let reset = number("x-ratelimit-reset-after").and_then(seconds_of).filter(|_| is_used_up);
         let close = reset.map(|after| (self.budget.name.clone(), after));
-        Outcome::Sent { receipt: Receipt { message, editable }, close }
+        Outcome::Sent { receipt: Receipt { message, editable, ..Receipt::default() }, close }
     }
 
     fn outcome(&self, answer: &Answer, json: &Value, now: EventTime) -> Outcome {

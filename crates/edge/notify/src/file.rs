@@ -34,7 +34,7 @@ impl File {
             lines.push('\n');
         }
         match self.append(lines).await {
-            Ok(()) => Outcome::sent(Receipt { message: None, editable: deliveries.len() == 1 }),
+            Ok(()) => Outcome::sent(Receipt { editable: deliveries.len() == 1, ..Receipt::default() }),
             Err(outcome) => outcome,
         }
     }

@@ -11,6 +11,7 @@ mod destination;
 mod discord;
 mod fields;
 mod file;
+mod hook;
 mod http;
 mod outcome;
 mod secret;

@@ -60,14 +60,6 @@ pub struct Network {
     pub timeout: Duration,
 }
 
-impl Network {
-    /// How long one [`Sender::send`] may take, wall time: it is four requests at most (into the chat that a group became, in
-    /// plain form, as a new message).
-    pub const fn longest_attempt(self) -> Duration {
-        self.timeout.saturating_mul(4)
-    }
-}
-
 impl Default for Network {
     fn default() -> Self {
         Self { timeout: Duration::from_secs(10) }

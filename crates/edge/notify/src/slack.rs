@@ -9,7 +9,7 @@ use cascade_message::Style;
 use cascade_wire::Receipt;
 use serde_json::{Value, json};
 
-pub(crate) use settings::Settings;
+pub(crate) use settings::{Settings, read};
 
 use crate::http::{Answer, Http};
 use crate::secret::Redaction;
@@ -65,7 +65,7 @@ impl Slack {
         let said = || self.http.clean(&answer.said(&text));
         match answer.status {
             _ if answer.is_success() => {
-                Outcome::sent(Receipt { message: Some(answer.status.to_string()), editable: false })
+                Outcome::sent(Receipt { message: Some(answer.status.to_string()), ..Receipt::default() })
             }
             429 => answer.limited(None, self.budget.name.clone(), now),
             _ if answer.is_passing() => Outcome::Failed(said()),

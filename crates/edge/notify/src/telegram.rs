@@ -130,7 +130,7 @@ impl Telegram {
             Some(chat) => format!("{chat}/{id}"),
             None => id.to_string(),
         });
-        Outcome::sent(Receipt { message, editable })
+        Outcome::sent(Receipt { message, editable, ..Receipt::default() })
     }
 
     fn body(&self, deliveries: &[Delivery], text: &cascade_message::Telegram, manner: &Manner) -> Value {

@@ -95,9 +95,11 @@ impl Webhook {
     fn outcome(&self, answer: &Answer, now: EventTime) -> Outcome {
         let said = || self.http.clean(&answer.said(&answer.text()));
         match answer.status {
-            _ if answer.is_success() => {
-                Outcome::sent(Receipt { message: Some(answer.status.to_string()), editable: true })
-            }
+            _ if answer.is_success() => Outcome::sent(Receipt {
+                message: Some(answer.status.to_string()),
+                editable: true,
+                ..Receipt::default()
+            }),
             429 => answer.limited(None, self.budget.name.clone(), now),
             503 if answer.retry_after(now).is_some() => answer.limited(None, self.budget.name.clone(), now),
             _ if answer.is_passing() => Outcome::Failed(said()),

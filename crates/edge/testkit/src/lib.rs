@@ -7,6 +7,7 @@ mod cluster;
 mod observer;
 mod process;
 mod provider;
+mod random;
 mod redis;
 
 use std::time::Duration;
@@ -19,6 +20,7 @@ pub use provider::{
     Behaviour, DiscordRules, FakeChat, FakeDiscord, FakeSlack, FakeTelegram, FakeWebhook, Rate, SlackRules,
     TelegramRules, TestMessage, WebhookRules,
 };
+pub use random::Random;
 pub use redis::TestRedis;
 
 /// Whether `condition` came true within `deadline` of wall time; asks every 10 ms.

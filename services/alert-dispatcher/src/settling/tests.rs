@@ -35,13 +35,18 @@ fn settled(rows: &[Row], outcome: &Outcome) -> Settling {
 }
 
 fn taken(editable: bool) -> Outcome {
-    Outcome::Sent { receipt: Receipt { message: Some("42".to_owned()), editable }, close: None }
+    Outcome::Sent {
+        receipt: Receipt { message: Some("42".to_owned()), editable, settings: None },
+        close: None,
+    }
 }
 
 #[test]
 fn what_one_alert_was_told_with_can_be_edited_and_what_several_share_can_not() {
     let alone = settled(&[row(1, Phase::Opened, 0)], &taken(true));
-    assert!(alone.told[0].1.as_ref().unwrap().editable);
+    let told = alone.told[0].1.as_ref().unwrap();
+    assert!(told.editable);
+    assert_eq!(told.settings, Some(target().settings), "by whoever has the same settings");
     assert_eq!(alone.rows[0].1, Settled::Ended(Ending::Sent, "first".to_owned()));
     let shared = settled(&[row(1, Phase::Opened, 0), row(2, Phase::Opened, 0)], &taken(true));
     assert_eq!(shared.told.len(), 2);
@@ -99,7 +104,13 @@ fn patience_is_no_failure_and_closes_the_whole_budget() {
 fn what_is_refused_is_a_letter_each_and_only_some_refusals_switch_a_destination_off() {
     for why in Refused::ALL {
         let rows = [row(1, Phase::Opened, 2), row(2, Phase::Opened, 0)];
-        let settling = settled(&rows, &Outcome::Refused { why, said: "no".to_owned() });
+        let refusal = Outcome::Refused { why, said: "no".to_owned() };
+        let settling = if why.closes() {
+            settled(&rows, &refusal)
+        } else {
+            let [one, other] = rows.each_ref().map(|row| settled(std::slice::from_ref(row), &refusal));
+            Settling { rows: [one.rows, other.rows].concat(), ..one }
+        };
         let attempts: Vec<u32> = settling
             .rows
             .iter()
@@ -114,5 +125,15 @@ fn what_is_refused_is_a_letter_each_and_only_some_refusals_switch_a_destination_
             assert!(off.ends_with(&off_mark(&target())), "{off}");
             assert_eq!(why_off(&off), format!("{}: no", why.as_str()));
         }
+    }
+}
+
+#[test]
+fn a_message_of_several_that_is_refused_takes_none_of_them_along() {
+    for why in Refused::ALL.into_iter().filter(|why| !why.closes()) {
+        let rows = [row(1, Phase::Opened, 0), row(2, Phase::Opened, 0)];
+        let settling = settled(&rows, &Outcome::Refused { why, said: "no".to_owned() });
+        assert!(settling.rows.iter().all(|(_, settled)| *settled == Settled::Alone(NOW.plus_ms(-5))));
+        assert_eq!((settling.history.len(), settling.off), (1, None), "one attempt, and the end of none");
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cascade_bus::{Bus, StreamId};
+use cascade_bus::{Bus, StreamId, Write};
 use cascade_domain::{Ending, EventTime, Level};
 use cascade_service::SystemClock;
 use cascade_testkit::{TestRedis, eventually};
@@ -63,6 +63,36 @@ async fn what_is_refused_for_good_is_a_dead_letter_and_the_next_message_goes_out
     dispatcher.stop().await;
 }
 
+/// One text that a provider can't read took the nine others of its message along.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_message_that_is_refused_only_the_alert_that_is_refused_alone_too_ends_dead() {
+    let redis = TestRedis::start().await.unwrap();
+    let (bus, chat) = (redis.bus("test").unwrap(), Receiver::start().await);
+    chat.dreads("SOLUSDT");
+    let written = Written::patient(
+        "medium_wait_ms = 2000\n[[destination]]\nname = \"chat\"\nkind = \"slack\"\nurl_env = \"SLACK\"\n\
+         allow_private_targets = true\n",
+    );
+    let url = format!("{}/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX", chat.url);
+    let variables = [("SLACK", url.as_str())];
+    let dispatcher = Dispatcher::named("one", &redis, &written, Arc::new(SystemClock::new()), &variables);
+    let names = ["BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT"];
+    put_out(&bus, &names.map(|name| begins(name, Level::Alert))).await;
+    chat.gets(1).await;
+    all_ended(&bus, &["chat"]).await;
+    let first = chat.requests()[0].body.to_string();
+    assert!(names.iter().all(|name| first.contains(name)), "they were told together: {first}");
+    let ends = ends(&bus, "chat").await;
+    assert!(ends.contains(&(Ending::Dead, "malformed".to_owned(), 1)), "{ends:?}");
+    assert!(ends.contains(&(Ending::Sent, "first".to_owned(), 3)), "{ends:?}");
+    let letters = bus.letters(StreamId::ZERO, 10).await.unwrap();
+    let dead: Vec<_> =
+        letters.iter().map(|(_, letter)| letter.as_ref().unwrap().delivery.alert.scope.as_str()).collect();
+    assert_eq!(dead, ["SOLUSDT"]);
+    assert_eq!(chat.answered(), 3, "the others one by one");
+    dispatcher.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hook_that_is_gone_is_off_over_restarts_until_it_is_configured_anew() {
     let redis = TestRedis::start().await.unwrap();
@@ -95,6 +125,23 @@ async fn a_hook_that_is_gone_is_off_over_restarts_until_it_is_configured_anew() 
     desk.gets(2).await;
     assert_eq!(desk.scopes().last().unwrap(), "XRPUSDT");
     third.stop().await;
+}
+
+/// Of two dispatchers the old one, not yet stopped, has settings that are refused; the new one's were mended.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_dispatcher_of_older_settings_switches_off_is_on_for_one_of_newer() {
+    let redis = TestRedis::start().await.unwrap();
+    let (bus, desk) = (redis.bus("test").unwrap(), Receiver::start().await);
+    let written = Written::new(&desk.webhook("desk"));
+    let new = Dispatcher::start(&redis, &written);
+    put_out(&bus, &[begins("BTCUSDT", Level::Critical)]).await;
+    desk.gets(1).await;
+    let (key, json) = (cascade_wire::dispatch::off("desk"), "gone: (settings 0123456789abcdef)".to_owned());
+    bus.write_readings(&[Write::Json { key, json, ttl_s: 3600 }]).await.unwrap();
+    assert!(eventually(DEADLINE, async || bus.off("desk").await.unwrap().is_none()).await);
+    put_out(&bus, &[begins("ETHUSDT", Level::Critical)]).await;
+    desk.gets(2).await;
+    new.stop().await;
 }
 
 /// A claim whose time to live was given in the wrong unit kept an alert of another alerter from ever being sent.

@@ -14,9 +14,13 @@ const GROUP: &str = "-5000";
 const SUPERGROUP: i64 = -1_001_234_567_890;
 
 fn phone(telegram: &FakeTelegram) -> Written {
+    phone_in(GROUP, telegram)
+}
+
+fn phone_in(chat: &str, telegram: &FakeTelegram) -> Written {
     let url = telegram.url();
     Written::new(&format!(
-        "[[destination]]\nname = \"phone\"\nkind = \"telegram\"\ntoken_env = \"TOKEN\"\nchat_id = \"{GROUP}\"\nbase_url = \"{url}\"\n"
+        "[[destination]]\nname = \"phone\"\nkind = \"telegram\"\ntoken_env = \"TOKEN\"\nchat_id = \"{chat}\"\nbase_url = \"{url}\"\n"
     ))
 }
 
@@ -95,6 +99,31 @@ async fn a_group_that_has_become_another_chat_is_followed_also_after_a_restart()
     assert!(eventually(DEADLINE, async || telegram.messages().len() == 2).await, "{:?}", telegram.messages());
     let messages = telegram.messages();
     assert!(messages.iter().all(|message| message.chat == SUPERGROUP.to_string()), "{messages:?}");
+    telegram.assert_obeyed();
+    second.stop().await;
+}
+
+/// The numbers of messages are a chat's own: what one is in the old chat is another's message, or nobody's, in the new one.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_told_in_another_chat_is_told_anew_in_the_one_that_is_configured_now() {
+    let redis = TestRedis::start().await.unwrap();
+    let (bus, telegram) = (redis.bus("test").unwrap(), FakeTelegram::start().await.unwrap());
+    let first = start("one", &redis, &phone(&telegram));
+    put_out(&bus, &[begins("BTCUSDT", Level::Critical)]).await;
+    assert!(eventually(DEADLINE, async || telegram.messages().len() == 1).await);
+    all_ended(&bus, &["phone"]).await;
+    first.stop().await;
+    let second = start("two", &redis, &phone_in("-6000", &telegram));
+    put_out(&bus, &[cascade("BTCUSDT", 2, State::Level, Level::Alert)]).await;
+    assert!(eventually(DEADLINE, async || telegram.messages().len() == 2).await, "{:?}", telegram.messages());
+    all_ended(&bus, &["phone"]).await;
+    put_out(&bus, &[cascade("BTCUSDT", 3, State::Resolved, Level::None)]).await;
+    let is_edited = async || telegram.messages().iter().any(|message| !message.edits.is_empty());
+    assert!(eventually(DEADLINE, is_edited).await, "{:?}", telegram.messages());
+    all_ended(&bus, &["phone"]).await;
+    let told: Vec<_> =
+        telegram.messages().into_iter().map(|message| (message.chat, message.edits.len())).collect();
+    assert_eq!(told, [(GROUP.to_owned(), 0), ("-6000".to_owned(), 1)]);
     telegram.assert_obeyed();
     second.stop().await;
 }

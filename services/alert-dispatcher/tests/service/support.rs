@@ -58,6 +58,8 @@ struct Log {
     answers: Vec<Answer>,
     /// What is done with all that follow those.
     always: Option<Answer>,
+    /// What holds this text is refused as malformed, whatever else is said.
+    dreaded: Option<String>,
     /// How many were taken.
     taken: usize,
 }
@@ -89,6 +91,11 @@ impl Receiver {
     /// What is done with all requests from now on.
     pub(crate) fn always(&self, answer: Answer) {
         self.log.lock().unwrap().always = Some(answer);
+    }
+
+    /// Refuses every message from now on in which this text is, as malformed.
+    pub(crate) fn dreads(&self, text: &str) {
+        self.log.lock().unwrap().dreaded = Some(text.to_owned());
     }
 
     pub(crate) fn requests(&self) -> Vec<Request> {
@@ -139,7 +146,10 @@ async fn receive(
     let (number, answer) = {
         let mut log = log.lock().unwrap();
         log.requests.push(request);
-        let next = log.answers.pop().or_else(|| log.always.clone());
+        let said = log.requests.last().map(|request| request.body.to_string()).unwrap_or_default();
+        let is_dreaded = log.dreaded.as_ref().is_some_and(|text| said.contains(text));
+        let dread = is_dreaded.then_some(Answer::Refuse(400));
+        let next = dread.or_else(|| log.answers.pop()).or_else(|| log.always.clone());
         (log.requests.len(), next.unwrap_or(Answer::Take))
     };
     match answer {

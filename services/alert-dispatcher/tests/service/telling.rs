@@ -101,7 +101,7 @@ async fn a_destination_that_hangs_delays_no_other() {
     put_out(&bus, &names.map(|name| begins(name, Level::Alert))).await;
     desk.gets(3).await;
     assert!(dead.requests().len() <= 1, "one message at a time: {}", dead.requests().len());
-    let down = ["cascade_delivery_attempts_total", "destination=\"dead\"", "outcome=\"failed\""];
+    let down = ["cascade_delivery_attempts_total", "destination=\"dead\"", "outcome=\"ambiguous\""];
     assert!(eventually(DEADLINE, async || dispatcher.counted(&down) > 0.5).await);
     // It recovers, and is told what it missed.
     dead.always(Answer::Take);

@@ -1,6 +1,7 @@
 //! What rains down: findings of every kind over many symbols, each known when it is put out, and put out once whatever
 //! becomes of Redis.
 
+use cascade_testkit::Random;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,7 +11,6 @@ use cascade_wire::{encode_finding, finding_from_json};
 use serde_json::{Value, json};
 
 use crate::Failure;
-use crate::random::Random;
 
 /// The engine in whose name they are put out.
 const ENGINE: &str = "cascade";

@@ -5,7 +5,6 @@
 mod doors;
 mod findings;
 mod ledger;
-mod random;
 mod run;
 mod site;
 mod verdict;

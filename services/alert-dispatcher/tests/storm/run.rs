@@ -5,13 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cascade_domain::{Alert, Finding};
-use cascade_testkit::eventually;
+use cascade_testkit::{Random, eventually};
 
 use crate::Failure;
 use crate::doors::ALL;
 use crate::findings::{Gutter, Rain, now};
 use crate::ledger::{Ledger, quantile};
-use crate::random::Random;
 use crate::site::Site;
 use crate::verdict::Storm;
 

@@ -1,7 +1,6 @@
 //! Replicas as processes on a Redis with a file: damaged for less than a minute, they tell what an undisturbed one tells.
 //! The long form is `make chaos`.
 
-mod random;
 mod round;
 mod scenario;
 mod site;

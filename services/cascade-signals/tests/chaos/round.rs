@@ -6,12 +6,11 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cascade_domain::{EventTime, Shard};
-use cascade_testkit::eventually;
+use cascade_testkit::{Random, eventually};
 use cascade_wire::{ENTRY_ARRAY, ENTRY_ONE, key};
 use tokio::time::MissedTickBehavior;
 
 use crate::Failure;
-use crate::random::Random;
 use crate::scenario::{Scenario, Second};
 use crate::site::{Site, wall};
 use crate::verdict::{Verdict, compare, heard, longest_s, told};

@@ -3,6 +3,7 @@
 //!
 //! Told second by second of event time, in entries for all 64 shards. Knows no wall time and no Redis.
 
+use cascade_testkit::Random;
 use std::collections::BTreeMap;
 
 use cascade_domain::{
@@ -12,7 +13,6 @@ use cascade_domain::{
 use cascade_wire::encode_event;
 
 use crate::Failure;
-use crate::random::Random;
 
 /// Markets.
 const MARKETS: usize = 60;

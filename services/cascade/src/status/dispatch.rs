@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use cascade_bus::{Bus, BusError, StreamId};
-use cascade_domain::{EventTime, Mute};
-use cascade_wire::dispatch;
+use cascade_domain::Mute;
+use cascade_wire::{DestinationReading, dispatch};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -18,30 +18,12 @@ use crate::words::{clock, plain};
 /// So many dead letters are counted one by one.
 const COUNTED: usize = 1000;
 
-/// What stands at `dispatch:destinations` of each; what it lacks is 0.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Standing {
-    kind: String,
-    up: bool,
-    off: Option<String>,
-    produced: u64,
-    sent: u64,
-    suppressed: u64,
-    expired: u64,
-    dead: u64,
-    open: u64,
-    ambiguous: u64,
-    sent_ms: Option<EventTime>,
-    error: Option<String>,
-}
-
 /// What is shown of the dispatcher.
 #[derive(Debug, Default)]
 pub(super) struct Dispatch {
     /// As it stands on Redis, for programs.
     read: Value,
-    destinations: BTreeMap<String, Standing>,
+    destinations: BTreeMap<String, DestinationReading>,
     mutes: Vec<Mute>,
     /// Dead letters; as many as are counted, or more.
     letters: usize,
@@ -52,7 +34,7 @@ impl Dispatch {
         let key = dispatch::DESTINATIONS.to_owned();
         let found: Vec<(String, Value)> = values(bus, vec![key.clone()], unreadable).await?;
         let read = found.into_iter().next().map_or(Value::Null, |(_, value)| value);
-        let destinations = match BTreeMap::<String, Standing>::deserialize(&read) {
+        let destinations = match BTreeMap::<String, DestinationReading>::deserialize(&read) {
             Ok(destinations) => destinations,
             Err(_) if read.is_null() => BTreeMap::new(),
             Err(error) => {
@@ -109,7 +91,7 @@ fn format_letters(count: usize, more: &str) -> String {
     format!("\n{count}{more} dead letters: see `cascade dlq list`\n")
 }
 
-fn row((name, standing): (&String, &Standing)) -> Vec<String> {
+fn row((name, standing): (&String, &DestinationReading)) -> Vec<String> {
     let stands = match (&standing.off, standing.up) {
         (Some(_), _) => "off",
         (None, true) => "up",

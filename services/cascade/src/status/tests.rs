@@ -15,7 +15,6 @@ fn overview() -> Overview {
             Venue::Okx,
             serde_json::from_str(r#"{"status":"dead","since_ms":1791565601482,"reconnects":3,"liquidations":7,"reason":"public-0: silent"}"#).unwrap(),
         )],
-        dispatch: dispatch::Dispatch::default(),
         polls: vec![
             (
                 Venue::Binance,

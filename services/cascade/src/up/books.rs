@@ -7,8 +7,9 @@ use std::fmt::Write as _;
 use cascade_bus::delivery::{Account, Audit};
 use cascade_domain::Ending;
 
-/// How many messages a scenario may lead to, at least and at most.
-const MESSAGES: [(&str, u64, u64); 2] = [("cascade", 1, 3), ("busy-day", 0, 2)];
+/// How many messages a scenario may lead to, at least and at most. The cascade's are those of the whole market, its
+/// beginning and its end, after at most two of each of the two symbols that were told alone: HIGH does not wait for others.
+const MESSAGES: [(&str, u64, u64); 2] = [("cascade", 1, 6), ("busy-day", 0, 2)];
 
 /// The books of those who were told.
 #[derive(Debug, Default)]
@@ -103,10 +104,10 @@ mod tests {
     }
 
     #[test]
-    fn one_crash_is_at_most_three_messages_and_a_busy_day_at_most_two() {
-        assert!(verdict(account(3, 3, 0), "cascade", 3).1);
-        let (table, agreed) = verdict(account(4, 4, 0), "cascade", 4);
-        assert!(!agreed && table.contains("4 (1 to 3 wanted)"), "{table}");
+    fn one_crash_is_a_few_messages_and_a_busy_day_at_most_two() {
+        assert!(verdict(account(6, 6, 0), "cascade", 6).1);
+        let (table, agreed) = verdict(account(7, 7, 0), "cascade", 7);
+        assert!(!agreed && table.contains("7 (1 to 6 wanted)"), "{table}");
         assert!(!verdict(Account::default(), "cascade", 0).1, "nobody was told of it");
         assert!(verdict(Account::default(), "busy-day", 0).1);
         assert!(!verdict(account(3, 3, 0), "busy-day", 3).1);

@@ -240,3 +240,17 @@ fn what_is_known_in_the_future_hides_nothing_that_follows() {
     );
     assert_eq!(stage.sent[0].deliveries[0].expires_ms, noon(900_000));
 }
+
+/// Of more rows than a thread remembers the first one was forgotten, and an alert was told after it was over.
+#[test]
+fn what_was_over_before_it_was_told_is_not_told_however_often_it_went_on() {
+    let mut stage = Stage::of(vec![route("chat", true)]);
+    let alert = news("price", "BTCUSDT", Priority::Medium);
+    stage.push(0, &alert);
+    for ms in 1..=40 {
+        stage.push(ms * 10, &goes_on(&alert));
+    }
+    stage.push(1_000, &over(&alert));
+    stage.wants(0, 60_000, &[]);
+    stage.adds_up();
+}

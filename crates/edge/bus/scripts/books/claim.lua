@@ -1,12 +1,13 @@
 -- Claim rows for one message to a destination.
 -- KEYS: flight of the destination. ARGV: destination, token, now, '1' = only HIGH, most rows, how long the claim holds ms,
--- then per budget of the provider: name, one each so many us, burst, reserve for HIGH.
+-- the destination's settings, then per budget of the provider: name, one each so many us, burst, reserve for HIGH.
 -- Answers {'rows', what the alert's message was told with ('' = new), then per row: row, attempts, due ms, expires ms, body},
 -- or {'wait', ms of wall time ('' = unknown), when something is next due ms ('' = nothing is)}.
 local destination, token, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local only_high, most, holds = ARGV[4] == '1', math.max(tonumber(ARGV[5]), 1), tonumber(ARGV[6])
 -- Of each lane so many rows are looked at: a call must not hold up the others.
 local CANDIDATES, OVERTAKEN_AFTER = {HIGH = 200, MEDIUM = 100, LOW = 100}, 1000
+local settings = ARGV[7]
 local lanes = only_high and {'HIGH'} or {'HIGH', 'MEDIUM', 'LOW'}
 
 local function claimed(rows, told)
@@ -97,19 +98,27 @@ local function hurry(row, lane)
   return due <= now
 end
 
-local function is_editable(told)
+-- Whether a message can be edited, and whether it went where messages go now.
+local function standing(told)
   local is_json, receipt = pcall(cjson.decode, told)
-  return is_json and type(receipt) == 'table' and receipt.editable
+  if not is_json or type(receipt) ~= 'table' then
+    return false, true
+  end
+  local is_here = not receipt.settings or receipt.settings == settings
+  return receipt.editable and is_here, is_here
 end
 
--- An edit of what was never told is no news; of what can't be edited, it is told anew where it matters. How it is told.
+-- An edit of what was never told is no news; of what can't be edited, it is told anew where it matters; of what was told
+-- with other settings, it is told anew, for who reads here may know nothing of it. How it is told.
 local function manner_of(row, alert, reason, lane)
   local told = redis.call('GET', told_key(destination, alert))
   if not told then
-    end_by_itself(row, destination, lane, 'suppressed', 'stale', now)
-  elseif is_editable(told) then
+    return end_by_itself(row, destination, lane, 'suppressed', 'stale', now)
+  end
+  local is_editable, is_here = standing(told)
+  if is_editable then
     return 'edit'
-  elseif reason == 'updated' then
+  elseif is_here and reason == 'updated' then
     end_by_itself(row, destination, lane, 'suppressed', 'duplicate', now)
   else
     return 'new'
@@ -123,7 +132,7 @@ local function candidates(lane)
   local found, i = {}, 1
   while due[i] do
     local row = due[i]
-    local is = redis.call('HMGET', row_key(row), 'alert', 'manner', 'reason', 'after', 'usd')
+    local is = redis.call('HMGET', row_key(row), 'alert', 'manner', 'reason', 'after', 'usd', 'alone')
     if not is[1] then
       redis.call('ZREM', due_key(destination, lane), row)
     else
@@ -135,9 +144,15 @@ local function candidates(lane)
         end
       elseif manner == 'edit' then
         manner = manner_of(row, is[1], is[3], lane)
+      elseif is[3] == 'resolved' and redis.call('EXISTS', told_key(destination, is[1])) == 0 then
+        -- What told that it began expired or died: its end is no news.
+        end_by_itself(row, destination, lane, 'suppressed', 'stale', now)
+        manner = nil
       end
       if manner then
-        found[#found + 1] = {row = row, alert = is[1], manner = manner, after = after, usd = tonumber(is[5]), place = i}
+        found[#found + 1] = {
+          row = row, alert = is[1], manner = manner, after = after, usd = tonumber(is[5]), place = i, alone = is[6],
+        }
       end
     end
     i = i + 1
@@ -154,7 +169,8 @@ local function candidates(lane)
   return found
 end
 
--- The rows of the next message of a lane: those that are told anew, or one alert's edits, each after the one before.
+-- The rows of the next message of a lane: those that are told anew, or one alert's edits, each after the one before. What
+-- was refused together with others goes alone.
 local function pick(lane)
   local found, best = candidates(lane), nil
   for _, candidate in ipairs(found) do
@@ -167,9 +183,12 @@ local function pick(lane)
   if not best then
     return rows
   end
+  if best.alone then
+    return {best.row}, best.manner == 'edit' and redis.call('GET', told_key(destination, best.alert)) or nil
+  end
   if best.manner == 'new' then
     for _, candidate in ipairs(found) do
-      if candidate.manner == 'new' and not candidate.after and #rows < most then
+      if candidate.manner == 'new' and not candidate.after and not candidate.alone and #rows < most then
         rows[#rows + 1] = candidate.row
       end
     end
@@ -180,7 +199,8 @@ local function pick(lane)
     grew = false
     for _, candidate in ipairs(found) do
       local follows = not candidate.after or taken[candidate.after]
-      if candidate.manner == 'edit' and candidate.alert == best.alert and follows and not taken[candidate.row] then
+      local is_ours = candidate.manner == 'edit' and candidate.alert == best.alert and not candidate.alone
+      if is_ours and follows and not taken[candidate.row] then
         rows[#rows + 1] = candidate.row
         taken[candidate.row], grew = true, true
       end
@@ -197,7 +217,7 @@ end
 -- How long until every budget has room, ms; 0 = now.
 local function until_room(lane)
   local longest = 0
-  for i = 7, #ARGV, 4 do
+  for i = 8, #ARGV, 4 do
     local every, burst, reserve = tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
     local is = redis.call('HMGET', tag .. 'budget:' .. ARGV[i], 'full_us', 'closed_ms')
     local kept = lane == 'HIGH' and 0 or reserve
@@ -210,7 +230,7 @@ end
 
 -- Generic cell rate: when the budget would be full again if it were used as fast as may be.
 local function use_budgets()
-  for i = 7, #ARGV, 4 do
+  for i = 8, #ARGV, 4 do
     local budget = tag .. 'budget:' .. ARGV[i]
     local is = redis.call('HMGET', budget, 'full_us', 'closed_ms')
     local every = tonumber(ARGV[i + 1])

@@ -1,7 +1,7 @@
 -- Settle claimed rows. The same again answers the same and changes nothing.
 -- KEYS: flight of the destination. ARGV: destination, token, now, how long what was told is remembered ms, the budget that
 -- is closed ('' = none), for how long ms, why the destination is off ('' = it is not), '1' = no answer came, count of rows,
--- those, each: row, 'ended' | 'dead' | 'again' | 'later', ending | reason | due ms | due ms, reason | what was said | '' | '';
+-- those, each: row, 'ended' | 'dead' | 'again' | 'later' | 'alone', ending | reason | due ms, reason | what was said | '';
 -- count of alerts, those, each: alert, receipt ('' = forget it); then per history entry: the row that it says has ended
 -- ('' = none), JSON.
 -- Answers a text with a 1 or 0 per row: a 0 for what the claim holds no more.
@@ -28,7 +28,10 @@ for _ = 1, tonumber(ARGV[9]) do
       redis.call('HINCRBY', row_key(row), 'attempts', 1)
       bury(row, what, why, now)
     else
-      give_back(row, what, kind == 'again' and 1 or 0, now)
+      if kind == 'alone' then
+        redis.call('HSET', row_key(row), 'alone', '1')
+      end
+      give_back(row, what, kind == 'later' and 0 or 1, now)
     end
   end
   settled[#settled + 1] = holds and '1' or '0'

@@ -24,6 +24,8 @@ pub struct Claiming<'a> {
     pub most: usize,
     /// How long the claim holds, wall time: longer than any attempt lasts.
     pub holds: Duration,
+    /// Names the destination's settings: what was told with others can't be edited.
+    pub settings: Id,
     /// The provider's budgets: name, one each `every`, `burst` at once, `reserve` of them for HIGH.
     pub budgets: &'a [(String, Duration, u32, u32)],
 }
@@ -58,7 +60,8 @@ pub struct Row {
 
 impl Bus {
     /// Claims rows for one message. Claims that ran out are put back first, each counted `ambiguous`; what is too old ends
-    /// `expired`, and what waits for a destination that is off ends `dead`. Edits of what was never told end here.
+    /// `expired`, and what waits for a destination that is off ends `dead`. Edits and ends of what was never told end
+    /// here.
     ///
     /// # Errors
     /// Redis is away or refuses: try the same again. What was claimed all the same is put back when the claim runs out.
@@ -68,6 +71,7 @@ impl Bus {
         let mut cmd = script::CLAIM.call(&[&dispatch::flight(claiming.destination)]);
         cmd.arg(claiming.destination).arg(claiming.token).arg(claiming.now.ms());
         cmd.arg(u8::from(claiming.only_high)).arg(claiming.most).arg(millis(claiming.holds));
+        cmd.arg(claiming.settings.to_string());
         for (name, every, burst, reserve) in claiming.budgets {
             cmd.arg(name).arg(u64::try_from(every.as_micros()).unwrap_or(u64::MAX)).arg(burst).arg(reserve);
         }

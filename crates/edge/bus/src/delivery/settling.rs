@@ -42,6 +42,9 @@ pub enum Settled {
     Again(EventTime),
     /// It is tried again, not before then (the dispatchers' clock), and this was no failure: the provider closed a budget.
     Later(EventTime),
+    /// It was refused together with others, any of which may be the reason: it is tried again in a message of its own, not
+    /// before then (the dispatchers' clock).
+    Alone(EventTime),
 }
 
 /// How long it is remembered what was told of an alert.
@@ -67,6 +70,7 @@ impl Bus {
                 Settled::Dead(letter) => cmd.arg("dead").arg(&letter.reason).arg(&letter.said),
                 Settled::Again(due) => cmd.arg("again").arg(due.ms()).arg(""),
                 Settled::Later(due) => cmd.arg("later").arg(due.ms()).arg(""),
+                Settled::Alone(due) => cmd.arg("alone").arg(due.ms()).arg(""),
             };
         }
         cmd.arg(settlement.told.len());

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::support::{
-    CHAT, DEADLINE, NO_TIME, ask, at, books, delivery, edit, ids, is_nothing, receipt, revision, rows, sent,
-    settlement, worth,
+    CHAT, DEADLINE, NO_TIME, ask, at, books, delivery, edit, ids, is_nothing, letter, receipt, revision,
+    rows, sent, settlement, worth,
 };
 use cascade_bus::BusError;
-use cascade_bus::delivery::{Claimed, Claiming, Settled};
-use cascade_domain::{AlertReason, Delivery, Ending, Manner, Priority};
+use cascade_bus::delivery::{Claimed, Claiming, Settled, Settlement};
+use cascade_domain::{AlertReason, Delivery, Ending, Id, Manner, Priority};
 use cascade_testkit::eventually;
-use cascade_wire::{HistoryOf, dispatch};
+use cascade_wire::{HistoryOf, Receipt, dispatch};
 
 #[tokio::test]
 async fn the_most_urgent_lane_goes_first_and_in_it_the_largest() {
@@ -200,6 +200,51 @@ async fn an_edit_of_what_cannot_be_edited_is_told_anew_where_it_matters() {
     assert_eq!(ids(claimed), [over.row]);
     assert_eq!(books.ended(Ending::Suppressed, "duplicate").await, 1, "it says nothing new");
     assert_eq!(books.ended(Ending::Suppressed, "stale").await, 1, "nobody was told that it began");
+}
+
+/// A destination was configured anew under its old name: its messages may go to another chat.
+#[tokio::test]
+async fn what_was_told_with_other_settings_is_told_anew_and_edited_from_then_on() {
+    let books = books().await;
+    books.tell(&[&delivery(1, Priority::Medium)]).await;
+    let elsewhere = Receipt { settings: Some(Id::from_bits(8)), ..receipt(true) };
+    books.send(at(0), &elsewhere).await;
+    for (number, expected) in [(2, None), (3, Some(receipt(true)))] {
+        let updated = edit(1, number, AlertReason::Updated);
+        books.tell(&[&updated]).await;
+        let (token, claimed) = books.claim(at(0)).await;
+        let Claimed::Rows { rows, told } = claimed else { panic!("{claimed:?}") };
+        assert_eq!((rows[0].delivery.row, told), (updated.row, expected));
+        let (sent, told) = ([(updated.row, sent())], [(updated.alert.id, Some(receipt(true)))]);
+        books.bus.settle(&Settlement { told: &told, ..settlement(&token, &sent) }).await.unwrap();
+    }
+    assert_eq!(books.account().await.ended[&Ending::Sent], 3);
+}
+
+/// Where nothing can be edited the end of an alert is a message of its own.
+#[tokio::test]
+async fn an_end_is_told_only_where_it_was_told_that_it_began() {
+    let books = books().await;
+    let (told, dead) = (delivery(1, Priority::Medium), delivery(2, Priority::Medium));
+    let expires = Delivery { due_ms: at(60_000), expires_ms: at(10), ..delivery(3, Priority::Medium) };
+    books.tell(&[&told, &dead, &expires]).await;
+    let end = |first: &Delivery, number| Delivery {
+        reason: AlertReason::Resolved,
+        after: Some(first.row),
+        ..revision(number, 2, Priority::Medium)
+    };
+    let over = end(&told, 1);
+    books.tell(&[&over, &end(&dead, 2), &end(&expires, 3)]).await;
+    let (token, claimed) = books.claim(at(0)).await;
+    assert_eq!(ids(claimed).len(), 2, "each end waits for its beginning");
+    let ended = [(told.row, sent()), (dead.row, letter(&dead, "malformed"))];
+    let receipts = [(told.alert.id, Some(receipt(false)))];
+    let settlement = Settlement { told: &receipts, ..settlement(&token, &ended) };
+    books.bus.settle(&settlement).await.unwrap();
+    assert_eq!(books.send(at(11), &receipt(false)).await, [over.row]);
+    assert!(is_nothing(&books.claim(at(11)).await.1));
+    assert_eq!(books.ended(Ending::Suppressed, "stale").await, 2, "of what died and of what expired");
+    assert_eq!(books.account().await.open, 0);
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (0..40_u64, any::<bool>()).prop_map(|(number, stale)| Act::Suppress(number, stale)),
         1 => (0..40_u64).prop_map(Act::Withdraw),
         4 => (1..4_usize).prop_map(Act::Claim),
-        4 => (0..5_u8).prop_map(Act::Settle),
+        4 => (0..6_u8).prop_map(Act::Settle),
         1 => Just(Act::SettleAgain),
         1 => Just(Act::Replay),
         1 => Just(Act::Audit),
@@ -114,6 +114,7 @@ impl Naive {
                 1 => (row, letter(&delivery(number, Priority::Low), "gone")),
                 2 => (row, Settled::Ended(Ending::Expired, "stale".to_owned())),
                 3 => (row, Settled::Again(at(0))),
+                4 => (row, Settled::Alone(at(0))),
                 _ => (row, Settled::Later(at(0))),
             });
             match how {

@@ -7,7 +7,7 @@ use crate::support::{
     sent, settlement,
 };
 use cascade_bus::delivery::{Claimed, Claiming, Settled, Settlement};
-use cascade_domain::{AlertReason, Ending, Priority};
+use cascade_domain::{AlertReason, Delivery, Ending, Priority};
 use cascade_testkit::eventually;
 use cascade_wire::{HistoryEntry, HistoryOf, dispatch};
 
@@ -131,4 +131,52 @@ async fn a_message_whose_answer_never_came_is_counted_as_ambiguous_once() {
     assert!(is_taken.await);
     assert_eq!(books.bus.settle(&settled("slow")).await.unwrap(), [false]);
     assert_eq!((books.account().await.ambiguous, books.history().await.len()), (2, 2));
+}
+
+#[tokio::test]
+async fn what_was_refused_together_is_tried_one_by_one_and_what_comes_meanwhile_is_not_held_up() {
+    let books = books().await;
+    let three: Vec<_> = (1..=3).map(|n| delivery(n, Priority::Medium)).collect();
+    books.tell(&three.iter().collect::<Vec<_>>()).await;
+    let (token, claimed) = books.claim(at(0)).await;
+    let together = ids(claimed);
+    assert_eq!(together.len(), 3);
+    let alone: Vec<_> = together.iter().map(|row| (*row, Settled::Alone(at(0)))).collect();
+    assert_eq!(books.bus.settle(&settlement(&token, &alone)).await.unwrap(), [true; 3]);
+    books.tell(&[&delivery(4, Priority::Medium), &delivery(5, Priority::Medium)]).await;
+    let mut messages = Vec::new();
+    loop {
+        let (token, claimed) = books.claim(at(0)).await;
+        if is_nothing(&claimed) {
+            break;
+        }
+        let rows = rows(claimed);
+        assert!(rows.iter().all(|row| row.attempts == u32::from(together.contains(&row.delivery.row))));
+        let sent: Vec<_> = rows.iter().map(|row| (row.delivery.row, sent())).collect();
+        books.bus.settle(&settlement(&token, &sent)).await.unwrap();
+        messages.push(rows.len());
+    }
+    messages.sort_unstable();
+    assert_eq!(messages, [1, 1, 1, 2], "the others merge as ever");
+    assert_eq!(books.account().await.ended[&Ending::Sent], 5);
+}
+
+#[tokio::test]
+async fn edits_that_were_refused_together_go_one_by_one_in_their_order() {
+    let books = books().await;
+    books.tell(&[&delivery(1, Priority::Medium)]).await;
+    books.send(at(0), &receipt(true)).await;
+    let second = edit(1, 2, AlertReason::Updated);
+    let third = Delivery { after: Some(second.row), ..edit(1, 3, AlertReason::Updated) };
+    books.tell(&[&second, &third]).await;
+    let (token, claimed) = books.claim(at(0)).await;
+    assert_eq!(ids(claimed), [second.row, third.row]);
+    let alone = [second.row, third.row].map(|row| (row, Settled::Alone(at(0))));
+    books.bus.settle(&settlement(&token, &alone)).await.unwrap();
+    for row in [second.row, third.row] {
+        let (token, claimed) = books.claim(at(0)).await;
+        assert!(matches!(&claimed, Claimed::Rows { told: Some(_), .. }), "{claimed:?}");
+        assert_eq!(ids(claimed), [row]);
+        books.bus.settle(&settlement(&token, &[(row, sent())])).await.unwrap();
+    }
 }

@@ -17,6 +17,8 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 pub(crate) const HOLDS: Duration = Duration::from_mins(10);
 /// A claim that runs out at once.
 pub(crate) const NO_TIME: Duration = Duration::from_millis(1);
+/// The settings of that chat.
+pub(crate) const SETTINGS: Id = Id::from_bits(7);
 pub(crate) const CHAT: &str = "chat";
 
 /// The dispatchers' clock, ms after the start.
@@ -87,7 +89,16 @@ pub(crate) async fn books() -> Books {
 }
 
 pub(crate) fn ask(token: &str, now: EventTime) -> Claiming<'_> {
-    Claiming { destination: CHAT, token, now, only_high: false, most: 10, holds: HOLDS, budgets: &[] }
+    Claiming {
+        destination: CHAT,
+        token,
+        now,
+        only_high: false,
+        most: 10,
+        holds: HOLDS,
+        settings: SETTINGS,
+        budgets: &[],
+    }
 }
 
 impl Books {
@@ -192,5 +203,5 @@ pub(crate) fn is_nothing(claimed: &Claimed) -> bool {
 }
 
 pub(crate) fn receipt(editable: bool) -> Receipt {
-    Receipt { message: Some("17".to_owned()), editable }
+    Receipt { message: Some("17".to_owned()), editable, settings: Some(SETTINGS) }
 }

@@ -56,8 +56,11 @@ pub(crate) fn attempt(row: u64, at_s: i64, outcome: &str, said: &str) -> History
 }
 
 pub(crate) fn end(row: u64, at_s: i64, ending: Ending, reason: &str) -> HistoryEntry {
-    let receipt =
-        (ending == Ending::Sent).then(|| Receipt { message: Some("4711".to_owned()), editable: true });
+    let receipt = (ending == Ending::Sent).then(|| Receipt {
+        message: Some("4711".to_owned()),
+        editable: true,
+        ..Receipt::default()
+    });
     let (destination, reason) = ("phone".to_owned(), reason.to_owned());
     let what = HistoryOf::End { row: id(row), destination, ending, reason, receipt };
     HistoryEntry { at_ms: T0.plus_ms(at_s * 1000), what }
