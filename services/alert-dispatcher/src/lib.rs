@@ -24,6 +24,7 @@ use cascade_bus::Bus;
 use cascade_notify::Sender;
 use cascade_service::{BoxError, Context, Program, Shutdown, Supervisor, watch_redis};
 
+pub use cascade_alerting::known_rule;
 pub use config::{Config, DEAD_MAN, Dispatch};
 pub use destination::Target;
 pub use moving::{Opened, open_again};

@@ -303,6 +303,7 @@ async fn flags_that_make_no_sense_are_refused_with_the_way_out() {
         (&["history", "--ending", "lost"], "suppressed"),
         (&["mute", "--for", "ever"], "90s"),
         (&["mute", "--symbol", "BTCUSDT"], "--for"),
+        (&["mute", "--rule", "cascades", "--for", "1h"], "market_cascade"),
         (&["ack", "btc"], "hex digits"),
         (&["dlq", "show", "x"], "dlq list"),
         (&["dlq", "replay"], "<ID>"),

@@ -144,16 +144,25 @@ impl QuietHours {
     }
 }
 
+/// Refuses a word that is no kind or rule of alerts.
+///
+/// # Errors
+/// Why, with those that there are.
+pub fn known_rule(name: &str) -> Result<(), String> {
+    if NAMES.contains(&name) {
+        return Ok(());
+    }
+    Err(format!("`{name}` is no kind or rule of alerts: use {}", NAMES.join(", ")))
+}
+
 impl Config {
     /// What is wrong with it.
     pub fn refusals(&self) -> Vec<Refusal> {
         let mut refusals = Vec::new();
         for (key, names) in [("disabled_alerts", &self.disabled_alerts), ("market_kinds", &self.market_kinds)]
         {
-            for name in names.iter().filter(|name| !NAMES.contains(&name.as_str())) {
-                let reason = format!("`{name}` is no kind or rule of alerts: use {}", NAMES.join(", "));
-                refusals.push(Refusal::new(key, reason));
-            }
+            let wrong = names.iter().filter_map(|name| known_rule(name).err());
+            refusals.extend(wrong.map(|reason| Refusal::new(key, reason)));
         }
         if let Some(quiet) = &self.quiet_hours {
             refusals.extend(quiet.refusals("quiet_hours"));

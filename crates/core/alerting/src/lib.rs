@@ -17,6 +17,6 @@ mod seen;
 mod state;
 mod thread;
 
-pub use config::{Config, QuietHours, Route};
+pub use config::{Config, QuietHours, Route, known_rule};
 pub use policy::Policy;
 pub use state::State;

@@ -15,7 +15,7 @@ use super::span::{length, ms};
 use super::{bus, note, print, unreachable};
 use crate::columns::table;
 use crate::words::{date_time, duration, plain};
-use crate::{DONE, FAILED};
+use crate::{DONE, FAILED, REFUSED};
 
 const MUTE: &str = "\
 Alerts that match every given part are not told until the time is over; with no part, none is.
@@ -113,6 +113,11 @@ pub(crate) struct MutesArgs {
 /// Asks for a mute; gives the exit code.
 pub(crate) async fn mute(args: &MuteArgs, redis: &RedisUrl) -> u8 {
     const COMMAND: &str = "mute";
+    // A mute of what there is not would mute nothing, without a word.
+    if let Some(Err(why)) = args.parts.rule.as_deref().map(alert_dispatcher::known_rule) {
+        note(COMMAND, &why);
+        return REFUSED;
+    }
     let asked = async {
         let bus = bus(redis).await?;
         let now = SystemClock::new().now();

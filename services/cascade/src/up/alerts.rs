@@ -4,7 +4,7 @@
 
 use std::io::{self, Write};
 
-use alert_dispatcher::Config;
+use alert_dispatcher::{Config, Target};
 use cascade_notify::{Kind, Output};
 
 use super::view::{Screen, View};
@@ -68,6 +68,7 @@ pub(super) fn prepare(
     if demo || config.destinations.is_empty() {
         config.add_stdout()?;
     }
+    terminal_last(&mut config.destinations);
     config.output = Some(Output::new(Terminal { view: view.clone(), screen, demo }));
     Ok(match (configured.is_empty(), demo, args.demo_notify) {
         (false, true, _) => format!("alerts, marked DEMO: to this terminal and {}", configured.join(", ")),
@@ -85,6 +86,11 @@ pub(super) fn prepare(
     })
 }
 
+/// The verdict of a demo knows the terminal by its place, wherever the configuration names it.
+fn terminal_last(destinations: &mut [Target]) {
+    destinations.sort_by_key(|target| target.destination.kind == Kind::Stdout);
+}
+
 /// Who is told that is not this terminal.
 fn named(config: &Config) -> Vec<String> {
     let others = config.destinations.iter().map(|target| &target.destination);
@@ -96,6 +102,8 @@ fn named(config: &Config) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use cascade_notify::Destination;
+
     use super::*;
 
     #[test]
@@ -103,6 +111,19 @@ mod tests {
         let message = "DEMO CRITICAL BTCUSDT\n\nOrders: 24\n";
         assert_eq!(lines(message, true), ["DEMO ALERT CRITICAL BTCUSDT", "DEMO   Orders: 24"]);
         assert_eq!(lines("CRITICAL BTCUSDT\nOrders: 24", false), ["ALERT CRITICAL BTCUSDT", "  Orders: 24"]);
+    }
+
+    #[test]
+    fn the_terminal_is_the_last_destination_wherever_it_is_named() {
+        let target = |name: &str, kind: &str| {
+            let pairs = [("name", name), ("kind", kind), ("path", "alerts.jsonl")];
+            let pairs = pairs.into_iter().filter(|(key, _)| *key != "path" || kind == "file");
+            let table = pairs.map(|(key, text)| (key.to_owned(), text.into())).collect();
+            Target::new(Destination::read(&table, &|_| None).unwrap(), &[])
+        };
+        let mut targets = [target("a", "file"), target("screen", "stdout"), target("b", "file")];
+        terminal_last(&mut targets);
+        assert_eq!(targets.map(|target| target.destination.name), ["a", "b", "screen"]);
     }
 
     #[test]
