@@ -48,7 +48,8 @@ pub(crate) fn tell(config: &Config, target: &Target, state: &mut State, now: Eve
         let Some(held) = budget.held.get_mut(&kind).filter(|held| may && held.not_before_ms <= now) else {
             continue;
         };
-        let alert = Arc::new(digest(&kind, held, (&target.route.name, digests.saturating_add(1)), now));
+        let alert =
+            Arc::new(digest((tier, &kind), held, (&target.route.name, digests.saturating_add(1)), now));
         let case = Case::new(config, target, &alert, now);
         if case.shut(mutes).is_some() || case.is_below() {
             held.not_before_ms = now.plus_ms(AGAIN_MS);
@@ -73,11 +74,18 @@ pub(crate) fn due(config: &Config, ledger: &Ledger) -> Option<EventTime> {
     held.min()
 }
 
-fn digest(kind: &str, held: &Held, (destination, number): (&str, u64), now: EventTime) -> Alert {
+/// The digest of what a budget held back of a kind. As urgent as the most urgent line; as what the budget is for, where
+/// the lines that were left have been told since.
+fn digest(
+    (tier, kind): (Priority, &str),
+    held: &Held,
+    (destination, number): (&str, u64),
+    now: EventTime,
+) -> Alert {
     let episode: Id =
         IdHasher::new(RULE).text(destination).text(kind).int(number.cast_signed()).int(now.ms()).finish();
     let heading = Heading { kind, rule: RULE, scope: kind, episode };
-    let priority = held.lines.iter().map(|line| line.priority).max().unwrap_or_default();
+    let priority = held.lines.iter().map(|line| line.priority).max().unwrap_or(tier);
     let usd = held.lines.iter().fold(Usd::ZERO, |sum, line| sum + line.usd);
     let digest = Digest { of: kind.to_owned(), lines: held.lines.clone(), more: held.more };
     Alert { priority, usd, demo: held.demo, ..Alert::new(&heading, 1, now, Subject::Digest(digest)) }
