@@ -71,7 +71,10 @@ impl<'a> Case<'a> {
                 Some(symbol) => !route.symbols.contains(symbol),
                 None => matches!(alert.subject, Subject::Market(_)),
             };
-        if disabled.contains(&alert.kind) || disabled.contains(&alert.rule) {
+        if alert.demo && !self.config.demo {
+            // Made up by somebody else's demo on the same Redis.
+            Some(AlertReason::Disabled)
+        } else if disabled.contains(&alert.kind) || disabled.contains(&alert.rule) {
             Some(AlertReason::Disabled)
         } else if other_kind || other_symbol {
             Some(AlertReason::Filtered)
@@ -173,7 +176,10 @@ impl<'a> Case<'a> {
         // An alert of markets that goes on is edited where that can be, however long it does.
         let is_kept_fresh =
             can_edit && self.alert.family == Family::Market && self.alert.phase == Phase::Updated;
-        let reason = if self.alert.rank > thread.rank {
+        let reason = if self.alert.rank > thread.rank && thread.first && self.now < thread.due_ms {
+            // What it is worse than still waits, and is told by this.
+            Some(AlertReason::First)
+        } else if self.alert.rank > thread.rank {
             Some(AlertReason::Worse)
         } else if self.now.since(thread.told_ms).saturating_abs() >= ms(window) && !is_kept_fresh {
             Some(AlertReason::RepeatDue)
@@ -237,6 +243,7 @@ impl<'a> Case<'a> {
             count: 1,
             row: delivery.row,
             due_ms: delivery.due_ms,
+            first: delivery.reason == AlertReason::First,
             edit: None,
             waiting: Vec::new(),
             folded: false,

@@ -25,6 +25,9 @@ const NAMES: [&str; 8] = [
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Config {
+    /// Whether what comes from simulated exchanges is told. No setting: a demo says so of itself.
+    #[serde(skip)]
+    pub demo: bool,
     /// Kinds or rules that nobody is told.
     pub disabled_alerts: BTreeSet<String>,
     /// When only urgent alerts are told.
@@ -64,6 +67,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            demo: false,
             disabled_alerts: BTreeSet::new(),
             quiet_hours: None,
             dedup_s: 300,

@@ -62,6 +62,9 @@ pub(crate) struct Thread {
     /// When that is due.
     #[serde(rename = "d")]
     pub(crate) due_ms: EventTime,
+    /// Nothing was told before that message.
+    #[serde(default)]
+    pub(crate) first: bool,
     /// The newest rows that edit it.
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     pub(crate) edit: Option<Edit>,

@@ -2,7 +2,7 @@
 //!
 //! Knows no signature and no address.
 
-use cascade_domain::{Alert, Delivery, Phase, Priority, Subject};
+use cascade_domain::{Alert, AlertReason, Delivery, Phase, Priority, Subject};
 use serde_json::{Value, json};
 
 use crate::Style;
@@ -40,12 +40,14 @@ pub(crate) fn body(delivery: &Delivery, style: &Style) -> Value {
     if let Some(source) = source(alert) {
         data["source"] = source;
     }
-    json!({ "type": kind(alert.phase), "timestamp": rfc3339(alert.known_at_ms), "data": data })
+    json!({ "type": kind(alert.phase, *reason), "timestamp": rfc3339(alert.known_at_ms), "data": data })
 }
 
-const fn kind(phase: Phase) -> &'static str {
+/// An alert that is told for the first time is new to who is told, whatever it went through before.
+const fn kind(phase: Phase, reason: AlertReason) -> &'static str {
     match phase {
         Phase::Opened => "alert.opened",
+        Phase::Updated if matches!(reason, AlertReason::First) => "alert.opened",
         Phase::Updated => "alert.updated",
         Phase::Resolved => "alert.resolved",
     }

@@ -56,6 +56,7 @@ pub(super) fn prepare(
     screen: Screen,
 ) -> Result<String, String> {
     let demo = args.demo.is_some();
+    config.policy.demo = demo;
     if demo {
         // Nobody is woken by a demo, and nothing of it is kept.
         config.dispatch.history_path = String::new();

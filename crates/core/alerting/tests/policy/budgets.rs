@@ -158,7 +158,7 @@ fn a_digest_waits_until_nobody_mutes_it_and_the_quiet_hour_is_over() {
 
 #[test]
 fn a_digest_of_a_demo_says_so() {
-    let config = Config { budget_per_hour: 1, ..Config::default() };
+    let config = Config { budget_per_hour: 1, demo: true, ..Config::default() };
     let mut stage = Stage::new(config, vec![route("desk", false)]);
     for number in 0..3 {
         stage.push(number, &Alert { demo: true, ..large("BTCUSDT", number, 3) });

@@ -14,6 +14,28 @@ fn chat() -> Stage {
 }
 
 #[test]
+fn somebody_elses_demo_on_the_same_redis_is_told_to_nobody() {
+    let mut stage = desk();
+    let revision = stage.push(0, &cascade_domain::Alert { demo: true, ..large("BTCUSDT", 1, 9) });
+    stage.until(60_000);
+    assert_eq!(stage.reasons(&revision), [AlertReason::Disabled]);
+    assert!(stage.sent.is_empty());
+}
+
+#[test]
+fn what_is_worse_than_what_still_waits_is_told_as_the_first_of_it() {
+    let mut stage = chat();
+    let waits = stage.push(0, &crash("BTCUSDT", (Level::Alert, Level::None), 4_000_000));
+    let worse = stage.push(1_000, &crash("BTCUSDT", (Level::Critical, Level::Alert), 9_000_000));
+    let worst = stage.push(3_000, &crash("BTCUSDT", (Level::Extreme, Level::Critical), 30_000_000));
+    stage.until(4_000);
+    assert_eq!(stage.reasons(&waits), [AlertReason::First]);
+    assert_eq!(stage.reasons(&worse), [AlertReason::First]);
+    assert_eq!(stage.reasons(&worst), [AlertReason::Worse], "that was told");
+    assert_eq!(stage.sent.len(), 2);
+}
+
+#[test]
 fn the_same_bot_alert_within_a_minute_is_told_once_and_counted_three_times() {
     let mut stage = Stage::of(vec![route("chat", true), route("desk", false)]);
     let alert = bot("api_errors", "alpha");
@@ -118,7 +140,7 @@ fn a_worse_one_takes_the_place_of_one_that_still_waits() {
     let mut stage = desk();
     stage.push(0, &crash("BTCUSDT", (Level::Alert, Level::Watch), 5));
     stage.push(1_000, &crash("BTCUSDT", (Level::Critical, Level::Alert), 9));
-    stage.wants(0, 100_000, &["1.000 desk: worse cascade BTCUSDT HIGH"]);
+    stage.wants(0, 100_000, &["1.000 desk: first cascade BTCUSDT HIGH"]);
 }
 
 #[test]

@@ -333,7 +333,8 @@ fn the_next_crash_is_another_message() {
 
 #[test]
 fn a_crash_of_a_demo_says_so() {
-    let mut stage = Stage::of(vec![route("desk", false)]);
+    let config = Config { demo: true, ..Config::default() };
+    let mut stage = Stage::new(config, vec![route("desk", false)]);
     for (second, name) in (0..).zip(&NAMES[..5]) {
         stage.push(second * 1_000, &Alert { demo: true, ..alert_on(name) });
     }

@@ -25,7 +25,8 @@ pub(super) fn story(phase: Phase, market: &MarketCascade, zone: &TimeZone) -> St
         story.lead = format!("RESOLVED {}", story.lead.to_lowercase());
         story.happened.push(line.and(format!(" liquidated{}", time.unwrap_or_default())));
     } else {
-        story.happened.push(line.and(" liquidated"));
+        // What a symbol comes to in all is known when it is over.
+        story.happened.push(line.and(" in their largest 30 s"));
         if ongoing < of_all {
             story.happened.push(Line::of(format!("It goes on for {ongoing} of them")));
         }
