@@ -27,11 +27,11 @@ fn what_is_worse_than_what_still_waits_is_told_as_the_first_of_it() {
     let mut stage = chat();
     let waits = stage.push(0, &crash("BTCUSDT", (Level::Alert, Level::None), 4_000_000));
     let worse = stage.push(1_000, &crash("BTCUSDT", (Level::Critical, Level::Alert), 9_000_000));
-    let worst = stage.push(3_000, &crash("BTCUSDT", (Level::Extreme, Level::Critical), 30_000_000));
+    let extreme = stage.push(3_000, &crash("BTCUSDT", (Level::Extreme, Level::Critical), 30_000_000));
     stage.until(4_000);
     assert_eq!(stage.reasons(&waits), [AlertReason::First]);
     assert_eq!(stage.reasons(&worse), [AlertReason::First]);
-    assert_eq!(stage.reasons(&worst), [AlertReason::Worse], "that was told");
+    assert_eq!(stage.reasons(&extreme), [AlertReason::Worse], "that was told");
     assert_eq!(stage.sent.len(), 2);
 }
 
