@@ -57,7 +57,9 @@ impl Policy {
         if !self.state.seen.note(alert.revision, now) {
             return false;
         }
-        if let Some(market) = self.state.market.hear(alert, &self.config, now) {
+        // What somebody else's demo made up is no part of the market.
+        let is_real = self.config.demo || !alert.demo;
+        if is_real && let Some(market) = self.state.market.hear(alert, &self.config, now) {
             self.decide(&market, now, out);
             self.fold(now, out);
         }

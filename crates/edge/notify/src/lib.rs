@@ -1,4 +1,4 @@
-//! Senders: one provider each, its settings and its client. Every answer becomes one of four outcomes.
+//! Senders: one provider each, its settings and its client. Every answer becomes one of five outcomes.
 //!
 //! Knows no policy and no Redis, keeps nothing, and never tries again by itself: that is the delivery machine's. Within one
 //! attempt it does what makes the attempt whole: the plain form where markup is refused, a new message where the one to

@@ -332,6 +332,20 @@ fn the_next_crash_is_another_message() {
 }
 
 #[test]
+fn somebody_elses_demo_is_no_part_of_the_market() {
+    let mut stage = Stage::of(vec![route("desk", false)]);
+    stage.push(0, &Alert { demo: true, ..alert_on(NAMES[5]) });
+    for (second, name) in (1..).zip(&NAMES[..5]) {
+        stage.push(second * 1_000, &alert_on(name));
+    }
+    stage.until(10_000);
+    let last = &stage.sent.last().unwrap().deliveries[0].alert;
+    assert_eq!((last.rule.as_str(), last.demo), ("market_cascade", false));
+    let Subject::Market(market) = &last.subject else { panic!("{last:?}") };
+    assert_eq!(market.symbols, 5);
+}
+
+#[test]
 fn a_crash_of_a_demo_says_so() {
     let config = Config { demo: true, ..Config::default() };
     let mut stage = Stage::new(config, vec![route("desk", false)]);
