@@ -10,6 +10,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Usd(i64);
 
+/// One more than the largest sum has micro-dollars, and the double nearest to it.
+const TWO_POW_63: f64 = 9_223_372_036_854_775_808.0;
+
 impl Usd {
     /// Nothing.
     pub const ZERO: Self = Self(0);
@@ -34,11 +37,11 @@ impl Usd {
     }
 
     /// A floating number of dollars, rounded half to even to whole micro-dollars.
-    /// `None` if it is not finite or does not fit.
+    /// `None` if it is not finite or does not fit. All that [`Usd::dollars`] gives does, the largest sum included.
     pub fn from_f64(dollars: f64) -> Option<Self> {
         let micros = (dollars * 1e6).round_ties_even();
-        #[expect(clippy::cast_possible_truncation, reason = "the range is checked on the same line")]
-        (micros.is_finite() && micros.abs() < 9.2e18).then_some(Self(micros as i64))
+        #[expect(clippy::cast_possible_truncation, reason = "2^63 becomes the largest sum, more is refused")]
+        (micros.abs() <= TWO_POW_63).then_some(Self(micros as i64))
     }
 
     /// Micro-dollars.
@@ -124,7 +127,19 @@ mod tests {
     fn what_does_not_fit_is_refused() {
         assert_eq!(Usd::from_decimal(Decimal::MAX), None);
         assert_eq!(Usd::from_f64(f64::NAN), None);
-        assert_eq!(Usd::from_f64(1e19), None);
+        assert_eq!(Usd::from_f64(f64::INFINITY), None);
+        assert_eq!(Usd::from_f64(1e13), None);
+        assert_eq!(Usd::from_f64(-1e13), None);
+    }
+
+    #[test]
+    fn the_largest_sums_are_read_as_they_were_written() {
+        for micros in
+            [i64::MIN, i64::MIN + 1, -9_200_000_000_000_000_001, 9_200_000_000_000_000_001, i64::MAX]
+        {
+            let dollars = Usd::from_micros(micros).dollars();
+            assert_eq!(Usd::from_f64(dollars).map(Usd::dollars), Some(dollars), "{micros}");
+        }
     }
 
     #[test]
