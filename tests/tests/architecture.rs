@@ -85,7 +85,9 @@ const OWNED: &[(&str, &[&str])] = &[
     ("tokio-tungstenite", &["cascade-feed"]),
     ("reqwest", &["cascade-feed", "cascade-notify", "cascade-service"]),
     ("rusqlite", &["cascade-history"]),
-    ("axum", &["cascade-service", "cascade-simulator", "cascade-testkit"]),
+    ("axum", &["cascade-service", "cascade-simulator", "cascade-testkit", "coordinator"]),
+    ("hyper", &["cascade-service"]),
+    ("hyper-util", &["cascade-service"]),
     ("getrandom", &["cascade-service"]),
     // Traces are the process kit's affair: services tell it spans, whatever protocol carries them.
     ("opentelemetry", &["cascade-service"]),

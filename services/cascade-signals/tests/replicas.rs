@@ -53,6 +53,7 @@ impl Replica {
             seed: 1,
             health: health.clone(),
             metrics: metrics.clone(),
+            routes: cascade_service::Routes::default(),
             traces: cascade_service::Traces::off(),
             shutdown: shutdown.clone(),
             deadline: Duration::from_secs(10),

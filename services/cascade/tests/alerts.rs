@@ -64,6 +64,7 @@ impl Site {
             seed: 1,
             health: Health::new(),
             metrics: Metrics::new(name, "0"),
+            routes: cascade_service::Routes::default(),
             traces: Traces::off(),
             shutdown: shutdown.clone(),
             deadline: Duration::from_secs(10),

@@ -61,6 +61,7 @@ impl Ingest {
             seed: 7,
             health: Health::new(),
             metrics: metrics.clone(),
+            routes: cascade_service::Routes::default(),
             traces: Traces::off(),
             shutdown: shutdown.clone(),
             deadline: Duration::from_secs(10),

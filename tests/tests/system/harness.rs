@@ -257,6 +257,7 @@ where
         seed,
         health: health.clone(),
         metrics: metrics.clone(),
+        routes: cascade_service::Routes::default(),
         traces: cascade_service::Traces::off(),
         shutdown: shutdown.clone(),
         deadline: DRAIN,

@@ -212,6 +212,9 @@ pub struct Heartbeat {
     pub version: String,
     /// Since it started, wall time.
     pub uptime_s: u64,
+    /// Why it is not ready to work; absent if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unready: Option<String>,
     /// What its engine does; absent for a service without one.
     #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
     pub engine: Option<EngineBeat>,

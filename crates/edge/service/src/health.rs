@@ -17,8 +17,9 @@ use axum::routing::get;
 use serde::Serialize;
 use tokio::net::TcpListener;
 
+use crate::routes::elsewhere;
 use crate::supervisor::BoxError;
-use crate::{Metrics, Shutdown};
+use crate::{Metrics, Routes, Shutdown};
 
 /// How often recorded metrics are folded, whether or not anybody reads them.
 const FOLD: Duration = Duration::from_secs(5);
@@ -44,6 +45,15 @@ impl Readiness {
     /// Whether every condition holds, and there is one.
     pub fn is_ready(&self) -> bool {
         self.status == "ready"
+    }
+
+    /// Why not, in a few words; `None` if it is ready.
+    pub fn unready(&self) -> Option<String> {
+        if self.is_ready() {
+            return None;
+        }
+        let reasons: Vec<_> = self.reasons.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
+        Some(if reasons.is_empty() { self.status.to_owned() } else { reasons.join("; ") })
     }
 }
 
@@ -96,7 +106,7 @@ pub struct ListenError {
 }
 
 /// Listens on `address` (`HOST:PORT`, port 0 = any free one) and returns the address it got, with the future that
-/// serves until `shutdown` is asked for.
+/// serves until `shutdown` is asked for. What is mounted on `routes` is served too.
 ///
 /// # Errors
 /// The address is no address, or is in use.
@@ -104,6 +114,7 @@ pub async fn serve(
     address: &str,
     health: Health,
     metrics: Metrics,
+    routes: Routes,
     shutdown: Shutdown,
 ) -> Result<(SocketAddr, impl Future<Output = Result<(), BoxError>> + Send + 'static), ListenError> {
     let refused = |reason| ListenError { address: address.to_owned(), reason };
@@ -114,7 +125,9 @@ pub async fn serve(
         .route("/health/ready", get(ready))
         .with_state(health)
         .route("/metrics", get(exposition))
-        .with_state(metrics.clone());
+        .with_state(metrics.clone())
+        .fallback(elsewhere)
+        .with_state(routes);
     let serving = async move {
         let (asked, overdue) = (shutdown.clone(), shutdown);
         let server =

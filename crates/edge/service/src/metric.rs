@@ -139,6 +139,28 @@ pub enum Metric {
     WatchdogAge,
     /// Entries of the history that are not in SQLite yet.
     HistoryLag,
+    /// 1 while an expected service does its work, else 0.
+    ServiceUp,
+    /// Replicas of a service whose heartbeat stands.
+    ServiceReplicas,
+    /// 1 while Redis answers the coordinator, else 0.
+    RedisUp,
+    /// Memory that Redis uses; of a cluster the fullest master.
+    RedisMemory,
+    /// The memory at which Redis refuses writes; 0 = it has no limit.
+    RedisMemoryLimit,
+    /// How old the newest tick in the streams is.
+    TickAge,
+    /// How old the newest tick is that came the whole way: written, taken by the engine in every shard, and seen again.
+    PathAge,
+    /// Shards of an engine that nobody owns.
+    ShardsUnowned,
+    /// HTTP requests that the coordinator answered.
+    Requests,
+    /// Clients that listen on the WebSocket.
+    Listeners,
+    /// Events that a client on the WebSocket was too slow for.
+    ListenersLost,
     /// From when an event could be known to its finding.
     Pipeline,
     /// How long events spend in each stage of their way ([`crate::Stage`]).
@@ -147,7 +169,7 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 56] = [
+    pub const ALL: [Self; 67] = [
         Self::BuildInfo,
         Self::Uptime,
         Self::Frames,
@@ -202,6 +224,17 @@ impl Metric {
         Self::DispatchLag,
         Self::WatchdogAge,
         Self::HistoryLag,
+        Self::ServiceUp,
+        Self::ServiceReplicas,
+        Self::RedisUp,
+        Self::RedisMemory,
+        Self::RedisMemoryLimit,
+        Self::TickAge,
+        Self::PathAge,
+        Self::ShardsUnowned,
+        Self::Requests,
+        Self::Listeners,
+        Self::ListenersLost,
         Self::Pipeline,
         Self::Stage,
     ];
@@ -268,6 +301,17 @@ impl Metric {
             Self::DispatchLag => (Kind::Gauge, "cascade_dispatch_lag_seconds"),
             Self::WatchdogAge => (Kind::Gauge, "cascade_watchdog_age_seconds"),
             Self::HistoryLag => (Kind::Gauge, "cascade_history_lag_entries"),
+            Self::ServiceUp => (Kind::Gauge, "cascade_service_up"),
+            Self::ServiceReplicas => (Kind::Gauge, "cascade_service_replicas"),
+            Self::RedisUp => (Kind::Gauge, "cascade_redis_up"),
+            Self::RedisMemory => (Kind::Gauge, "cascade_redis_memory_bytes"),
+            Self::RedisMemoryLimit => (Kind::Gauge, "cascade_redis_memory_limit_bytes"),
+            Self::TickAge => (Kind::Gauge, "cascade_tick_age_seconds"),
+            Self::PathAge => (Kind::Gauge, "cascade_signal_path_age_seconds"),
+            Self::ShardsUnowned => (Kind::Gauge, "cascade_shards_unowned"),
+            Self::Requests => (Kind::Counter, "cascade_http_requests_total"),
+            Self::Listeners => (Kind::Gauge, "cascade_ws_clients"),
+            Self::ListenersLost => (Kind::Counter, "cascade_ws_events_dropped_total"),
             Self::Pipeline => (Kind::Histogram, "cascade_pipeline_seconds"),
             Self::Stage => (Kind::Summary, "cascade_stage_seconds"),
         }
@@ -289,8 +333,16 @@ impl Metric {
             | Self::AuditDifference
             | Self::DispatchLag
             | Self::WatchdogAge
-            | Self::HistoryLag => &[],
-            Self::Overtaken | Self::ShardLag | Self::Pipeline => &["engine"],
+            | Self::HistoryLag
+            | Self::RedisUp
+            | Self::RedisMemory
+            | Self::RedisMemoryLimit
+            | Self::TickAge
+            | Self::Listeners
+            | Self::ListenersLost => &[],
+            Self::Overtaken | Self::ShardLag | Self::Pipeline | Self::PathAge | Self::ShardsUnowned => {
+                &["engine"]
+            }
             Self::Frames
             | Self::Filtered
             | Self::AutoDeleveraged
@@ -303,6 +355,8 @@ impl Metric {
             | Self::PollUp
             | Self::PollRound => &["venue"],
             Self::Stage => &["stage"],
+            Self::ServiceUp | Self::ServiceReplicas => &["service"],
+            Self::Requests => &["route", "status"],
             Self::Events => &["venue", "kind"],
             Self::Refused => &["venue", "reason"],
             Self::Dropped => &["kind"],
@@ -397,6 +451,19 @@ impl Metric {
             Self::DispatchLag => "How long the oldest finding that is not decided has stood in its stream.",
             Self::WatchdogAge => "How long ago the watchdog's last sign of life arrived.",
             Self::HistoryLag => "Entries of the history that are not in SQLite yet.",
+            Self::ServiceUp => "1 while an expected service does its work, else 0.",
+            Self::ServiceReplicas => "Replicas of a service whose heartbeat stands.",
+            Self::RedisUp => "1 while Redis answers the coordinator, else 0.",
+            Self::RedisMemory => "Memory that Redis uses; of a cluster the fullest master.",
+            Self::RedisMemoryLimit => "The memory at which Redis refuses writes; 0 = it has no limit.",
+            Self::TickAge => "How old the newest tick in the streams is.",
+            Self::PathAge => {
+                "How old the newest tick is that came the whole way: written, taken by the engine in every shard, and seen again."
+            }
+            Self::ShardsUnowned => "Shards of an engine that nobody owns.",
+            Self::Requests => "HTTP requests that the coordinator answered.",
+            Self::Listeners => "Clients that listen on the WebSocket.",
+            Self::ListenersLost => "Events that a client on the WebSocket was too slow for.",
             Self::Pipeline => "From when an event could be known to its finding.",
             Self::Stage => {
                 "How long events spend in each stage of their way; quantiles over the last minute."

@@ -20,7 +20,7 @@ use crate::config::{Document, Mistakes};
 use crate::logs::{self, LogFormat};
 use crate::supervisor::{BoxError, Supervisor};
 use crate::{
-    Health, Metrics, Shutdown, SystemClock, Traces, TracesSettings, address, ask_on_signal, health,
+    Health, Metrics, Routes, Shutdown, SystemClock, Traces, TracesSettings, address, ask_on_signal, health,
     healthcheck, random_seed,
 };
 
@@ -66,6 +66,8 @@ pub struct Context {
     pub health: Health,
     /// Where it counts.
     pub metrics: Metrics,
+    /// What else it serves on its health address.
+    pub routes: Routes,
     /// Where it tells what became of single pieces of its work.
     pub traces: Traces,
     /// When it must stop.
@@ -90,7 +92,8 @@ impl Context {
     /// The heartbeat of this process, to be written at least every few seconds.
     pub fn heartbeat(&self, engine: Option<EngineBeat>) -> Write {
         let (version, uptime_s) = (self.version.to_owned(), self.metrics.uptime_s());
-        let heartbeat = Heartbeat { version, uptime_s, engine };
+        let unready = self.health.readiness().unready();
+        let heartbeat = Heartbeat { version, uptime_s, unready, engine };
         Write::Json {
             key: key::heartbeat(self.name, &self.instance),
             json: serde_json::to_string(&heartbeat).unwrap_or_default(),
@@ -280,9 +283,9 @@ where
     supervisor.spawn("signals", ask_on_signal(shutdown, supervisor.shutdown())?);
 
     let (health, metrics) = (Health::new(), Metrics::new(program.name, program.version));
-    let stop = supervisor.shutdown();
+    let (routes, stop) = (Routes::default(), supervisor.shutdown());
     let (address, server) =
-        health::serve(&settings.health_addr, health.clone(), metrics.clone(), stop).await?;
+        health::serve(&settings.health_addr, health.clone(), metrics.clone(), routes.clone(), stop).await?;
     say(
         &mut std::io::stdout(),
         &format!("{} {}: health and metrics on http://{address}", program.name, program.version),
@@ -298,6 +301,7 @@ where
         seed,
         health,
         metrics,
+        routes,
         traces: Traces::off(),
         shutdown: supervisor.shutdown(),
         deadline,

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use cascade_service::{Health, Metric, Metrics, Shutdown, Supervisor, health, healthcheck};
+use cascade_service::{Health, Metric, Metrics, Routes, Shutdown, Supervisor, health, healthcheck};
 use tokio::net::TcpStream;
 
 const DEADLINE: std::time::Duration = std::time::Duration::from_secs(10);
@@ -21,7 +21,7 @@ async fn served() -> Served {
     let mut supervisor = Supervisor::new(&shutdown, DEADLINE);
     let stop = supervisor.shutdown();
     let (address, server) =
-        health::serve("127.0.0.1:0", health.clone(), metrics.clone(), stop).await.unwrap();
+        health::serve("127.0.0.1:0", health.clone(), metrics.clone(), Routes::default(), stop).await.unwrap();
     supervisor.spawn("health", server);
     Served { address, health, metrics, shutdown, supervisor }
 }
@@ -78,9 +78,14 @@ async fn a_client_that_never_finishes_its_request_does_not_hold_the_process() {
 #[tokio::test]
 async fn an_address_in_use_is_refused_with_the_way_out() {
     let served = served().await;
-    let again =
-        health::serve(&served.address.to_string(), Health::new(), Metrics::new("b", "1"), Shutdown::new())
-            .await;
+    let again = health::serve(
+        &served.address.to_string(),
+        Health::new(),
+        Metrics::new("b", "1"),
+        Routes::default(),
+        Shutdown::new(),
+    )
+    .await;
     let told = again.err().unwrap().to_string();
     assert!(told.contains(&served.address.to_string()) && told.contains("--health-addr"), "{told}");
     let silent = healthcheck::ask("127.0.0.1:1").await.unwrap_err().to_string();

@@ -44,6 +44,7 @@ fn traced(url: &str, sample: f64, supervisor: &mut Supervisor) -> Context {
         seed: 7,
         health: Health::new(),
         metrics: Metrics::new("test", "1.2.3"),
+        routes: cascade_service::Routes::default(),
         traces: Traces::off(),
         shutdown: supervisor.shutdown(),
         deadline: DEADLINE,

@@ -19,7 +19,7 @@ use cascade_bus::{Bus, BusSettings, RedisUrl};
 use cascade_pace::Clock;
 use cascade_service::config::{Document, Mistakes};
 use cascade_service::{
-    BoxError, Context, Health, Metrics, ServiceSettings, Shutdown, Supervisor, SystemClock, Traces,
+    BoxError, Context, Health, Metrics, Routes, ServiceSettings, Shutdown, Supervisor, SystemClock, Traces,
     TracesSettings, address, ask_on_signal, health, random_seed,
 };
 use cascade_simulator::{Scenario, Simulator};
@@ -160,8 +160,10 @@ async fn assemble(
     supervisor.spawn("signals", ask_on_signal(shutdown.clone(), stop.clone())?);
 
     let (health, metrics) = (Health::new(), Metrics::new("cascade", env!("CARGO_PKG_VERSION")));
+    let routes = Routes::default();
     let (address, server) =
-        health::serve(&settings.health_addr, health.clone(), metrics.clone(), stop.clone()).await?;
+        health::serve(&settings.health_addr, health.clone(), metrics.clone(), routes.clone(), stop.clone())
+            .await?;
     supervisor.spawn("health", server);
 
     let view = View::new(&settings.ingest.markets.exchanges);
@@ -182,6 +184,7 @@ async fn assemble(
         seed,
         health: health.clone(),
         metrics: metrics.clone(),
+        routes: routes.clone(),
         traces: Traces::off(),
         shutdown: stop.clone(),
         deadline,

@@ -91,6 +91,7 @@ impl Service {
             seed: 1,
             health: health.clone(),
             metrics: metrics.clone(),
+            routes: cascade_service::Routes::default(),
             traces: cascade_service::Traces::off(),
             shutdown: shutdown.clone(),
             deadline: Duration::from_secs(10),
