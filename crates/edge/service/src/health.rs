@@ -120,7 +120,7 @@ pub async fn serve(
     let refused = |reason| ListenError { address: address.to_owned(), reason };
     let listener = TcpListener::bind(address).await.map_err(refused)?;
     let bound = listener.local_addr().map_err(refused)?;
-    let router = Router::new()
+    let own = Router::new()
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
         .with_state(health)
@@ -131,7 +131,7 @@ pub async fn serve(
     let serving = async move {
         let (asked, overdue) = (shutdown.clone(), shutdown);
         let server =
-            axum::serve(listener, router).with_graceful_shutdown(async move { asked.requested().await });
+            axum::serve(listener, own).with_graceful_shutdown(async move { asked.requested().await });
         tokio::select! {
             ended = server.into_future() => Ok(ended?),
             () = fold(&metrics) => Ok(()),

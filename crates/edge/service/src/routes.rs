@@ -26,7 +26,7 @@ impl Routes {
 /// Answers what the process kit itself does not.
 pub(crate) async fn elsewhere(State(routes): State<Routes>, request: Request) -> Response {
     match routes.mounted() {
-        Some(router) => match router.oneshot(request).await {
+        Some(mounted) => match mounted.oneshot(request).await {
             Ok(response) => response,
             Err(never) => match never {},
         },
