@@ -8,6 +8,7 @@ mod health;
 mod http;
 mod look;
 mod overview;
+mod token;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ pub use config::{Config, Coordinator};
 pub use health::{Report, ServiceReport};
 pub use look::Look;
 pub use overview::Overview;
+pub use token::Token;
 
 /// What the program is.
 pub const PROGRAM: Program<Config> = Program {
