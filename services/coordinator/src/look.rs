@@ -17,17 +17,6 @@ pub struct Look {
     pub overview: Option<Overview>,
 }
 
-impl Look {
-    /// What `GET /status` says; `None` where Redis did not answer at the look.
-    ///
-    /// # Errors
-    /// Redis does not tell it.
-    #[expect(clippy::unused_async, reason = "of branch look")]
-    pub async fn status(&self, _bus: &Bus) -> Result<Option<serde_json::Value>, cascade_bus::BusError> {
-        Ok(self.overview.as_ref().map(|overview| serde_json::json!(overview)))
-    }
-}
-
 /// Looks once a second until asked to stop, and tells each look.
 pub(crate) async fn run(
     _config: Arc<Config>,
