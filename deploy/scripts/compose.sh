@@ -46,6 +46,8 @@ default_project() {
     setting COMPOSE_PROJECT_NAME "${base:-cascade}"
 }
 
+running() { [ -n "$(docker ps -aq --filter "label=com.docker.compose.project=$1")" ]; } # project
+
 add_profile() { # one more than those that are on
     COMPOSE_PROFILES=$(setting COMPOSE_PROFILES)
     case ",$COMPOSE_PROFILES," in
