@@ -24,6 +24,7 @@ mod stream;
 mod subscriber;
 mod tally;
 mod tell;
+mod tick;
 mod url;
 
 use std::sync::Arc;
@@ -34,7 +35,7 @@ pub use facts::Facts;
 pub use fence::{Batch, Claim, Commit, Owned};
 pub use holder::Holder;
 pub use outbox::Outbox;
-pub use reading::Write;
+pub use reading::{Standing, Write};
 pub use server::{PortChoice, PrivateRedis};
 pub use settings::{BusSettings, BusStats, StreamBounds};
 pub use store::{Stored, StoredCount};
@@ -42,6 +43,7 @@ pub use stream::{Entry, StreamId, StreamReader};
 pub use subscriber::{Message, Subscriber};
 pub use tally::Tally;
 pub use tell::Telling;
+pub use tick::LastTick;
 pub use url::RedisUrl;
 
 use link::Link;

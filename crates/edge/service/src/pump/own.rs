@@ -24,7 +24,6 @@ impl<D: Detector> Pump<D> {
         // All: Redis may have given us some that we did not hear of.
         let all: Vec<_> = Shard::all().collect();
         self.hand_over(&all, shutdown).await;
-        self.write(vec![self.context.farewell()]).await;
     }
 
     /// Looks who lives: what is not ours is handed over, what is ours and free is taken. `renews`: leases are renewed,
