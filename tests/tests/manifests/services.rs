@@ -1,0 +1,52 @@
+//! The services as the configuration and cargo know them: everything else that is shipped must name the same.
+
+use cascade_service::ServiceSettings;
+use cascade_service::config::{DEFAULTS, Document, Mistakes, Sources};
+
+use crate::files::{programs, read};
+
+/// Each service's program, and the section of the configuration that says where its health is.
+pub(crate) const PORTS: [(&str, &str); 5] = [
+    ("liquidation-ingest", "ingest"),
+    ("oi-detector", "oi"),
+    ("cascade-signals", "signals"),
+    ("alert-dispatcher", "dispatch"),
+    ("coordinator", "coordinator"),
+];
+
+/// The port of a section's health address, by default.
+pub(crate) fn port(section: &str) -> u16 {
+    let defaults: toml::Table = DEFAULTS.parse().unwrap();
+    let address = defaults[section]["health_addr"].as_str().unwrap();
+    address.rsplit_once(':').unwrap().1.parse().unwrap()
+}
+
+/// How long a program may take to stop, by default.
+pub(crate) fn shutdown_deadline_s() -> u64 {
+    let (document, _) = Document::load(&Sources::default());
+    ServiceSettings::read(&document, &mut Mistakes::default()).shutdown_deadline_s
+}
+
+#[test]
+fn every_program_is_known_here() {
+    let mut known: Vec<&str> = PORTS.iter().map(|(program, _)| *program).chain(["cascade"]).collect();
+    known.sort_unstable();
+    assert_eq!(programs(), known);
+}
+
+#[test]
+fn the_image_holds_every_program() {
+    let dockerfile = read("deploy/Dockerfile");
+    for program in programs() {
+        assert!(
+            dockerfile.contains(&format!("-p {program} ")) || dockerfile.contains(&format!("-p {program}\"")),
+            "{program} is not built"
+        );
+        let copied = dockerfile.lines().any(|line| {
+            line.contains("for program in")
+                && line.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').any(|word| word == program)
+        });
+        assert!(copied, "{program} is not in the image");
+    }
+    assert!(dockerfile.contains("\nUSER 65532:65532\n"));
+}
