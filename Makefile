@@ -23,9 +23,11 @@ demo: setup ## Watch a liquidation cascade being detected on simulated exchanges
 run: setup ## The same system on the live exchanges, until Ctrl-C
 	@$(CARGO) run --locked --release --bin cascade -- up $(ARGS)
 
-check: setup ## Format, lints (warnings are errors)
+check: setup ## Format, lints (warnings are errors); compose, k8s, Prometheus, Dockerfile, scripts (deploy/check)
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	deploy/check/run
+	deploy/check/run --self-test
 
 test: setup ## Every test; needs nothing but what `make setup` installs
 	$(CARGO) test --locked --workspace $(ARGS)

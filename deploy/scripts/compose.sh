@@ -46,6 +46,8 @@ default_project() {
     setting COMPOSE_PROJECT_NAME "${base:-cascade}"
 }
 
+running() { [ -n "$(docker ps -aq --filter "label=com.docker.compose.project=$1")" ]; } # project
+
 add_profile() { # one more than those that are on
     COMPOSE_PROFILES=$(setting COMPOSE_PROFILES)
     case ",$COMPOSE_PROFILES," in
@@ -86,8 +88,13 @@ choose_images() { # variables
 
 # What an image says of where it is from; from git, where this is a clone.
 export_provenance() {
-    export CASCADE_REVISION CASCADE_CREATED CASCADE_SOURCE
+    export CASCADE_VERSION CASCADE_REVISION CASCADE_CREATED CASCADE_SOURCE
     CASCADE_REVISION=$(git -C "$root" describe --always --abbrev=40 --dirty --exclude='*' 2>/dev/null || echo unknown)
+    # v0.2.0 is 0.2.0, three commits later 0.2.0-3-gABC; before the first tag the workspace's version and the commit.
+    CASCADE_VERSION=$(git -C "$root" describe --tags --match 'v[0-9]*' --dirty 2>/dev/null | sed 's/^v//')
+    if [ -z "$CASCADE_VERSION" ]; then
+        CASCADE_VERSION=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$root/Cargo.toml" | head -n 1)+$(printf %.12s "$CASCADE_REVISION")
+    fi
     CASCADE_CREATED=$(TZ=UTC git -C "$root" log -1 --date=iso-strict-local --format=%cd 2>/dev/null || echo 1970-01-01T00:00:00Z)
     CASCADE_SOURCE=$(git -C "$root" config --get remote.origin.url 2>/dev/null | sed 's#//[^/@]*@#//#' || true)
 }

@@ -10,8 +10,10 @@ mod colour;
 mod columns;
 mod decode;
 mod doctor;
+mod healthcheck;
 mod record;
 mod replay;
+mod simulate;
 mod status;
 mod tail;
 mod up;
@@ -29,6 +31,7 @@ use args::{Cli, Command, UpArgs};
 use bench::{Bench, E2eArgs};
 use doctor::DoctorArgs;
 use record::RecordArgs;
+use simulate::SimulateArgs;
 use status::StatusArgs;
 use tail::TailArgs;
 
@@ -43,6 +46,8 @@ const REFUSED: u8 = 2;
 pub fn main() -> u8 {
     match Cli::parse().command {
         Command::Up(args) => up(args),
+        Command::Simulate(args) => simulate(&args),
+        Command::Healthcheck(args) => block_on(healthcheck::run(&args, environment())),
         Command::Tail(args) => tail(&args),
         Command::Status(args) => status(&args),
         Command::History(args) => {
@@ -83,6 +88,20 @@ fn up(args: UpArgs) -> u8 {
             install_log(&service, &document);
         }
         block_on(up::run(args, settings, service))
+    })
+}
+
+fn simulate(args: &SimulateArgs) -> u8 {
+    if let Some(reason) = args.refusal(&environment()) {
+        complain(&reason);
+        return REFUSED;
+    }
+    let (_, service, mistakes) = load(&args.sources(environment()));
+    checked(&mistakes, false, || {
+        if let Ok(filter) = logs::level(&service.log_level) {
+            logs::install(service.log_format, filter);
+        }
+        block_on(until_signal(|shutdown| simulate::run(args, shutdown)))
     })
 }
 
