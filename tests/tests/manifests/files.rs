@@ -62,3 +62,8 @@ pub(crate) fn place_in<'a>(value: &'a mut Value, place: &str) -> &'a mut Value {
         _ => &mut value[name.replace("~1", "/")],
     })
 }
+
+/// Paths with their texts.
+pub(crate) fn texts(paths: &[String]) -> Vec<(String, String)> {
+    paths.iter().map(|path| (path.clone(), read(path))).collect()
+}

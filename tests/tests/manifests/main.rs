@@ -6,8 +6,10 @@
 
 mod compose;
 mod files;
+mod images;
 mod kubernetes;
 mod metrics;
 mod promql;
 mod reference;
 mod services;
+mod variables;
