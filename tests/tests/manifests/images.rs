@@ -90,7 +90,9 @@ fn no_image_is_another_one_tomorrow() {
 
 /// What is wrong with how a text of compose or a script names Cascade's version.
 fn versions(text: &str) -> Vec<String> {
-    let tags = text.split("CASCADE_TAG:-").skip(1).map(|rest| rest.split('}').next().unwrap_or_default());
+    let both = ["CASCADE_TAG:-", "CASCADE_VERSION:-"].into_iter();
+    let tags =
+        both.flat_map(|name| text.split(name).skip(1)).map(|rest| rest.split('}').next().unwrap_or_default());
     tags.filter(|tag| *tag != VERSION && !tag.is_empty())
         .map(|tag| format!("{tag} is not {VERSION}"))
         .collect()

@@ -50,3 +50,36 @@ fn the_image_holds_every_program() {
     }
     assert!(dockerfile.contains("\nUSER 65532:65532\n"));
 }
+
+/// Lists of programs in scripts and workflows: one that is forgotten there is not released, or without its licences.
+#[test]
+fn every_program_is_released_with_its_licences() {
+    for path in ["deploy/Dockerfile", "deploy/scripts/third-party", ".github/workflows/ci.yml"] {
+        let text = read(path);
+        for program in programs() {
+            assert!(
+                text.contains(&format!("{program} "))
+                    || text.contains(&format!("{program})"))
+                    || text.contains(&format!("{program}\"")),
+                "{program}: {path}"
+            );
+        }
+    }
+    let dockerfile = read("deploy/Dockerfile");
+    assert!(
+        dockerfile.contains("deploy/scripts/third-party > /out/doc/")
+            && dockerfile.contains("/out/doc/ /usr/share/doc/cascade/")
+    );
+}
+
+/// `.ci/run` thinks up the same cases each time; the nightly job does not.
+#[test]
+fn property_tests_have_a_fixed_seed_where_changes_land_and_a_new_one_each_night() {
+    assert!(read(".ci/run").contains("export PROPTEST_RNG_SEED="));
+    let workflow = read(".github/workflows/ci.yml");
+    let set = workflow
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#') && line.contains("PROPTEST_RNG_SEED"));
+    assert_eq!(set.count(), 0);
+    assert!(workflow.contains("run: make fuzz") && workflow.contains("run: .ci/run"));
+}
