@@ -20,9 +20,8 @@ mod watchdog;
 
 use std::time::Duration;
 
-use cascade_bus::Bus;
 use cascade_notify::Sender;
-use cascade_service::{BoxError, Context, Program, Shutdown, Supervisor, watch_redis};
+use cascade_service::{BoxError, Context, Program, Supervisor, beat, watch_redis};
 
 pub use cascade_alerting::known_rule;
 pub use config::{Config, DEAD_MAN, Dispatch};
@@ -33,12 +32,9 @@ use buttons::Poller;
 use courier::Courier;
 use decider::Decider;
 use desk::Desk;
-use office::{Office, missed, pause};
+use office::Office;
 use post::Post;
 use projector::Projector;
-
-/// How often the heartbeat is written, wall time.
-const BEAT: Duration = Duration::from_secs(5);
 
 /// What the program is.
 pub const PROGRAM: Program<Config> = Program {
@@ -75,7 +71,7 @@ pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
     for poller in Poller::all(&office, &config)? {
         supervisor.spawn(poller.name(), lasting(poller.hold(shutdown.clone())));
     }
-    supervisor.spawn("heartbeat", lasting(beat(office, shutdown.clone())));
+    supervisor.spawn("heartbeat", beat(bus.clone(), context.clone(), shutdown.clone()));
     supervisor.spawn("redis", watch_redis(bus, context, shutdown));
     Ok(supervisor.run().await?)
 }
@@ -129,29 +125,6 @@ fn delivers(office: &Office, config: &Config, senders: Vec<(Target, Sender)>, su
             }
             Ok(())
         });
-    }
-}
-
-/// The heartbeat of this process, until asked to stop.
-async fn beat(office: Office, shutdown: Shutdown) {
-    let context = &office.context;
-    loop {
-        if let Err(error) = office.bus.write_readings(&[context.heartbeat(None)]).await {
-            missed("heartbeat", &error);
-        }
-        if !pause(BEAT, &shutdown).await {
-            break;
-        }
-    }
-    farewell(&office.bus, context).await;
-}
-
-/// The last word of the heartbeat; a Redis that does not answer is not waited for.
-async fn farewell(bus: &Bus, context: &Context) {
-    let words = [context.farewell()];
-    let told = bus.write_readings(&words);
-    if !matches!(tokio::time::timeout(Duration::from_secs(1), told).await, Ok(Ok(()))) {
-        tracing::debug!("the last word is not told: the heartbeat runs out by itself");
     }
 }
 

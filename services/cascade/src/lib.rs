@@ -24,7 +24,9 @@ use std::io::Write as _;
 use cascade_bus::RedisUrl;
 use cascade_message::line as words;
 use cascade_service::config::{Document, Mistakes, Origin, Sources};
-use cascade_service::{CommonArgs, ServiceSettings, Shutdown, ask_on_signal, environment, logs, redis_url};
+use cascade_service::{
+    CommonArgs, ServiceSettings, Shutdown, Simulated, ask_on_signal, environment, logs, redis_url,
+};
 use clap::{CommandFactory, Parser};
 
 use args::{Cli, Command, UpArgs};
@@ -165,8 +167,10 @@ fn destinations(args: &alerts::DestinationsArgs) -> u8 {
 fn record(args: &RecordArgs) -> u8 {
     let (document, service, mut mistakes) = load(&args.sources(environment()));
     let settings = record::Settings::read(&document, &mut mistakes);
+    let simulated = Simulated::read(&document, &mut mistakes);
     checked(&mistakes, args.common.check_config, || {
         install_log(&service, &document);
+        simulated.warn();
         let deadline = std::time::Duration::from_secs(service.shutdown_deadline_s);
         block_on(record::run(args, settings, deadline))
     })
@@ -178,6 +182,9 @@ fn doctor(args: &DoctorArgs) -> u8 {
     let settings = doctor::Settings::read(&document, &mut mistakes);
     if args.common.check_config {
         return checked(&mistakes, true, || DONE);
+    }
+    if let Some(url) = Simulated::read(&document, &mut mistakes).url() {
+        complain(&format!("DEMO: simulated exchanges at {url} are looked at, no real ones (simulator.url)"));
     }
     block_on(doctor::run(args, settings, &mistakes))
 }

@@ -8,16 +8,21 @@ mod health;
 mod http;
 mod look;
 mod overview;
+mod past;
+mod token;
 
 use std::sync::Arc;
 
-use cascade_service::{BoxError, Context, Program, Supervisor, watch_redis};
+use cascade_service::{BoxError, Context, Program, Supervisor, beat, watch_redis};
 use tokio::sync::watch;
 
 pub use config::{Config, Coordinator};
-pub use health::{Report, ServiceReport};
+pub use health::{Report, SILENT, ServiceReport};
 pub use look::Look;
-pub use overview::Overview;
+pub use overview::{
+    Deliveries, Dispatch, ENGINES, EngineShards, Overview, Owner, Server, Service, Ticks, mutes,
+};
+pub use token::Token;
 
 /// What the program is.
 pub const PROGRAM: Program<Config> = Program {
@@ -40,7 +45,10 @@ pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
     let (told, seen) = watch::channel(None);
     let listening = http::mount(&config, &context, &bus, seen);
     supervisor.spawn("channels", listening);
-    supervisor.spawn("look", look::run(config, context.clone(), bus.clone(), told, shutdown.clone()));
+    let roll = look::Roll::default();
+    supervisor.spawn("roll", roll.clone().keep(bus.clone(), shutdown.clone()));
+    supervisor.spawn("look", look::run(config, context.clone(), (bus.clone(), roll), told, shutdown.clone()));
+    supervisor.spawn("heartbeat", beat(bus.clone(), context.clone(), shutdown.clone()));
     supervisor.spawn("redis", watch_redis(bus, context, shutdown));
     Ok(supervisor.run().await?)
 }

@@ -29,7 +29,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cascade_bus::{Bus, Outbox};
-use cascade_service::{BoxError, Context, Program, Share, Shutdown, StopWhenGone, Supervisor, watch_redis};
+use cascade_service::{
+    BoxError, Context, Program, Share, Shutdown, StopWhenGone, Supervisor, beat, watch_redis,
+};
 use cascade_venues::protocol;
 
 pub use config::{Config, Ingest};
@@ -196,6 +198,8 @@ impl Tasks {
         );
         let drain = self.drained.shutdown();
         self.spawn("writer", async move { writer.run(drain).await });
+        // Said when it is time to stop, not when all is written: who takes a venue over need not wait for this replica.
+        self.supervisor.spawn("heartbeat", beat(bus.clone(), context.clone(), shutdown.clone()));
         self.supervisor.spawn("redis", watch_redis(bus, context, shutdown));
         self.supervisor
     }

@@ -1,5 +1,5 @@
 //! What people, the coordinator and the other replicas look at: `feed:VENUE:health` of the venues that this process reads,
-//! the heartbeat, readiness; and what the others say of theirs.
+//! readiness; and what the others say of theirs.
 
 use std::time::Duration;
 
@@ -28,16 +28,9 @@ pub(crate) async fn run(bus: Bus, shared: Shared, context: Context, shutdown: Sh
             tracing::debug!(%error, "the other replicas' feeds are not known");
         }
         tokio::select! {
-            () = shutdown.requested() => return farewell(&bus, &context).await,
+            () = shutdown.requested() => return,
             () = tokio::time::sleep(context.clock.wall(EVERY).clamp(SHORTEST, EVERY)) => {}
         }
-    }
-}
-
-/// This process is a replica no more: nobody need wait for it.
-async fn farewell(bus: &Bus, context: &Context) {
-    if let Err(error) = bus.write_readings(&[context.farewell()]).await {
-        tracing::debug!(%error, "the heartbeat runs out by itself");
     }
 }
 
@@ -66,7 +59,7 @@ fn feeds(shared: &Shared) -> Result<(), String> {
 
 fn readings(shared: &Shared, context: &Context) -> Vec<Write> {
     let json = |value: Result<String, serde_json::Error>| value.unwrap_or_default();
-    let mut writes: Vec<_> = shared
+    shared
         .board(|board| board.readings(context.clock.now()))
         .into_iter()
         .map(|(venue, reading)| (venue, FeedHealthReading { reader: context.instance.clone(), ..reading }))
@@ -75,7 +68,5 @@ fn readings(shared: &Shared, context: &Context) -> Vec<Write> {
             json: json(serde_json::to_string(&reading)),
             ttl_s: FEED_TTL_S,
         })
-        .collect();
-    writes.push(context.heartbeat(None));
-    writes
+        .collect()
 }

@@ -2,8 +2,9 @@
 //! not atomic together; they are idempotent and unfenced.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use redis::{Cmd, Pipeline};
+use redis::{Cmd, FromRedisValue, Pipeline, RedisResult, Value, from_redis_value};
 
 use crate::{Bus, BusError};
 
@@ -37,6 +38,15 @@ pub enum Write {
     },
 }
 
+/// A string, and how long it still stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The text.
+    pub text: String,
+    /// How long until it runs out, wall time; `None` = it does not.
+    pub left: Option<Duration>,
+}
+
 /// What a scan may go through before it stops.
 const LARGEST_SCAN: usize = 10_000;
 
@@ -61,7 +71,7 @@ impl Bus {
                 }
             }
         }
-        let answers = self.link.pipeline::<redis::Value>(&mut pipe, self.settings.response_timeout).await?;
+        let answers = self.link.pipeline::<Value>(&mut pipe, self.settings.response_timeout).await?;
         answers.into_iter().try_for_each(|answer| answer.map(drop).map_err(|e| BusError::of(&e)))
     }
 
@@ -84,6 +94,41 @@ impl Bus {
         }
         let answers = self.link.pipeline(&mut pipe, self.settings.response_timeout).await?;
         answers.into_iter().map(|answer| answer.map_err(|e| BusError::of(&e))).collect()
+    }
+
+    /// The strings at these keys, in order, each with its own result: one may hold another type. On a cluster one round
+    /// trip a node.
+    ///
+    /// # Errors
+    /// Redis is away.
+    pub async fn get_each(&self, keys: &[String]) -> Result<Vec<Result<Option<String>, BusError>>, BusError> {
+        let mut pipe = Pipeline::with_capacity(keys.len());
+        for key in keys {
+            pipe.cmd("GET").arg(key);
+        }
+        let answers = self.link.read_all(&mut pipe, self.settings.response_timeout).await?;
+        Ok(answers.into_iter().map(|answer| answer.map_err(|e| BusError::of(&e))).collect())
+    }
+
+    /// The same, each with how long it still stands: who writes it again and again shows by that when it did last.
+    ///
+    /// # Errors
+    /// Redis is away.
+    pub async fn standing(
+        &self,
+        keys: &[String],
+    ) -> Result<Vec<Result<Option<Standing>, BusError>>, BusError> {
+        let mut pipe = Pipeline::with_capacity(2 * keys.len());
+        for key in keys {
+            pipe.cmd("GET").arg(key).cmd("PTTL").arg(key);
+        }
+        let answers = self.link.read_all::<Value>(&mut pipe, self.settings.response_timeout).await?;
+        let mut answers = answers.into_iter();
+        let mut found = Vec::with_capacity(keys.len());
+        while let (Some(text), Some(left)) = (answers.next(), answers.next()) {
+            found.push(standing(text, left).map_err(|e| BusError::of(&e)));
+        }
+        Ok(found)
     }
 
     /// The keys that match `pattern`, sorted, each once; at most 10 000 of each master of a cluster are gone through.
@@ -132,6 +177,19 @@ impl Bus {
         let answers = self.link.pipeline::<u64>(&mut pipe, self.settings.response_timeout).await?;
         answers.into_iter().try_for_each(|answer| answer.map(drop).map_err(|e| BusError::of(&e)))
     }
+}
+
+fn standing(text: RedisResult<Value>, left: RedisResult<Value>) -> RedisResult<Option<Standing>> {
+    let Some(text) = of::<Option<String>>(text?)? else { return Ok(None) };
+    // Gone in between: -2. For ever: -1.
+    Ok(match of::<i64>(left?)? {
+        -2 => None,
+        left => Some(Standing { text, left: u64::try_from(left).ok().map(Duration::from_millis) }),
+    })
+}
+
+fn of<T: FromRedisValue>(value: Value) -> RedisResult<T> {
+    Ok(from_redis_value(value.extract_error()?)?)
 }
 
 fn scan_from(cursor: &str, pattern: &str) -> Cmd {

@@ -33,6 +33,7 @@ script!(HOLD, "hold");
 script!(LET_GO, "let_go");
 script!(TELL, "trim", "tell");
 script!(MEET, "meet");
+script!(NEWEST, "newest");
 script!(READ_UP_TO, "read_up_to");
 script!(DECIDE, "books/begin", "books/decide");
 script!(CLAIM, "books/begin", "books/claim");

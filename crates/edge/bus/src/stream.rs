@@ -57,10 +57,10 @@ pub struct Entry {
 }
 
 /// An entry as Redis tells it: id, then fields and values in turn.
-type RawEntry = (String, Vec<Vec<u8>>);
+pub(crate) type RawEntry = (String, Vec<Vec<u8>>);
 
 impl Entry {
-    fn of((id, fields): RawEntry) -> Result<Self, BusError> {
+    pub(crate) fn of((id, fields): RawEntry) -> Result<Self, BusError> {
         let mut entry = Self { id: id.parse()?, one: None, array: None, delivery: None };
         let mut fields = fields.into_iter();
         while let (Some(name), Some(value)) = (fields.next(), fields.next()) {

@@ -30,19 +30,22 @@ pub async fn watch_demo(
     context: Context,
     shutdown: Shutdown,
 ) -> Result<(), BoxError> {
-    let mut found = None;
-    while !shutdown.is_requested() {
-        let looked = match simulated.url() {
-            Some(url) => mark(&bus, url, &context, &mut found).await,
-            None => look_out(&bus, &context, &mut found).await,
-        };
-        if let Err(error) = looked {
-            tracing::debug!(%error, "whether a demo uses this Redis is not known");
+    let watching = async {
+        let mut found = None;
+        loop {
+            let looked = match simulated.url() {
+                Some(url) => mark(&bus, url, &context, &mut found).await,
+                None => look_out(&bus, &context, &mut found).await,
+            };
+            if let Err(error) = looked {
+                tracing::debug!(%error, "whether a demo uses this Redis is not known");
+            }
+            tokio::time::sleep(EVERY).await;
         }
-        tokio::select! {
-            () = tokio::time::sleep(EVERY) => {}
-            () = shutdown.requested() => {}
-        }
+    };
+    tokio::select! {
+        () = watching => {}
+        () = shutdown.requested() => {}
     }
     Ok(())
 }

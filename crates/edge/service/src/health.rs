@@ -26,7 +26,13 @@ const FOLD: Duration = Duration::from_secs(5);
 
 /// The conditions of one service; clones share them. A service that has told none is starting, and not ready.
 #[derive(Clone, Debug, Default)]
-pub struct Health(Arc<RwLock<BTreeMap<String, Result<(), String>>>>);
+pub struct Health {
+    conditions: Arc<RwLock<Conditions>>,
+    /// What this is a part of: it hears every condition, too.
+    whole: Option<Arc<RwLock<Conditions>>>,
+}
+
+type Conditions = BTreeMap<String, Result<(), String>>;
 
 /// What `/health/ready` answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -61,20 +67,23 @@ impl Health {
         Self::default()
     }
 
+    /// The health of one of several services in a process: it has conditions of its own, and this has them all.
+    #[must_use]
+    pub fn part(&self) -> Self {
+        Self { conditions: Arc::default(), whole: Some(Arc::clone(&self.conditions)) }
+    }
+
     /// Says whether a condition, e.g. `redis`, holds, or why not.
     pub fn set(&self, condition: &str, state: Result<(), String>) {
-        let mut conditions = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        match conditions.get_mut(condition) {
-            Some(known) => *known = state,
-            None => {
-                conditions.insert(condition.to_owned(), state);
-            }
+        if let Some(whole) = &self.whole {
+            put(whole, condition, state.clone());
         }
+        put(&self.conditions, condition, state);
     }
 
     /// What holds and what does not.
     pub fn readiness(&self) -> Readiness {
-        let conditions = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let conditions = self.conditions.read().unwrap_or_else(PoisonError::into_inner);
         let mut readiness = Readiness { status: "ready", reasons: BTreeMap::new(), holding: Vec::new() };
         for (name, state) in conditions.iter() {
             match state {
@@ -90,6 +99,16 @@ impl Health {
             readiness.status = "unready";
         }
         readiness
+    }
+}
+
+fn put(conditions: &RwLock<Conditions>, condition: &str, state: Result<(), String>) {
+    let mut conditions = conditions.write().unwrap_or_else(PoisonError::into_inner);
+    match conditions.get_mut(condition) {
+        Some(known) => *known = state,
+        None => {
+            conditions.insert(condition.to_owned(), state);
+        }
     }
 }
 
@@ -174,5 +193,18 @@ mod tests {
         assert_eq!(readiness.reasons["feeds"], "no venue delivers");
         health.set("feeds", Ok(()));
         assert!(health.readiness().is_ready());
+    }
+
+    #[test]
+    fn of_several_services_each_has_its_own_conditions_and_the_process_all_of_them() {
+        let process = Health::new();
+        let (reader, pump) = (process.part(), process.part());
+        reader.set("redis", Ok(()));
+        pump.set("redis", Ok(()));
+        pump.clone().set("shards", Err("none taken yet".to_owned()));
+        assert_eq!(reader.readiness().unready(), None);
+        assert_eq!(pump.readiness().unready().as_deref(), Some("shards: none taken yet"));
+        assert_eq!(process.readiness().unready().as_deref(), Some("shards: none taken yet"));
+        assert_eq!(process.part().readiness().unready().as_deref(), Some("starting"));
     }
 }

@@ -5,6 +5,7 @@
 //! does not know.
 
 mod args;
+mod beat;
 mod clock;
 mod common;
 pub mod config;
@@ -34,6 +35,7 @@ mod traces;
 mod watch;
 
 pub use args::CommonArgs;
+pub use beat::beat;
 pub use clock::{SpeedError, SystemClock};
 pub use common::{address, redis_url};
 pub use demo::watch_demo;
@@ -45,7 +47,7 @@ pub use metric::{Kind, Metric, Spec};
 pub use metrics::Metrics;
 pub use output::{Outgoing, Output};
 pub use problem::Problem;
-pub use program::{Context, Program, ServiceSettings, environment, run_service, start};
+pub use program::{Context, HEARTBEAT_TTL, Program, ServiceSettings, environment, run_service, start};
 pub use routes::Routes;
 pub use seed::random_seed;
 pub use shutdown::{Shutdown, StopWhenGone};

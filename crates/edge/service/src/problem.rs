@@ -42,6 +42,11 @@ impl Problem {
         self.status
     }
 
+    /// What to do about it.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The words of a status where nobody has better ones.
     pub(crate) fn of(status: StatusCode) -> Self {
         let detail = match status {

@@ -76,8 +76,8 @@ pub struct Context {
     pub deadline: Duration,
 }
 
-/// How long a heartbeat stands, seconds.
-const HEARTBEAT_TTL_S: u32 = 15;
+/// How long a heartbeat stands without being renewed, wall time.
+pub const HEARTBEAT_TTL: Duration = Duration::from_secs(15);
 
 impl Context {
     /// The Redis at this URL, asked in the name of this process.
@@ -97,7 +97,7 @@ impl Context {
         Write::Json {
             key: key::heartbeat(self.name, &self.instance),
             json: serde_json::to_string(&heartbeat).unwrap_or_default(),
-            ttl_s: HEARTBEAT_TTL_S,
+            ttl_s: u32::try_from(HEARTBEAT_TTL.as_secs()).unwrap_or(u32::MAX),
         }
     }
 

@@ -21,7 +21,7 @@ pub(crate) use ack::{AckArgs, run as ack};
 pub(crate) use destinations::{DestinationsArgs, run as destinations};
 pub(crate) use dlq::{DlqArgs, run as dlq};
 pub(crate) use history::{HistoryArgs, run as history};
-pub(crate) use mute::{MuteArgs, MutesArgs, UnmuteArgs, mute, mutes, standing, text as mutes_text, unmute};
+pub(crate) use mute::{MuteArgs, MutesArgs, UnmuteArgs, mute, mutes, text as mutes_text, unmute};
 pub(crate) use trial::{TrialArgs, run as trial};
 
 use crate::{DONE, FAILED};

@@ -6,7 +6,6 @@ use cascade_bus::{Bus, BusError, RedisUrl};
 use cascade_domain::{Ask, Mute, Symbol, Which};
 use cascade_pace::Clock;
 use cascade_service::{CommonArgs, SystemClock};
-use cascade_wire::dispatch;
 use clap::Args;
 
 use super::asking::done;
@@ -177,13 +176,7 @@ pub(crate) async fn mutes(args: &MutesArgs, redis: &RedisUrl) -> u8 {
 
 /// The mutes that hold.
 pub(crate) async fn standing(bus: &Bus) -> Result<Vec<Mute>, BusError> {
-    let text = bus.get_many(&[dispatch::MUTES.to_owned()]).await?.into_iter().next().flatten();
-    let Some(text) = text else { return Ok(Vec::new()) };
-    let now = SystemClock::new().now();
-    let mutes: Vec<Mute> = serde_json::from_str(&text)
-        .map_err(|error| BusError::Reply(format!("{} is no list of mutes: {error}", dispatch::MUTES)))?;
-    // It is written when something changes; what has run out since then holds no more.
-    Ok(mutes.into_iter().filter(|mute| mute.until_ms > now).collect())
+    coordinator::mutes(bus, SystemClock::new().now()).await
 }
 
 /// The mutes as a table; `None` = there are none.

@@ -211,7 +211,7 @@ async fn assemble(
         instance: format!("{:08x}", seed >> 32),
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
         seed,
-        health: health.clone(),
+        health: health.part(),
         metrics: metrics.clone(),
         routes: routes.clone(),
         traces: Traces::off(),

@@ -10,6 +10,7 @@
 
 mod held;
 mod own;
+mod pulse;
 mod rank;
 mod shown;
 
@@ -24,7 +25,9 @@ use cascade_engine::Engine;
 use tokio::sync::mpsc;
 
 use self::held::Held;
+use self::pulse::Pulse;
 use self::rank::Members;
+use crate::beat::beat_with;
 use crate::{Context, Latency, Metric, Output, Shutdown, Stage, Supervisor, Throttle, watch_redis};
 
 /// How long a lease holds without being renewed, and a replica is believed to live, wall time.
@@ -92,6 +95,8 @@ pub struct Pump<D: Detector> {
     members: Members,
     /// Where what is written beside the shards goes; whoever runs the pump reads the other end.
     writes: mpsc::Sender<Vec<Write>>,
+    /// What the heartbeat says.
+    pulse: Pulse,
     /// Counts the reads.
     turn: usize,
     /// Engines that own shards, by version and configuration, as last seen.
@@ -145,6 +150,7 @@ impl<D: Detector> Pump<D> {
         let owner = format!("{} {}", context.instance, detector.label());
         context.health.set(&condition("shards", &detector), Err("none taken yet".to_owned()));
         let claim = Claim { engine: detector.name().to_owned(), owner, ttl_ms: LEASE_MS };
+        let pulse = Pulse::new(&detector);
         Self {
             detector,
             output,
@@ -155,6 +161,7 @@ impl<D: Detector> Pump<D> {
             broken: BTreeSet::new(),
             members: Members::default(),
             writes: shown::queue().0,
+            pulse,
             turn: 0,
             labels: BTreeSet::new(),
             throttle: Throttle::new(LOGGED_A_MINUTE, 60_000),
@@ -181,11 +188,13 @@ impl<D: Detector> Pump<D> {
         let (queue, patience) = (self.written_later(), self.patience());
         let writer = shown::write_readings(self.bus.clone(), queue, self.context.clone(), shutdown.clone());
         let left = Shutdown::new();
+        let (bus, context, pulse) = (self.bus.clone(), self.context.clone(), self.pulse.clone());
+        let beating = beat_with(&bus, &context, || Some(pulse.beat(&context)), &left);
         let serving = async {
             self.serve(shutdown).await;
             left.request();
         };
-        tokio::join!(serving, unless_stopped(&left, patience / 5, writer));
+        tokio::join!(serving, unless_stopped(&left, patience / 5, writer), beating);
     }
 
     /// What leaving may take in all, wall time. What is under way before has a tenth of it, and the last read-models after
@@ -218,10 +227,8 @@ impl<D: Detector> Pump<D> {
                 self.warn(&error, "can't tell whose shards are whose");
                 done.renewed = None;
             }
-            if renews {
-                self.beat().await;
-            }
         }
+        self.note();
         let read = tokio::select! {
             biased;
             () = shutdown.requested() => return,

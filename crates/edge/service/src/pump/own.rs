@@ -24,7 +24,6 @@ impl<D: Detector> Pump<D> {
         // All: Redis may have given us some that we did not hear of.
         let all: Vec<_> = Shard::all().collect();
         self.hand_over(&all, shutdown).await;
-        self.write(vec![self.context.farewell()]).await;
     }
 
     /// Looks who lives: what is not ours is handed over, what is ours and free is taken. `renews`: leases are renewed,
@@ -78,7 +77,9 @@ impl<D: Detector> Pump<D> {
     async fn hand_over(&mut self, shards: &[Shard], shutdown: &Shutdown) {
         self.commit(Some(shards), shutdown).await;
         insist("give leases back", || self.bus.release(&self.claim, shards)).await;
-        self.shards.retain(|shard, _| !shards.contains(shard));
+        for shard in shards {
+            self.part_with(*shard);
+        }
     }
 
     /// Renews what is ours, and looks which streams can't be read and whose engines own what.
@@ -148,7 +149,19 @@ impl<D: Detector> Pump<D> {
 
     fn forget(&mut self, shard: Shard, reason: &'static str) {
         self.context.metrics.add(Metric::CommitRefused, &[self.detector.name(), reason], 1);
-        self.shards.remove(&shard);
+        self.part_with(shard);
+    }
+
+    /// It is ours no more: its next owner tells how large its snapshots are, and how far behind it is.
+    fn part_with(&mut self, shard: Shard) {
+        if self.shards.remove(&shard).is_none() {
+            return;
+        }
+        let (metrics, engine) = (&self.context.metrics, self.detector.name());
+        metrics.set(Metric::SnapshotBytes, &[engine, &shard.to_string()], f64::NAN);
+        if self.shards.is_empty() {
+            metrics.set(Metric::ShardLag, &[engine], f64::NAN);
+        }
     }
 }
 
