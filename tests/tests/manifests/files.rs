@@ -54,3 +54,16 @@ pub(crate) fn programs() -> Vec<String> {
     names.sort();
     names
 }
+
+/// The place in a value, made if it is not there; for planting a mistake.
+pub(crate) fn place_in<'a>(value: &'a mut Value, place: &str) -> &'a mut Value {
+    place.split('/').skip(1).fold(value, |value, name| match name.parse::<usize>() {
+        Ok(index) if value.is_array() => &mut value[index],
+        _ => &mut value[name.replace("~1", "/")],
+    })
+}
+
+/// Paths with their texts.
+pub(crate) fn texts(paths: &[String]) -> Vec<(String, String)> {
+    paths.iter().map(|path| (path.clone(), read(path))).collect()
+}

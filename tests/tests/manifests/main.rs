@@ -4,5 +4,12 @@
 //! Each check is a function that gives what is wrong, and has a test with planted mistakes: a blind check would fail it.
 #![expect(clippy::unwrap_used, reason = "a file of ours that can't be read is a failed test")]
 
+mod compose;
 mod files;
+mod images;
+mod kubernetes;
+mod metrics;
+mod promql;
 mod reference;
+mod services;
+mod variables;
