@@ -6,13 +6,17 @@ use cascade_service::config::{Document, Mistakes};
 use cascade_service::redis_url;
 use serde::Deserialize;
 
+use crate::Token;
+
 /// Everything that coordinator is told.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where Redis answers.
     pub redis_url: RedisUrl,
-    /// What is expected, and who may ask for something.
+    /// What is expected.
     pub coordinator: Coordinator,
+    /// With which token somebody may ask for something; `None` = nobody may.
+    pub token: Option<Token>,
 }
 
 /// Section `[coordinator]`.
@@ -43,6 +47,7 @@ impl Config {
     /// Reads the sections, adding what is wrong with them to the mistakes.
     pub fn read(document: &Document, mistakes: &mut Mistakes) -> Self {
         let coordinator = document.section("coordinator", mistakes, Coordinator::refusals);
-        Self { redis_url: redis_url(document, mistakes), coordinator }
+        let token = Token::read(document, mistakes);
+        Self { redis_url: redis_url(document, mistakes), coordinator, token }
     }
 }

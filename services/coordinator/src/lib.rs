@@ -9,6 +9,7 @@ mod http;
 mod look;
 mod overview;
 mod past;
+mod token;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ pub use look::Look;
 pub use overview::{
     Deliveries, Dispatch, ENGINES, EngineShards, Overview, Owner, Server, Service, Ticks, mutes,
 };
+pub use token::Token;
 
 /// What the program is.
 pub const PROGRAM: Program<Config> = Program {

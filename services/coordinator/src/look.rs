@@ -22,6 +22,8 @@ use crate::{Config, Overview, Report};
 const EVERY: Duration = Duration::from_secs(1);
 /// How long one look may take, wall time: `/health` is to say within 3 s that Redis hangs.
 const PATIENCE: Duration = Duration::from_millis(1500);
+/// One that begins as Redis begins to hang, after one that was well.
+const _: () = assert!(EVERY.as_millis() + PATIENCE.as_millis() < 3_000);
 /// How often all keys are gone through for new heartbeats, wall time.
 const SCAN: Duration = Duration::from_secs(5);
 

@@ -6,6 +6,7 @@
 mod delivery;
 mod event;
 mod finding;
+mod foreign;
 mod name;
 mod reading;
 mod state;
@@ -18,6 +19,7 @@ pub use event::{
     ENTRY_ARRAY, ENTRY_ONE, decode_entry, decode_event, encode_event, event_from_json, event_to_json,
 };
 pub use finding::{decode_finding, encode_finding, finding_from_json, finding_to_json};
+pub use foreign::json_of;
 pub use name::{Channel, EngineKeys, dispatch, key};
 pub use reading::{
     DestinationReading, EngineBeat, FeedHealthReading, Heartbeat, PollReading, btc_price_json,

@@ -13,6 +13,7 @@ mod facts;
 mod fence;
 mod holder;
 mod link;
+mod newest;
 mod outbox;
 mod place;
 mod reading;

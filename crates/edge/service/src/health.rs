@@ -19,12 +19,10 @@ use tokio::net::TcpListener;
 
 use crate::routes::elsewhere;
 use crate::supervisor::BoxError;
-use crate::{Metrics, Routes, Shutdown};
+use crate::{Metrics, Routes, Shutdown, server};
 
 /// How often recorded metrics are folded, whether or not anybody reads them.
 const FOLD: Duration = Duration::from_secs(5);
-/// How long requests that are under way may take once the server was asked to stop.
-const LAST_REQUESTS: Duration = Duration::from_secs(1);
 
 /// The conditions of one service; clones share them. A service that has told none is starting, and not ready.
 #[derive(Clone, Debug, Default)]
@@ -148,13 +146,9 @@ pub async fn serve(
         .fallback(elsewhere)
         .with_state(routes);
     let serving = async move {
-        let (asked, overdue) = (shutdown.clone(), shutdown);
-        let server =
-            axum::serve(listener, own).with_graceful_shutdown(async move { asked.requested().await });
         tokio::select! {
-            ended = server.into_future() => Ok(ended?),
+            () = server::serve(listener, own, shutdown) => Ok(()),
             () = fold(&metrics) => Ok(()),
-            () = async { overdue.requested().await; tokio::time::sleep(LAST_REQUESTS).await } => Ok(()),
         }
     };
     Ok((bound, serving))
