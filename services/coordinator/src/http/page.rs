@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn a_page_without_anything_known_is_rendered() {
         let html = page(&json!({"healthy": false, "services_healthy": "0/4", "services": {}}), &json!(null));
-        assert!(html.contains("0/4") && html.contains("UNHEALTHY"), "{html}");
+        assert!(html.contains("0&#x2f;4") && html.contains("UNHEALTHY"), "{html}");
     }
 
     #[test]
