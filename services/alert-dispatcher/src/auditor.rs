@@ -23,6 +23,16 @@ const SHOW: Duration = Duration::from_secs(5);
 /// How long that stands, seconds.
 const TTL_S: u32 = 60;
 
+/// What only who looks through the books tells.
+const TOLD: [Metric; 6] = [
+    Metric::DeliveriesOpen,
+    Metric::OldestDelivery,
+    Metric::DestinationUp,
+    Metric::AuditDifference,
+    Metric::DeadLetters,
+    Metric::WatchdogAge,
+];
+
 /// Who looks through the books.
 #[derive(Debug)]
 pub(crate) struct Auditor {
@@ -112,6 +122,9 @@ impl Auditor {
                     continue;
                 }
                 metrics.add(Metric::Deliveries, &[name, ending.as_str(), reason], more);
+                if *ending == Ending::Sent {
+                    self.office.desk.recovered(name);
+                }
                 if name == crate::config::DEAD_MAN && *ending == Ending::Sent {
                     self.arrived = Some(now);
                 }
@@ -152,7 +165,7 @@ impl Auditor {
         let standing = self.office.desk.standing(name);
         DestinationReading {
             kind: target.destination.kind.as_str().to_owned(),
-            up: account.off.is_none() && standing.failed.is_none(),
+            up: account.off.is_none() && !standing.is_failing,
             off: account.off.as_deref().map(|off| why_off(off).to_owned()),
             produced: account.produced,
             sent: ended(Ending::Sent),
@@ -163,6 +176,15 @@ impl Auditor {
             ambiguous: account.ambiguous,
             sent_ms: standing.sent,
             error: standing.failed.map(|(_, said)| said),
+        }
+    }
+}
+
+impl Drop for Auditor {
+    /// Another dispatcher tells it from now on; what this one said last would stand for ever.
+    fn drop(&mut self) {
+        for metric in TOLD {
+            self.office.metrics().forget(metric);
         }
     }
 }

@@ -172,15 +172,14 @@ impl Courier {
 
     /// Tells how the destination does.
     fn note(&self, rows: &[Row], outcome: &Outcome) {
-        let (name, now, metrics) = (self.destination(), self.office.now(), self.office.metrics());
-        metrics.add(Metric::Attempts, &[name, outcome.as_str()], 1);
+        let (name, now) = (self.destination(), self.office.now());
+        self.office.metrics().add(Metric::Attempts, &[name, outcome.as_str()], 1);
         match outcome {
             Outcome::Sent { .. } => {
                 if self.office.desk.standing(name).failed.is_some() {
                     tracing::info!(destination = name, "takes messages again");
                 }
                 self.office.desk.sent(name, now);
-                metrics.set(Metric::DestinationUp, &[name], 1.0);
             }
             Outcome::RetryAfter { after, .. } => {
                 tracing::info!(destination = name, seconds = after.as_secs_f64(), "wants to be left alone");
@@ -190,7 +189,6 @@ impl Courier {
                     tracing::warn!(destination = name, said, "does not take a message; tried again");
                 }
                 self.office.desk.failed(name, now, said);
-                metrics.set(Metric::DestinationUp, &[name], 0.0);
             }
             Outcome::Refused { why, said } if is_of_one(*why, rows) => {
                 let reason = why.as_str();
@@ -200,7 +198,7 @@ impl Courier {
                     said,
                     "refuses a message of several: told one by one"
                 );
-                self.office.desk.failed(name, now, said);
+                self.office.desk.refused(name, now, said);
             }
             Outcome::Refused { why, said } => {
                 let reason = why.as_str();
@@ -216,9 +214,8 @@ impl Courier {
                         reason,
                         "is off; mend it, then: cascade destinations check"
                     );
-                    metrics.set(Metric::DestinationUp, &[name], 0.0);
                 }
-                self.office.desk.failed(name, now, said);
+                self.office.desk.refused(name, now, said);
             }
         }
     }

@@ -14,6 +14,8 @@ pub(crate) struct Standing {
     pub(crate) sent: Option<EventTime>,
     /// When it failed or refused one, and what it said; forgotten when it takes one.
     pub(crate) failed: Option<(EventTime, String)>,
+    /// Whether it was a failure: one that refuses a message may take the next.
+    pub(crate) is_failing: bool,
 }
 
 /// How each destination does; clones are of one and the same.
@@ -23,11 +25,23 @@ pub(crate) struct Desk(Arc<Mutex<BTreeMap<String, Standing>>>);
 impl Desk {
     /// It took a message.
     pub(crate) fn sent(&self, destination: &str, now: EventTime) {
-        self.with(destination, |standing| *standing = Standing { sent: Some(now), failed: None });
+        self.with(destination, |standing| *standing = Standing { sent: Some(now), ..Standing::default() });
     }
 
-    /// It failed, or refused one.
+    /// It took one of another dispatcher: what failed here before is over.
+    pub(crate) fn recovered(&self, destination: &str) {
+        self.with(destination, |standing| (standing.failed, standing.is_failing) = (None, false));
+    }
+
+    /// It failed.
     pub(crate) fn failed(&self, destination: &str, now: EventTime, said: &str) {
+        self.with(destination, |standing| {
+            (standing.failed, standing.is_failing) = (Some((now, said.to_owned())), true);
+        });
+    }
+
+    /// It refused a message.
+    pub(crate) fn refused(&self, destination: &str, now: EventTime, said: &str) {
         self.with(destination, |standing| standing.failed = Some((now, said.to_owned())));
     }
 

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use cascade_service::{Lease, Shutdown};
+use cascade_service::{Lease, Metric, Shutdown};
 use cascade_wire::dispatch;
 
 use crate::auditor::Auditor;
@@ -47,6 +47,7 @@ impl Post {
                 () = lease.keep_strictly(&shutdown) => {}
                 ((), (), ()) = async { tokio::join!(self.decider.run(), auditor.run(shutdown.clone()), signs) } => {}
             }
+            self.office.metrics().forget(Metric::DispatchLag);
             if shutdown.is_requested() {
                 lease.let_go().await;
                 return;

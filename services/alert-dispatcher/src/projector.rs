@@ -50,6 +50,7 @@ impl Projector {
                 () = lease.keep(&shutdown) => {}
                 () = self.run() => {}
             }
+            self.office.metrics().forget(Metric::HistoryLag);
             if shutdown.is_requested() {
                 return lease.let_go().await;
             }

@@ -201,6 +201,32 @@ async fn replicas_share_the_shards_and_one_that_stops_hands_its_own_over_at_once
     assert_eq!(shares(&bus, &both).await, [0, 0], "leases are given back");
 }
 
+/// One whose shards others had taken told for ever how far it had been behind, and how large their snapshots had been.
+#[tokio::test]
+async fn who_lost_its_shards_tells_neither_their_lag_nor_their_snapshots() {
+    let redis = TestRedis::start().await.unwrap();
+    let (bus, observer) = (redis.bus("test").unwrap(), Observer::connect(&redis.url(), &[]).await.unwrap());
+    let shard = Shard::of(&symbol());
+    let replica = Replica::start(&redis, "first:1", "balanced");
+    write(&bus, (0..4).map(tick)).await;
+    caught_up(&bus, &observer).await;
+    let snapshot = format!("cascade_snapshot_bytes{{engine=\"cascade\",shard=\"{shard}\"}} ");
+    let lag = "cascade_shard_lag_seconds{engine=\"cascade\"} ";
+    let tells = |of: &str| {
+        let text = replica.metrics.render();
+        text.lines().find_map(|line| line.strip_prefix(of)?.parse::<f64>().ok())
+    };
+    let both = async || [&*snapshot, lag].iter().all(|of| tells(of).is_some_and(|told| told > 0.0));
+    assert!(eventually(DEADLINE, both).await);
+    for shard in Shard::all() {
+        let lease = EngineKeys::of(shard, "cascade").lease;
+        observer.command::<String>("SET", &[&lease, "other:1 0.1.0+0000", "PX", "30000"]).await.unwrap();
+    }
+    let neither = async || [&*snapshot, lag].iter().all(|of| tells(of).is_some_and(f64::is_nan));
+    assert!(eventually(DEADLINE, neither).await, "{}", replica.metrics.render());
+    replica.stop().await;
+}
+
 #[tokio::test]
 async fn an_episode_lives_in_the_snapshot_when_its_stream_is_gone_and_is_told_once() {
     let redis = TestRedis::start().await.unwrap();

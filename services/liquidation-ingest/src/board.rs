@@ -290,10 +290,10 @@ impl Board {
         self.venues.values().map(|state| state.told.clone()).collect()
     }
 
-    /// What the frames of the venues that this process reads say of their clocks, milliseconds.
-    pub(crate) fn clock_offsets(&self) -> impl Iterator<Item = (Venue, i64)> {
-        let owned = self.venues.iter().filter(|(_, state)| state.owned);
-        owned.filter_map(|(venue, state)| Some((*venue, state.clock_offset_ms()?)))
+    /// What the frames of the venues say of their clocks, milliseconds; `None` = not known, as of a venue that another reads.
+    pub(crate) fn clock_offsets(&self) -> impl Iterator<Item = (Venue, Option<i64>)> {
+        let offset_ms = |state: &VenueState| state.clock_offset_ms().filter(|_| state.owned);
+        self.venues.iter().map(move |(venue, state)| (*venue, offset_ms(state)))
     }
 
     /// What `feed:VENUE:health` shows of the venues that this process reads.

@@ -56,6 +56,8 @@ pub(crate) async fn run(clock: Arc<dyn Clock>, shared: Shared, leading: Leading,
             shared.metrics.add(Metric::Ticks, &[], 1);
             #[expect(clippy::cast_precision_loss, reason = "a delay in milliseconds")]
             shared.metrics.set(Metric::TickLag, &[], now.since(next) as f64 / 1e3);
+        } else {
+            shared.metrics.forget(Metric::TickLag);
         }
         next = next.plus_ms(1000);
     }
@@ -73,7 +75,8 @@ pub(crate) fn judge(shared: &Shared, now: EventTime) {
     }
     for (venue, offset_ms) in shared.board(|board| board.clock_offsets().collect::<Vec<_>>()) {
         #[expect(clippy::cast_precision_loss, reason = "an offset in milliseconds")]
-        shared.metrics.set(Metric::ClockOffset, &[venue.as_str()], offset_ms as f64 / 1e3);
+        let offset_s = offset_ms.map_or(f64::NAN, |offset_ms| offset_ms as f64 / 1e3);
+        shared.metrics.set(Metric::ClockOffset, &[venue.as_str()], offset_s);
     }
 }
 

@@ -47,6 +47,12 @@ impl<T> Default for Known<T> {
 }
 
 impl<T> Known<T> {
+    /// Does something with all handles of a metric.
+    fn each(&self, metric: Metric, act: impl Fn(&T)) {
+        let known = self.0[metric as usize].read().unwrap_or_else(PoisonError::into_inner);
+        known.iter().for_each(|(_, handle)| act(handle));
+    }
+
     /// Uses the handle of these labels, made at its first use.
     fn with(&self, (metric, labels): (Metric, &[&str]), make: impl FnOnce() -> T, act: impl FnOnce(&T)) {
         let place = &self.0[metric as usize];
@@ -122,6 +128,13 @@ impl Metrics {
     pub fn set(&self, metric: Metric, labels: &[&str], value: f64) {
         let make = || self.gauge(metric, labels);
         self.handles.gauges.with((metric, labels), make, |gauge| gauge.set(value));
+    }
+
+    /// This process does not know this gauge any more, under whatever labels: it tells NaN, which no rule takes for a figure.
+    /// To be called where the work that it tells of goes to another replica, or the last figure would stand for ever.
+    pub fn forget(&self, metric: Metric) {
+        debug_assert_eq!(metric.spec().kind, Kind::Gauge, "{metric:?}");
+        self.handles.gauges.each(metric, |gauge| gauge.set(f64::NAN));
     }
 
     /// Records one value of a histogram, in seconds.
@@ -233,6 +246,26 @@ mod tests {
             let line = format!("cascade_events_total{{venue=\"{venue}\",kind=\"{kind}\"}} {count}\n");
             assert!(text.contains(&line), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_forgotten_is_no_number_until_it_is_told_again() {
+        let metrics = Metrics::new("test", "1");
+        metrics.set(Metric::OldestDelivery, &["desk"], 90.0);
+        metrics.set(Metric::OldestDelivery, &["phone"], 9.0);
+        metrics.set(Metric::DeadLetters, &[], 2.0);
+        metrics.forget(Metric::OldestDelivery);
+        metrics.forget(Metric::WatchdogAge);
+        metrics.set(Metric::OldestDelivery, &["phone"], 1.0);
+        let text = metrics.render();
+        for line in [
+            "cascade_delivery_oldest_seconds{destination=\"desk\"} NaN\n",
+            "cascade_delivery_oldest_seconds{destination=\"phone\"} 1\n",
+            "cascade_dead_letters 2\n",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+        assert!(!text.contains("cascade_watchdog_age_seconds"), "{text}");
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use cascade_bus::{Bus, StreamId, Write};
 use cascade_domain::{Ending, EventTime, Level};
 use cascade_service::SystemClock;
-use cascade_testkit::{TestRedis, eventually};
-use cascade_wire::HistoryOf;
+use cascade_testkit::{Observer, TestRedis, eventually};
+use cascade_wire::{HistoryOf, dispatch};
 
 use crate::support::{Answer, DEADLINE, Dispatcher, Receiver, Written, all_ended, begins, put_out};
 
@@ -47,6 +47,54 @@ async fn a_message_that_fails_and_fails_is_tried_ever_less_often_and_ends_when_i
     dispatcher.stop().await;
 }
 
+const UP: &str = "cascade_destination_up{destination=\"desk\"} 1";
+const DOWN: &str = "cascade_destination_up{destination=\"desk\"} 0";
+
+/// A dispatcher that decided no more went on to tell what it had last known of the books, beside the one that knew.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_decides_no_more_tells_nothing_of_books_and_destinations_and_is_believed_when_it_decides_again() {
+    let redis = TestRedis::start().await.unwrap();
+    let (bus, desk) = (redis.bus("test").unwrap(), Receiver::start().await);
+    desk.answers([Answer::Refuse(422)]);
+    let dispatcher = Dispatcher::start(&redis, &Written::new(&desk.webhook("desk")));
+    put_out(&bus, &[begins("BTCUSDT", Level::Critical)]).await;
+    desk.gets(1).await;
+    all_ended(&bus, &["desk"]).await;
+    let knows = async || dispatcher.shows("cascade_dead_letters 1") && dispatcher.shows(UP);
+    assert!(eventually(DEADLINE, knows).await);
+    let (key, json) = (dispatch::DECIDER_LEASE.to_owned(), "another".to_owned());
+    bus.write_readings(&[Write::Json { key, json, ttl_s: 20 }]).await.unwrap();
+    let gone = [
+        "cascade_dead_letters NaN",
+        "cascade_delivery_audit_difference NaN",
+        "cascade_dispatch_lag_seconds NaN",
+        "cascade_deliveries_open{destination=\"desk\"} NaN",
+        "cascade_delivery_oldest_seconds{destination=\"desk\"} NaN",
+        "cascade_destination_up{destination=\"desk\"} NaN",
+    ];
+    assert!(eventually(DEADLINE, async || gone.iter().all(|line| dispatcher.shows(line))).await);
+    assert!(eventually(DEADLINE, knows).await, "the other's lease has run out");
+    dispatcher.stop().await;
+}
+
+/// The dispatcher that decides said that a destination was down for as long as it had nothing to send there itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destination_that_failed_is_up_again_whichever_dispatcher_it_took_a_message_from() {
+    let redis = TestRedis::start().await.unwrap();
+    let (bus, desk) = (redis.bus("test").unwrap(), Receiver::start().await);
+    desk.always(Answer::Refuse(500));
+    let first = Dispatcher::start(&redis, &Written::new(&desk.webhook("desk")));
+    put_out(&bus, &[begins("BTCUSDT", Level::Critical)]).await;
+    assert!(eventually(DEADLINE, async || first.shows(DOWN)).await);
+    // What another dispatcher has sent stands in the books, and nowhere else.
+    let observer = Observer::connect(&redis.url(), &[]).await.unwrap();
+    for count in ["produced:desk", "sent:desk", "ended:desk:sent:first"] {
+        observer.command::<u64>("HINCRBY", &[dispatch::COUNTS, count, "1"]).await.unwrap();
+    }
+    assert!(eventually(DEADLINE, async || first.shows(UP)).await);
+    first.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_refused_for_good_is_a_dead_letter_and_the_next_message_goes_out() {
     let redis = TestRedis::start().await.unwrap();
@@ -66,6 +114,8 @@ async fn what_is_refused_for_good_is_a_dead_letter_and_the_next_message_goes_out
     let letters = bus.letters(StreamId::ZERO, 10).await.unwrap();
     let letter = letters[0].1.as_ref().unwrap();
     assert_eq!((letter.reason.as_str(), letter.delivery.alert.scope.as_str()), ("malformed", "BTCUSDT"));
+    let shows = async || ["cascade_dead_letters 1", UP].iter().all(|line| dispatcher.shows(line));
+    assert!(eventually(DEADLINE, shows).await, "one letter is dead, and the destination takes messages");
     dispatcher.stop().await;
 }
 

@@ -257,6 +257,11 @@ impl Dispatcher {
         self.task.await.unwrap_err();
     }
 
+    /// Whether this line stands in its metrics.
+    pub(crate) fn shows(&self, line: &str) -> bool {
+        self.metrics.render().lines().any(|told| told == line)
+    }
+
     /// The sum of the counters whose lines have all these parts.
     pub(crate) fn counted(&self, parts: &[&str]) -> f64 {
         let text = self.metrics.render();

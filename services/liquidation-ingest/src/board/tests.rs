@@ -41,6 +41,17 @@ fn a_feed_is_as_good_as_its_worst_route_and_each_change_is_told_once() {
     assert_eq!(reason, "inverse-0: silent");
 }
 
+/// One that had read a venue whose clock was off said so for ever, beside the one that read it then.
+#[test]
+fn a_clock_is_told_by_who_reads_the_venue_and_by_nobody_else() {
+    let mut board = board();
+    board.clock_offset(Venue::Bybit, "linear-0", Some(-3_500));
+    let told: Vec<_> = board.clock_offsets().collect();
+    assert_eq!(told, [(Venue::Binance, None), (Venue::Bybit, Some(-3_500))]);
+    board.disown(Venue::Bybit);
+    assert!(board.clock_offsets().all(|(_, offset_ms)| offset_ms.is_none()));
+}
+
 /// A board of which all routes have delivered at this time.
 fn delivering(board: &mut Board, at: EventTime) -> Vec<(Venue, FeedStatus)> {
     board.live(Venue::Binance, "market-0", at);

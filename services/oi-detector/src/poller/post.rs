@@ -59,6 +59,7 @@ impl Post {
             let why = "nobody asks it: its poller was stopped";
             let last = self.desk.disown(venue, &self.instance, self.clock.now(), why);
             self.desk.metrics.set(Metric::PollUp, &[venue.as_str()], 0.0);
+            self.desk.metrics.set(Metric::PollRound, &[venue.as_str()], f64::NAN);
             drop(part);
             if shutdown.is_requested() {
                 if let Some(last) = last {

@@ -77,7 +77,9 @@ impl<D: Detector> Pump<D> {
     async fn hand_over(&mut self, shards: &[Shard], shutdown: &Shutdown) {
         self.commit(Some(shards), shutdown).await;
         insist("give leases back", || self.bus.release(&self.claim, shards)).await;
-        self.shards.retain(|shard, _| !shards.contains(shard));
+        for shard in shards {
+            self.part_with(*shard);
+        }
     }
 
     /// Renews what is ours, and looks which streams can't be read and whose engines own what.
@@ -147,7 +149,15 @@ impl<D: Detector> Pump<D> {
 
     fn forget(&mut self, shard: Shard, reason: &'static str) {
         self.context.metrics.add(Metric::CommitRefused, &[self.detector.name(), reason], 1);
-        self.shards.remove(&shard);
+        self.part_with(shard);
+    }
+
+    /// It is ours no more, and its next owner tells how large its snapshots are.
+    fn part_with(&mut self, shard: Shard) {
+        if self.shards.remove(&shard).is_some() {
+            let labels = [self.detector.name(), &shard.to_string()];
+            self.context.metrics.set(Metric::SnapshotBytes, &labels, f64::NAN);
+        }
     }
 }
 
