@@ -177,7 +177,7 @@ impl Recent {
             (Err(unavailable(&late)), Err(late))
         });
         let is_found = found.as_ref().is_ok_and(|found| found.findings.first().is_some_and(Finding::is_demo));
-        let is_demo = is_found || mark.ok().flatten().is_some();
+        let is_demo = site.config.is_demo || is_found || mark.ok().flatten().is_some();
         let found = Arc::new(OnPage { found, is_demo });
         *shown = Some((now_s(), Arc::clone(&found)));
         found
@@ -189,7 +189,7 @@ impl Recent {
 pub(super) struct OnPage {
     /// The newest, or why they can't be read.
     pub(super) found: Result<Found, Problem>,
-    /// Whether they are of a demo: the newest of them says so, or its Redis.
+    /// Whether they are of a demo: the settings say so, the newest of them, or its Redis.
     pub(super) is_demo: bool,
 }
 
