@@ -24,9 +24,9 @@ use super::shown::{FindingsShown, ProblemShown};
 use super::{Shared, Site, json_text, unavailable};
 
 /// How many entries of all streams are gone through for one request.
-const MOST_READ: usize = 10_000;
+const MOST_READ: usize = 5_000;
 /// How many entries of one stream are read at once: first, and when these were not enough.
-const PAGES: (usize, usize) = (8, 64);
+const PAGES: (usize, usize) = (8, 200);
 /// How many requests may go through streams at once; the others wait.
 const AT_ONCE: usize = 2;
 /// How long they wait, wall time.
