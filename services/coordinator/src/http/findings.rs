@@ -24,9 +24,9 @@ use super::shown::{FindingsShown, ProblemShown};
 use super::{Shared, Site, json_text, unavailable};
 
 /// How many entries of all streams are gone through for one request.
-const MOST_READ: usize = 10_000;
+const MOST_READ: usize = 5_000;
 /// How many entries of one stream are read at once: first, and when these were not enough.
-const PAGES: (usize, usize) = (8, 64);
+const PAGES: (usize, usize) = (8, 200);
 /// How many requests may go through streams at once; the others wait.
 const AT_ONCE: usize = 2;
 /// How long they wait, wall time.
@@ -177,7 +177,7 @@ impl Recent {
             (Err(unavailable(&late)), Err(late))
         });
         let is_found = found.as_ref().is_ok_and(|found| found.findings.first().is_some_and(Finding::is_demo));
-        let is_demo = is_found || mark.ok().flatten().is_some();
+        let is_demo = site.config.is_demo || is_found || mark.ok().flatten().is_some();
         let found = Arc::new(OnPage { found, is_demo });
         *shown = Some((now_s(), Arc::clone(&found)));
         found
@@ -189,7 +189,7 @@ impl Recent {
 pub(super) struct OnPage {
     /// The newest, or why they can't be read.
     pub(super) found: Result<Found, Problem>,
-    /// Whether they are of a demo: the newest of them says so, or its Redis.
+    /// Whether they are of a demo: the settings say so, the newest of them, or its Redis.
     pub(super) is_demo: bool,
 }
 
