@@ -7,10 +7,10 @@ ARGS ?=
 ALERTS ?=
 SECONDS ?= 60
 
-.PHONY: help setup demo run check test bench storm alerts chaos fuzz fmt
+.PHONY: help setup demo run check test bench storm alerts chaos fuzz fmt compose-demo compose-smoke
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  ARGS=... is passed on: make demo ARGS='--speed 4', make run ARGS='--symbols BTCUSDT'"
 
@@ -23,9 +23,11 @@ demo: setup ## Watch a liquidation cascade being detected on simulated exchanges
 run: setup ## The same system on the live exchanges, until Ctrl-C
 	@$(CARGO) run --locked --release --bin cascade -- up $(ARGS)
 
-check: setup ## Format, lints (warnings are errors)
+check: setup ## Format, lints (warnings are errors); compose, k8s, Prometheus, Dockerfile, scripts (deploy/check)
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	deploy/check/run
+	deploy/check/run --self-test
 
 test: setup ## Every test; needs nothing but what `make setup` installs
 	$(CARGO) test --locked --workspace $(ARGS)
@@ -56,3 +58,9 @@ fuzz: ## Property tests for longer, then each fuzz target for SECONDS=60 (CONTRI
 
 fmt: ## Format the code
 	$(CARGO) fmt --all
+
+compose-demo: ## The stack in containers, fed by simulated exchanges, until deploy/scripts/stop
+	@deploy/scripts/start --demo $(ARGS)
+
+compose-smoke: ## The stack in containers, for real: built, started, hurt, scaled, taken down (20 minutes besides the build)
+	@deploy/scripts/compose-smoke $(ARGS)

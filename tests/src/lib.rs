@@ -4,3 +4,4 @@
 //! libFuzzer over those that it thinks up.
 
 pub mod checks;
+pub mod reference;

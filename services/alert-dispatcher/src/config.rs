@@ -8,7 +8,7 @@ use cascade_bus::RedisUrl;
 use cascade_domain::Refusal;
 use cascade_notify::{Destination, Kind, Network, Output, Secret, Sender};
 use cascade_service::config::{Document, Mistakes, Origin};
-use cascade_service::{Markets, Symbols, redis_url};
+use cascade_service::{Markets, Simulated, Symbols, redis_url};
 use serde::Deserialize;
 
 use crate::destination::{self, Target};
@@ -50,6 +50,8 @@ pub struct Dispatch {
     pub history_days: u32,
     /// How long a provider may take to answer, seconds of wall time, in [1, 60].
     pub send_timeout_s: u32,
+    /// Whether alerts are told on standard output too.
+    pub stdout: bool,
 }
 
 /// Shows no URL.
@@ -60,6 +62,7 @@ impl std::fmt::Debug for Dispatch {
             .field("history_path", &self.history_path)
             .field("history_days", &self.history_days)
             .field("send_timeout_s", &self.send_timeout_s)
+            .field("stdout", &self.stdout)
             .finish_non_exhaustive()
     }
 }
@@ -72,6 +75,7 @@ impl Default for Dispatch {
             history_path: "data/history.db".to_owned(),
             history_days: 90,
             send_timeout_s: 10,
+            stdout: false,
         }
     }
 }
@@ -126,7 +130,8 @@ impl Config {
         }
         let dispatch: Dispatch = document.section("dispatch", mistakes, Dispatch::refusals);
         let destinations = destination::read(document, mistakes);
-        let config = Self {
+        let simulated = Simulated::read(document, mistakes);
+        let mut config = Self {
             redis_url: redis_url(document, mistakes),
             policy,
             dispatch,
@@ -151,7 +156,33 @@ impl Config {
                 mistakes.push(key.clone(), document.origin(&key), refusal.reason);
             }
         }
+        let is_demo = simulated.url().is_some();
+        let key = if is_demo { "simulator.url" } else { "dispatch.stdout" };
+        let added = match (is_demo, config.dispatch.stdout) {
+            (true, _) => config.become_a_demos(simulated.notify),
+            (false, true) => config.add_stdout(),
+            (false, false) => Ok(()),
+        };
+        if let Err(reason) = added {
+            mistakes.push(key, document.origin(key), reason);
+        }
         config
+    }
+
+    /// Has a demo told, and nobody woken by it: only standard output is told, with `notify` also who is configured. Nothing
+    /// of it is kept, and no watchdog runs.
+    ///
+    /// # Errors
+    /// A destination that is none of this kind is called `stdout`.
+    pub fn become_a_demos(&mut self, notify: bool) -> Result<(), String> {
+        self.policy.demo = true;
+        self.dispatch.history_path = String::new();
+        self.dispatch.dead_man_url = String::new();
+        if !notify {
+            self.destinations.clear();
+            self.policy.escalation = None;
+        }
+        self.add_stdout()
     }
 
     /// Adds the destination `stdout`, unless there is one of its kind.

@@ -17,7 +17,7 @@ pub(crate) const LIST: &str = "destination";
 /// What is said where there is no destination.
 pub(crate) const NOBODY: &str = "there is none, so nobody would be told anything: name one under [[destination]] in a \
     file (--config FILE), or set TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID, DISCORD_WEBHOOK_URL, SLACK_WEBHOOK_URL or \
-    ALERT_WEBHOOK_URL";
+    ALERT_WEBHOOK_URL, or have standard output told: CASCADE_DISPATCH__STDOUT=true";
 
 /// A destination, with what tells its settings from others.
 #[derive(Clone, Debug)]

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
+use cascade_bus::Write;
 use cascade_testkit::{TestProcess, TestRedis, eventually};
+use cascade_wire::key;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_cascade-signals");
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -61,6 +63,29 @@ async fn it_waits_for_redis_becomes_ready_and_ends_with_0_when_asked() {
     redis.server.restart().await.unwrap();
     becomes(&greeting, 0).await;
     assert_eq!(process.end_by("TERM").await.unwrap(), Some(0));
+}
+
+#[tokio::test]
+async fn what_is_live_is_not_ready_on_a_redis_that_a_demo_has_marked() {
+    let redis = TestRedis::start().await.unwrap();
+    let bus = redis.bus("test").unwrap();
+    let (demo, _) = started(&redis, &["--set", "simulator.url=http://127.0.0.1:9"]).await;
+    let marked = async || bus.get(key::DEMO).await.unwrap();
+    assert!(eventually(DEADLINE, async || marked().await.is_some()).await, "the demo marks it");
+    assert_eq!(marked().await.as_deref(), Some(r#"{"simulator":"http://127.0.0.1:9"}"#));
+    let (live, greeting) = started(&redis, &[]).await;
+    let check = ["healthcheck", "--health-addr", greeting.rsplit("http://").next().unwrap()];
+    let told = async || {
+        let output = TestProcess::output(PROGRAM, &check, &[]).await.unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let is_loud = eventually(DEADLINE, async || told().await.contains("this Redis is a demo's")).await;
+    assert!(is_loud, "{}", told().await);
+    assert_eq!(demo.end_by("TERM").await.unwrap(), Some(0));
+    assert!(marked().await.is_some(), "what it wrote is still there");
+    bus.write_readings(&[Write::Forget { key: key::DEMO.to_owned() }]).await.unwrap();
+    becomes(&greeting, 0).await;
+    assert_eq!(live.end_by("TERM").await.unwrap(), Some(0));
 }
 
 #[tokio::test]

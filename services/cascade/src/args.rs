@@ -10,8 +10,10 @@ use crate::alerts::{
 use crate::bench::Bench;
 use crate::decode::DecodeArgs;
 use crate::doctor::DoctorArgs;
+use crate::healthcheck::HealthcheckArgs;
 use crate::record::RecordArgs;
 use crate::replay::ReplayArgs;
+use crate::simulate::SimulateArgs;
 use crate::status::StatusArgs;
 use crate::tail::TailArgs;
 
@@ -19,6 +21,8 @@ const EXAMPLES: &str = "Examples:
   cascade up --demo                     a liquidation cascade on simulated exchanges, three minutes
   cascade up --demo oi-explosion        open interest on the move, 48 minutes (--speed 60: one)
   cascade up                            the live exchanges, until Ctrl-C
+  cascade simulate --repeat             simulated exchanges by themselves; CASCADE_SIMULATOR__URL=http://127.0.0.1:9300
+                                        has every program read them instead of the real ones
   cascade up --symbols BTCUSDT,DOGEUSDT --exchanges binance,bybit
   cascade tail cascade:critical --json  what is published, as JSON lines
   cascade decode --venue bybit < frames.txt
@@ -27,6 +31,7 @@ const EXAMPLES: &str = "Examples:
   cascade history --since 1h            which alerts there were, and who was told
   cascade test-alert                    whether every destination is told
   cascade mute --symbol BTCUSDT --for 1h
+  cascade healthcheck alert-dispatcher  whether a program of this machine is ready: exit 0 if it is, else 1
   cascade doctor                        what is wrong on this machine, and how to mend it
   cascade bench e2e                     from an exchange's socket to a subscriber, in milliseconds
 
@@ -45,6 +50,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the whole system in one process, on the live exchanges or on simulated ones
     Up(UpArgs),
+    /// Serve simulated exchanges, for programs that are started by themselves
+    Simulate(SimulateArgs),
     /// Print what is published on Redis as it comes
     Tail(TailArgs),
     /// Turn an exchange's raw frames into events: frames on stdin, JSON lines on stdout
@@ -71,6 +78,8 @@ pub(crate) enum Command {
     TestAlert(TrialArgs),
     /// Show who is told of alerts, and ask each provider whether messages will arrive
     Destinations(DestinationsArgs),
+    /// Ask a program of this machine whether it is ready
+    Healthcheck(HealthcheckArgs),
     /// Say what is wrong on this machine, and how to mend it
     Doctor(DoctorArgs),
     /// Measure how long the system takes on this machine
@@ -128,11 +137,20 @@ pub(crate) struct UpArgs {
 impl UpArgs {
     /// The layers of the configuration.
     pub(crate) fn sources(&self, environment: Vec<(String, String)>) -> Sources {
-        what_to_read(
+        let mut sources = what_to_read(
             self.common.sources("up", environment),
             self.symbols.as_deref(),
             self.exchanges.as_deref(),
-        )
+        );
+        if self.demo.is_some() {
+            // A demo of its own has simulated exchanges of its own.
+            sources.overrides.push(Override {
+                key: "simulator.url".to_owned(),
+                text: String::new(),
+                flag: "--demo".to_owned(),
+            });
+        }
+        sources
     }
 }
 
@@ -166,6 +184,8 @@ fn speed(text: &str) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cascade_service::Simulated;
+    use cascade_service::config::Document;
     use clap::CommandFactory;
 
     #[test]
@@ -181,6 +201,20 @@ mod tests {
         assert!(Cli::try_parse_from(["cascade", "up", "--once"]).is_err(), "once is for demos");
         assert!(Cli::try_parse_from(["cascade", "up", "--demo", "crash"]).is_err(), "no such scenario");
     }
+
+    #[test]
+    fn a_demo_of_its_own_reads_no_other_simulator() {
+        let environment = vec![("CASCADE_SIMULATOR__URL".to_owned(), "http://simulator:9300".to_owned())];
+        for (arguments, url) in
+            [(&["cascade", "up"][..], Some("http://simulator:9300")), (&["cascade", "up", "--demo"], None)]
+        {
+            let Command::Up(up) = Cli::try_parse_from(arguments).unwrap().command else { panic!("not up") };
+            let (document, mut mistakes) = Document::load(&up.sources(environment.clone()));
+            assert_eq!(Simulated::read(&document, &mut mistakes).url(), url, "{arguments:?}");
+            assert!(mistakes.is_empty(), "{mistakes}");
+        }
+    }
+
     #[test]
     fn a_speed_that_no_clock_can_have_is_refused() {
         for speed in ["0", "-1", "1001", "NaN", "fast"] {

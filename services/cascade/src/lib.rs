@@ -10,8 +10,10 @@ mod colour;
 mod columns;
 mod decode;
 mod doctor;
+mod healthcheck;
 mod record;
 mod replay;
+mod simulate;
 mod status;
 mod tail;
 mod up;
@@ -22,13 +24,16 @@ use std::io::Write as _;
 use cascade_bus::RedisUrl;
 use cascade_message::line as words;
 use cascade_service::config::{Document, Mistakes, Origin, Sources};
-use cascade_service::{CommonArgs, ServiceSettings, Shutdown, ask_on_signal, environment, logs, redis_url};
+use cascade_service::{
+    CommonArgs, ServiceSettings, Shutdown, Simulated, ask_on_signal, environment, logs, redis_url,
+};
 use clap::{CommandFactory, Parser};
 
 use args::{Cli, Command, UpArgs};
 use bench::{Bench, E2eArgs};
 use doctor::DoctorArgs;
 use record::RecordArgs;
+use simulate::SimulateArgs;
 use status::StatusArgs;
 use tail::TailArgs;
 
@@ -43,6 +48,8 @@ const REFUSED: u8 = 2;
 pub fn main() -> u8 {
     match Cli::parse().command {
         Command::Up(args) => up(args),
+        Command::Simulate(args) => simulate(&args),
+        Command::Healthcheck(args) => block_on(healthcheck::run(&args, environment())),
         Command::Tail(args) => tail(&args),
         Command::Status(args) => status(&args),
         Command::History(args) => {
@@ -83,6 +90,20 @@ fn up(args: UpArgs) -> u8 {
             install_log(&service, &document);
         }
         block_on(up::run(args, settings, service))
+    })
+}
+
+fn simulate(args: &SimulateArgs) -> u8 {
+    if let Some(reason) = args.refusal(&environment()) {
+        complain(&reason);
+        return REFUSED;
+    }
+    let (_, service, mistakes) = load(&args.sources(environment()));
+    checked(&mistakes, false, || {
+        if let Ok(filter) = logs::level(&service.log_level) {
+            logs::install(service.log_format, filter);
+        }
+        block_on(until_signal(|shutdown| simulate::run(args, shutdown)))
     })
 }
 
@@ -146,8 +167,10 @@ fn destinations(args: &alerts::DestinationsArgs) -> u8 {
 fn record(args: &RecordArgs) -> u8 {
     let (document, service, mut mistakes) = load(&args.sources(environment()));
     let settings = record::Settings::read(&document, &mut mistakes);
+    let simulated = Simulated::read(&document, &mut mistakes);
     checked(&mistakes, args.common.check_config, || {
         install_log(&service, &document);
+        simulated.warn();
         let deadline = std::time::Duration::from_secs(service.shutdown_deadline_s);
         block_on(record::run(args, settings, deadline))
     })
@@ -159,6 +182,9 @@ fn doctor(args: &DoctorArgs) -> u8 {
     let settings = doctor::Settings::read(&document, &mut mistakes);
     if args.common.check_config {
         return checked(&mistakes, true, || DONE);
+    }
+    if let Some(url) = Simulated::read(&document, &mut mistakes).url() {
+        complain(&format!("DEMO: simulated exchanges at {url} are looked at, no real ones (simulator.url)"));
     }
     block_on(doctor::run(args, settings, &mistakes))
 }

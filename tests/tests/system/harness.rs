@@ -107,6 +107,18 @@ impl<R: Server> System<R> {
         let scenario = Scenario::named(scenario).unwrap();
         let simulator = Simulator::bind(scenario, 1, Arc::clone(&clock) as Arc<dyn Clock>).await.unwrap();
         prepare(&simulator.faults());
+        Self::on(simulator, redis, document, clock).await
+    }
+
+    /// The same with a scenario that is played again after a pause, at this speed.
+    pub(crate) async fn again(scenario: &str, redis: R, speed: f64, pause: Duration) -> Self {
+        let clock = Arc::new(SystemClock::try_new(speed).unwrap());
+        let scenario = Scenario::named(scenario).unwrap();
+        let simulator = Simulator::bind(scenario, 1, Arc::clone(&clock) as Arc<dyn Clock>).await.unwrap();
+        Self::on(simulator.repeating(pause), redis, document(&[]), clock).await
+    }
+
+    async fn on(simulator: Simulator, redis: R, document: Document, clock: Arc<SystemClock>) -> Self {
         let (simulator, exchanges) = (Arc::new(simulator), Shutdown::new());
         let (running, asked) = (Arc::clone(&simulator), exchanges.clone());
         tokio::spawn(async move { running.run(async move { asked.requested().await }).await.unwrap() });

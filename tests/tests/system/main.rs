@@ -6,6 +6,7 @@
     reason = "what cannot be started fails the test; each service is a process here, and stops alone"
 )]
 
+mod again;
 mod cluster;
 mod faults;
 mod feeds;

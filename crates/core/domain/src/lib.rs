@@ -52,4 +52,4 @@ pub use regime::{Liquidity, Regime, Trend};
 pub use shard::{SHARDS, Shard};
 pub use side::{Side, Taker};
 pub use time::EventTime;
-pub use venue::{UnknownVenue, Venue};
+pub use venue::{BaseUrls, UnknownVenue, Venue};

@@ -34,6 +34,32 @@ impl Venue {
     }
 }
 
+/// The base addresses of one venue: what its paths are appended to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseUrls {
+    /// Of its WebSockets.
+    pub ws_url: String,
+    /// Of its REST.
+    pub rest_url: String,
+    /// Of Binance's coin-margined REST; none elsewhere.
+    pub coinm_rest_url: Option<String>,
+}
+
+impl BaseUrls {
+    /// Those of a venue on a server that stands in for all of them at `url` (`http://HOST:PORT`, or https), each venue
+    /// under its own name. Who serves them and who reads them know the paths from here alone.
+    pub fn simulated(venue: Venue, url: &str) -> Self {
+        let url = url.trim_end_matches('/');
+        // http becomes ws, https wss.
+        let ws = url.strip_prefix("http").map_or_else(|| url.to_owned(), |rest| format!("ws{rest}"));
+        Self {
+            ws_url: format!("{ws}/{venue}"),
+            rest_url: format!("{url}/{venue}"),
+            coinm_rest_url: (venue == Venue::Binance).then(|| format!("{url}/{venue}-coinm")),
+        }
+    }
+}
+
 impl fmt::Display for Venue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
@@ -50,5 +76,20 @@ impl FromStr for Venue {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::ALL.into_iter().find(|v| v.as_str() == text).ok_or_else(|| UnknownVenue(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn simulated_venues_stand_under_their_names_and_keep_what_is_encrypted() {
+        let binance = BaseUrls::simulated(Venue::Binance, "http://simulator:9300/");
+        assert_eq!(binance.ws_url, "ws://simulator:9300/binance");
+        assert_eq!(binance.rest_url, "http://simulator:9300/binance");
+        assert_eq!(binance.coinm_rest_url.as_deref(), Some("http://simulator:9300/binance-coinm"));
+        let okx = BaseUrls::simulated(Venue::Okx, "https://demo.example");
+        assert_eq!((okx.ws_url.as_str(), okx.coinm_rest_url), ("wss://demo.example/okx", None));
     }
 }

@@ -131,7 +131,8 @@ impl EngineKeys {
 pub mod key {
     use super::{Shard, Symbol, Venue};
 
-    /// There where a demo started a Redis for itself: nothing in it is of the market.
+    /// There where simulated exchanges are read, and for 900 s longer: nothing in it is of the market. JSON: where they are,
+    /// or `true` where a demo started a Redis for itself.
     pub const DEMO: &str = "cascade:demo";
 
     /// Stream: the shard's market events, gaps, ticks.

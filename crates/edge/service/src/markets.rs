@@ -1,14 +1,15 @@
 //! Which markets are read, on which exchanges, and where those are reached: `ingest.exchanges`, `ingest.symbols`,
-//! `ingest.instruments_refresh_s` and the sections `[venues.*]`, as every program reads them that talks to an exchange.
+//! `ingest.instruments_refresh_s`, the sections `[venues.*]` and `[simulator]`, as every program reads them that talks to an exchange.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cascade_domain::{Refusal, Symbol, Venue};
+use cascade_domain::{BaseUrls, Refusal, Symbol, Venue};
 use cascade_venues::{Endpoints, Wanted};
 use serde::Deserialize;
 
+use crate::Simulated;
 use crate::config::{Document, Mistakes};
 
 /// The markets that are read, and where.
@@ -142,6 +143,14 @@ impl VenueSettings {
         refusals
     }
 
+    /// Has the venue read elsewhere, where it is simulated; no node of one's own knows of that.
+    pub fn lead_to(&mut self, at: BaseUrls) {
+        self.ws_url = at.ws_url;
+        self.rest_url = at.rest_url;
+        self.coinm_rest_url = at.coinm_rest_url;
+        self.node_fills_dir = None;
+    }
+
     /// Where the venue is reached.
     pub fn endpoints(&self) -> Endpoints {
         Endpoints {
@@ -160,7 +169,13 @@ impl Markets {
         let section = |venue: Venue, mistakes: &mut Mistakes| {
             document.section(&format!("venues.{venue}"), mistakes, VenueSettings::refusals)
         };
-        let venues = Venue::ALL.into_iter().map(|venue| (venue, section(venue, mistakes))).collect();
+        let mut venues: BTreeMap<_, _> =
+            Venue::ALL.into_iter().map(|venue| (venue, section(venue, mistakes))).collect();
+        if let Some(url) = Simulated::read(document, mistakes).url() {
+            venues
+                .iter_mut()
+                .for_each(|(venue, settings)| settings.lead_to(BaseUrls::simulated(*venue, url)));
+        }
         let instruments_refresh = Duration::from_secs(u64::from(instruments_refresh_s));
         Self { exchanges, symbols, instruments_refresh, venues }
     }

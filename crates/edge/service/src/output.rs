@@ -4,6 +4,7 @@ use cascade_domain::{EventTime, Finding};
 use cascade_wire::{Channel, WireError, encode_finding, finding_to_json};
 use serde::Deserialize;
 
+use crate::Simulated;
 use crate::config::{Document, Mistakes};
 
 /// How findings go out.
@@ -11,7 +12,7 @@ use crate::config::{Document, Mistakes};
 pub struct Output {
     /// Each message again as JSON, on `<channel>:json`.
     pub json_mirror: bool,
-    /// Findings are marked as a demo's. No setting: `cascade up --demo` says so.
+    /// Findings are marked as a demo's: simulated exchanges are read. No setting of its own.
     pub demo: bool,
 }
 
@@ -40,10 +41,11 @@ impl Default for BusSection {
 }
 
 impl Output {
-    /// As section `[bus]` says; no demo.
+    /// As section `[bus]` says; a demo's where section `[simulator]` names simulated exchanges.
     pub fn read(document: &Document, mistakes: &mut Mistakes) -> Self {
         let section = document.section("bus", mistakes, |_: &BusSection| Vec::new());
-        Self { json_mirror: section.json_mirror, demo: false }
+        let demo = Simulated::read(document, mistakes).url().is_some();
+        Self { json_mirror: section.json_mirror, demo }
     }
 
     /// Stamps a finding with what only the running service knows.

@@ -20,8 +20,8 @@ use crate::config::{Document, Mistakes};
 use crate::logs::{self, LogFormat};
 use crate::supervisor::{BoxError, Supervisor};
 use crate::{
-    Health, Metrics, Routes, Shutdown, SystemClock, Traces, TracesSettings, address, ask_on_signal, health,
-    healthcheck, random_seed,
+    Health, Metrics, Routes, Shutdown, Simulated, SystemClock, Traces, TracesSettings, address,
+    ask_on_signal, health, healthcheck, random_seed, redis_url, watch_demo,
 };
 
 /// Stopped as asked, or all is well.
@@ -151,6 +151,8 @@ struct Settings<C> {
     own: C,
     service: ServiceSettings,
     traces: TracesSettings,
+    redis_url: RedisUrl,
+    simulated: Simulated,
     health_addr: String,
 }
 
@@ -227,7 +229,9 @@ fn settings<C>(program: &Program<C>, document: &Document, mistakes: &mut Mistake
     let traces = TracesSettings::read(document, mistakes);
     let own = (program.settings)(document, mistakes);
     let health_addr = address(document, mistakes, &format!("{}.health_addr", program.section));
-    Settings { own, service, traces, health_addr }
+    let redis_url = redis_url(document, mistakes);
+    let simulated = Simulated::read(document, mistakes);
+    Settings { own, service, traces, redis_url, simulated, health_addr }
 }
 
 async fn check(address: &str) -> u8 {
@@ -252,6 +256,7 @@ where
     if let Ok(filter) = logs::level(&service.log_level) {
         logs::install(service.log_format, filter);
     }
+    settings.simulated.warn();
     match assemble(program, settings, run).await {
         Ok(supervisor) => match supervisor.run().await {
             Ok(()) => {
@@ -307,6 +312,8 @@ where
         deadline,
     };
     let context = context.traced(&settings.traces, &mut supervisor);
+    let (bus, stop) = (context.bus(&settings.redis_url)?, supervisor.shutdown());
+    supervisor.spawn("demo", watch_demo(bus, settings.simulated, context.clone(), stop));
     supervisor.spawn(program.name, run(settings.own, context));
     Ok(supervisor)
 }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use cascade_domain::{Taker, Venue};
 
 use crate::listing::{Listing, share};
+use crate::numeral::floating;
 use crate::random::Dice;
 use crate::world::{Liquidation, STEP_MS, Trade};
 
@@ -47,6 +48,10 @@ struct Ledger {
     listing: &'static Listing,
     /// Where the scenario wants it.
     planned: f64,
+    /// Where it was at first.
+    home: f64,
+    /// What a step multiplies `planned` by on the way back there, and the millisecond at which it is there.
+    back: (f64, i64),
     /// What is open.
     held: f64,
     /// The next trade waits until so many dollars are missing.
@@ -78,7 +83,16 @@ impl Interest {
             let held = usd * share(listing.venue) * listing.weight / one(listing, coin);
             let lump_usd = lump(&mut interest.dice);
             interest.places.insert((listing.venue, listing.instrument), place);
-            interest.ledgers.push(Ledger { listing, planned: held, held, lump_usd, free_at_ms: 0 });
+            let back = (1.0, 0);
+            interest.ledgers.push(Ledger {
+                listing,
+                planned: held,
+                home: held,
+                back,
+                held,
+                lump_usd,
+                free_at_ms: 0,
+            });
         }
         interest
     }
@@ -90,10 +104,27 @@ impl Interest {
         held * one(listing, coin) / coin
     }
 
+    /// How far the contract that went farthest is from where it began, as a share of where it is.
+    pub(crate) fn way_back(&self) -> f64 {
+        self.ledgers.iter().map(|ledger| (ledger.home / ledger.planned - 1.0).abs()).fold(0.0, f64::max)
+    }
+
+    /// Has every contract go back to where it began, from a millisecond to another.
+    pub(crate) fn go_back(&mut self, from_ms: i64, until_ms: i64) {
+        let steps = floating((until_ms - from_ms).max(STEP_MS)) / floating(STEP_MS);
+        for ledger in &mut self.ledgers {
+            ledger.back = ((ledger.home / ledger.planned).powf(1.0 / steps), until_ms);
+        }
+    }
+
     /// One step, from this millisecond on, by base: forced orders close what they close, and the trades that carry the
     /// rest are given.
     pub(crate) fn step(&mut self, from_ms: i64, quotes: &[Quote<'_>], forced: &[Liquidation]) -> Vec<Trade> {
         for ledger in &mut self.ledgers {
+            let (factor, until_ms) = ledger.back;
+            if from_ms < until_ms {
+                ledger.planned *= factor;
+            }
             let Some((_, Some(pull))) = quotes.get(ledger.listing.base) else { continue };
             if pull.venues.is_none_or(|venues| venues.contains(&ledger.listing.venue)) {
                 ledger.planned *= pull.factor;

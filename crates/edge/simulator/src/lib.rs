@@ -33,11 +33,12 @@ mod wire;
 mod world;
 
 use std::future::Future;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use cascade_domain::{EventTime, Venue};
+use cascade_domain::{BaseUrls, EventTime, Venue};
 use cascade_pace::Clock;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -56,9 +57,9 @@ use world::{STEP_MS, Step, World, duration_ms, milliseconds};
 /// Why the simulator can't go on.
 #[derive(Debug, thiserror::Error)]
 pub enum SimulatorError {
-    /// No port of this machine could be had.
-    #[error("the simulator found no port to listen on: {0}")]
-    Bind(#[source] std::io::Error),
+    /// The address can't be listened on.
+    #[error("the simulated exchanges can't listen on {0}: {1}")]
+    Bind(String, #[source] std::io::Error),
     /// The listener failed.
     #[error("the simulator's listener failed: {0}")]
     Serve(#[source] std::io::Error),
@@ -67,22 +68,17 @@ pub enum SimulatorError {
     RunsAlready,
 }
 
-/// The base addresses of one venue, as its settings take them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoints {
-    /// What the venue's WebSocket paths are appended to.
-    pub ws_url: String,
-    /// What the venue's REST paths are appended to.
-    pub rest_url: String,
-    /// The same of Binance's coin-margined side; none elsewhere.
-    pub coinm_rest_url: Option<String>,
-}
+/// Where a simulator listens if it is not told: on a free port of this machine.
+const ANYWHERE: &str = "127.0.0.1:0";
 
-/// Four exchanges on one local port.
+/// Four exchanges on one port.
 #[derive(Debug)]
 pub struct Simulator {
     scenario: Scenario,
     seed: u64,
+    /// How long it is quiet until the scenario is played again; none = it is played once.
+    pause: Option<Duration>,
+    plays: AtomicU64,
     addr: SocketAddr,
     listener: Mutex<Option<TcpListener>>,
     floor: Arc<Floor>,
@@ -96,12 +92,28 @@ impl Simulator {
     /// # Errors
     /// No port can be had.
     pub async fn bind(scenario: Scenario, seed: u64, clock: Arc<dyn Clock>) -> Result<Self, SimulatorError> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(SimulatorError::Bind)?;
-        let addr = listener.local_addr().map_err(SimulatorError::Bind)?;
+        Self::bind_to(ANYWHERE, scenario, seed, clock).await
+    }
+
+    /// Takes this address, `HOST:PORT`. Nothing is served until [`Simulator::run`].
+    ///
+    /// # Errors
+    /// It is no address, not of this machine, or in use.
+    pub async fn bind_to(
+        address: &str,
+        scenario: Scenario,
+        seed: u64,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, SimulatorError> {
+        let refused = |error| SimulatorError::Bind(address.to_owned(), error);
+        let listener = TcpListener::bind(address).await.map_err(refused)?;
+        let addr = listener.local_addr().map_err(refused)?;
         let floor = Arc::new(Floor::new(scenario.catalogue(), clock));
         let simulator = Self {
             scenario,
             seed,
+            pause: None,
+            plays: AtomicU64::new(0),
             addr,
             listener: Mutex::new(Some(listener)),
             floor,
@@ -120,13 +132,22 @@ impl Simulator {
     }
 
     /// A venue's base addresses.
-    pub fn endpoints(&self, venue: Venue) -> Endpoints {
-        let addr = self.addr;
-        Endpoints {
-            ws_url: format!("ws://{addr}/{venue}"),
-            rest_url: format!("http://{addr}/{venue}"),
-            coinm_rest_url: (venue == Venue::Binance).then(|| format!("http://{addr}/binance-coinm")),
-        }
+    pub fn endpoints(&self, venue: Venue) -> BaseUrls {
+        BaseUrls::simulated(venue, &format!("http://{}", self.addr))
+    }
+
+    /// When the scenario is over, it is played again after a quiet pause of this length (in whole seconds of the clock,
+    /// one at least), with connections kept. In the pause prices and open interest go back to where they began; where
+    /// that is a long way for open interest, the pause is longer, so that nobody takes it for an explosion or a collapse.
+    #[must_use]
+    pub const fn repeating(mut self, pause: Duration) -> Self {
+        self.pause = Some(pause);
+        self
+    }
+
+    /// How many times the scenario has begun.
+    pub fn plays(&self) -> u64 {
+        self.plays.load(Ordering::Relaxed)
     }
 
     /// A handle by which the exchanges are broken.
@@ -183,7 +204,7 @@ impl Simulator {
         &self.scenario
     }
 
-    /// Whether the scenario's duration has passed on the clock.
+    /// Whether the scenario's duration has passed on the clock, once at least.
     pub fn is_over(&self) -> bool {
         self.started_at().is_some_and(|at| self.floor.clock.now().since(at) >= duration_ms(&self.scenario))
     }
@@ -228,12 +249,39 @@ impl Simulator {
         }
         origin = started.borrow().unwrap_or(origin);
         let mut world = World::new(&self.scenario, self.seed);
+        let (mut began_ms, mut next_ms) = (0, Some(0));
         loop {
             let step = world.step();
             self.wait_until(origin.plus_ms(step.end_ms)).await;
-            self.break_as_planned(step.end_ms - STEP_MS);
+            let from_ms = step.end_ms - STEP_MS;
+            if next_ms == Some(from_ms) {
+                (began_ms, next_ms) = (from_ms, None);
+                self.begins();
+            }
+            self.break_as_planned(from_ms - began_ms);
             self.tell(&world, &step, origin);
+            if step.end_ms - began_ms == duration_ms(&self.scenario) {
+                next_ms = self.over(&mut world);
+            }
         }
+    }
+
+    fn begins(&self) {
+        let play = self.plays.fetch_add(1, Ordering::Relaxed) + 1;
+        let (scenario, seconds) = (self.scenario.name(), self.scenario.duration_s());
+        tracing::info!(play, scenario, seconds, "the scenario begins");
+    }
+
+    /// A play is over; gives the millisecond at which the next begins, if there is one.
+    fn over(&self, world: &mut World) -> Option<i64> {
+        let (play, scenario) = (self.plays(), self.scenario.name());
+        let Some(pause) = self.pause else {
+            tracing::info!(play, scenario, "the scenario is over: the exchanges stay open, and quiet");
+            return None;
+        };
+        let again_s = world.again(&self.scenario, self.seed.wrapping_add(play), pause.as_secs().max(1));
+        tracing::info!(play, scenario, again_s, "the scenario is over, and is played again");
+        Some(world.begins_ms())
     }
 
     /// Begins and ends the scenario's own faults, each once, so that a test's [`Faults`] are left alone.
@@ -261,6 +309,7 @@ impl Simulator {
     }
 
     fn tell(&self, world: &World, step: &Step, origin: EventTime) {
+        self.floor.stepped(origin.plus_ms(step.end_ms));
         let mut truth = self.truth_now();
         for venue in Venue::ALL {
             self.floor.exchange(venue).step((world, step), origin, &mut truth);

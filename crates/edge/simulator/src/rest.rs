@@ -1,7 +1,9 @@
-//! The venues' HTTP answers: instruments, the record of liquidations, open interest, and refusals. Knows no WebSocket.
+//! The venues' HTTP answers: instruments, the record of liquidations, open interest, and refusals; and whether the exchanges
+//! are open, for whoever runs them. Knows no WebSocket.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Query, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -20,6 +22,9 @@ use crate::{binance, bybit, hyperliquid, okx};
 /// In which Binance tells the weight of the minute so far.
 const USED_WEIGHT: HeaderName = HeaderName::from_static("x-mbx-used-weight-1m");
 
+/// So far the markets may be behind the clock, wall time.
+const MOST_BEHIND: Duration = Duration::from_secs(5);
+
 type Asked = Query<BTreeMap<String, String>>;
 
 /// Every REST path of every exchange.
@@ -35,6 +40,23 @@ pub(crate) fn routes() -> Router<Arc<Floor>> {
         .route("/okx/api/v5/public/liquidation-orders", get(okx_liquidations))
         .route("/okx/api/v5/public/open-interest", get(okx_open_interest))
         .route("/hyperliquid/info", post(hyperliquid_info))
+        .route("/health/live", get(live))
+        .route("/health/ready", get(ready))
+}
+
+async fn live() -> Response {
+    Json(json!({"status": "live"})).into_response()
+}
+
+/// Ready while the world goes with the clock.
+async fn ready(State(floor): State<Arc<Floor>>) -> Response {
+    let behind = floor.behind();
+    if behind <= MOST_BEHIND {
+        return Json(json!({"status": "ready", "reasons": {}, "holding": ["exchanges"]})).into_response();
+    }
+    let reason = format!("the markets stand still since {} s", behind.as_secs());
+    let body = json!({"status": "unready", "reasons": {"exchanges": reason}, "holding": []});
+    (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
 }
 
 /// A bare answer with this status; one that is no HTTP status is 503.

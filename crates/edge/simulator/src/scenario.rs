@@ -286,6 +286,22 @@ impl Scenario {
 }
 
 impl Phase {
+    /// Nobody is liquidated; the price goes so far.
+    pub(crate) const fn quiet(until_s: u64, drift_pct: f64) -> Self {
+        Self {
+            until_s,
+            orders: 0,
+            median_usd: 1.0,
+            sigma: 0.0,
+            long_share: 0.5,
+            drift_pct,
+            open_interest_pct: 0.0,
+            open_interest_venues: None,
+            trade_rate: 1.0,
+            backstop_share: 0.0,
+        }
+    }
+
     fn nonsense(&self) -> Option<String> {
         let within = |value: f64, low: f64, high: f64| value >= low && value <= high;
         let checks = [

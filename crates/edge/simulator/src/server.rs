@@ -4,6 +4,7 @@
 //! wire format.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{ConnectInfo, State};
 use axum::response::Response;
 use axum::routing::get;
-use cascade_domain::Venue;
+use cascade_domain::{EventTime, Venue};
 use cascade_pace::Clock;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
@@ -36,17 +37,30 @@ pub(crate) struct Floor {
     /// What there is to trade, listed or not.
     pub(crate) catalogue: Catalogue,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Up to when the world has gone, milliseconds of the clock.
+    stepped_ms: AtomicI64,
 }
 
 impl Floor {
     pub(crate) fn new(catalogue: Catalogue, clock: Arc<dyn Clock>) -> Self {
         let exchanges = Venue::ALL.map(|venue| Mutex::new(Exchange::new(venue, catalogue)));
-        Self { exchanges, catalogue, clock }
+        Self { exchanges, catalogue, clock, stepped_ms: AtomicI64::new(0) }
     }
 
     /// A venue's exchange. Never held across an await.
     pub(crate) fn exchange(&self, venue: Venue) -> MutexGuard<'_, Exchange> {
         self.exchanges[venue as usize].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The world has gone on, up to here.
+    pub(crate) fn stepped(&self, to: EventTime) {
+        self.stepped_ms.store(to.ms(), Ordering::Relaxed);
+    }
+
+    /// How far the world is behind the clock, wall time.
+    pub(crate) fn behind(&self) -> Duration {
+        let late_ms = self.clock.now().ms() - self.stepped_ms.load(Ordering::Relaxed);
+        self.clock.wall(Duration::from_millis(u64::try_from(late_ms).unwrap_or_default()))
     }
 
     async fn sleep(&self, of_clock: Option<Duration>) {

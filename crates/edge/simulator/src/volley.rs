@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::future::Future;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::extract::{Query, State};
 use axum::routing::get;
 use axum::{Json, Router};
+use cascade_domain::BaseUrls;
 use cascade_pace::Clock;
 use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, StreamExt};
@@ -23,7 +24,7 @@ use tokio::sync::mpsc;
 
 use crate::schedule::Schedule;
 use crate::socket::Entrance;
-use crate::{Endpoints, SimulatorError};
+use crate::{ANYWHERE, SimulatorError};
 
 /// Frames that may wait for one reader. Of more the newest are not sent, and counted.
 const QUEUE_FRAMES: usize = 262_144;
@@ -63,16 +64,17 @@ impl Volley {
     /// # Errors
     /// No port can be had.
     pub async fn bind(markets: usize, clock: Arc<dyn Clock>) -> Result<Self, SimulatorError> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(SimulatorError::Bind)?;
-        let addr = listener.local_addr().map_err(SimulatorError::Bind)?;
+        let refused = |error| SimulatorError::Bind(ANYWHERE.to_owned(), error);
+        let listener = TcpListener::bind(ANYWHERE).await.map_err(refused)?;
+        let addr = listener.local_addr().map_err(refused)?;
         let floor = Arc::new(Floor { clock, hearers: Mutex::new(vec![None; markets]) });
         Ok(Self { addr, listener: Mutex::new(Some(listener)), floor })
     }
 
     /// Its base addresses, those of Bybit.
-    pub fn endpoints(&self) -> Endpoints {
+    pub fn endpoints(&self) -> BaseUrls {
         let addr = self.addr;
-        Endpoints { ws_url: format!("ws://{addr}"), rest_url: format!("http://{addr}"), coinm_rest_url: None }
+        BaseUrls { ws_url: format!("ws://{addr}"), rest_url: format!("http://{addr}"), coinm_rest_url: None }
     }
 
     /// Of how many markets somebody hears the liquidations.

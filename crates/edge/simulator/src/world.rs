@@ -125,8 +125,8 @@ pub(crate) struct World {
     listings: Vec<&'static Listing>,
     markets: Vec<Market>,
     schedule: VecDeque<Scheduled>,
-    /// Whether the scenario's second 0 has been.
-    begun: bool,
+    /// Millisecond at which the play that is going on, or the next, begins; none before the first.
+    begins_ms: Option<i64>,
     /// What the generated markets do.
     swarm: Option<Swarm>,
     interest: Interest,
@@ -139,25 +139,29 @@ impl World {
     /// The world of a scenario, at its second 0.
     pub(crate) fn new(scenario: &Scenario, seed: u64) -> Self {
         let mut world = Self::quiet(scenario, seed ^ 1);
-        let listings = world.listings.clone();
+        world.plan(scenario, seed, 0);
+        world
+    }
+
+    /// Puts the scenario behind what is planned, its second 0 at this one.
+    fn plan(&mut self, scenario: &Scenario, seed: u64, from_s: u64) {
         let mut dice = Dice::of(seed, 1);
         let mut schedule = Vec::new();
         for (index, base) in scenario.catalogue().bases().enumerate() {
             let Some(course) = course_of(scenario, base.name) else { continue };
-            let market = &mut world.markets[index];
-            let mut began = 0;
+            let mut began = milliseconds(from_s);
             for phase in &course.phases {
-                market.phases.push_back((began, phase.clone()));
-                schedule.extend(
-                    (0..phase.orders).map(|_| scheduled((index, &listings), began, phase, &mut dice)),
-                );
-                began = ends(phase);
+                let phase = Phase { until_s: phase.until_s.saturating_add(from_s), ..phase.clone() };
+                let places = (index, self.listings.as_slice());
+                schedule.extend((0..phase.orders).map(|_| scheduled(places, began, &phase, &mut dice)));
+                let ended = ends(&phase);
+                self.markets[index].phases.push_back((began, phase));
+                began = ended;
             }
         }
         schedule.sort_by_key(|order| order.at_ms);
-        world.schedule = schedule.into();
-        world.begun = true;
-        world
+        self.schedule.extend(schedule);
+        self.begins_ms = Some(milliseconds(from_s));
     }
 
     /// The markets before the scenario begins: prices hover, people trade, nobody is liquidated.
@@ -188,7 +192,7 @@ impl World {
             listings,
             markets,
             schedule: VecDeque::new(),
-            begun: false,
+            begins_ms: None,
             swarm: scenario.swarm().cloned(),
             prices: Dice::of(seed, 2),
             traffic: Dice::of(seed, 3),
@@ -277,7 +281,7 @@ impl World {
     /// Whether the generated markets are at their full pace.
     fn swarms(&self, swarm: &Swarm) -> bool {
         let (from, until) = (milliseconds(swarm.from_s), milliseconds(swarm.until_s));
-        self.begun && (from..until).contains(&self.elapsed_ms)
+        self.begins_ms.is_some_and(|began| (from..until).contains(&(self.elapsed_ms - began)))
     }
 
     /// Draws the forced orders of the generated markets in this step.
@@ -402,5 +406,6 @@ pub(crate) fn duration_ms(scenario: &Scenario) -> i64 {
     milliseconds(scenario.duration_s())
 }
 
+mod again;
 #[cfg(test)]
 mod tests;

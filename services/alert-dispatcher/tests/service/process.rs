@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use cascade_bus::StreamId;
-use cascade_domain::{Ending, EventTime, Level};
+use cascade_domain::{Ending, EventTime, Finding, Level};
 use cascade_testkit::{Observer, TestProcess, TestRedis, eventually};
 use cascade_wire::dispatch;
 
@@ -72,6 +72,74 @@ async fn it_waits_for_redis_becomes_ready_when_somebody_decides_and_ends_with_0_
     assert_eq!(process.end_by("TERM").await.unwrap(), Some(0));
     assert!(bus.scan("service:alert-dispatcher:*").await.unwrap().is_empty(), "and took its leave");
     assert_eq!(bus.get(dispatch::DECIDER_LEASE).await.unwrap(), None, "the lease is given back");
+}
+
+/// What it was told to write to standard output, up to the first line that holds this.
+async fn says(process: &mut TestProcess, words: &str) -> String {
+    loop {
+        let line = process.line().await.unwrap().unwrap();
+        if line.contains(words) {
+            return line;
+        }
+    }
+}
+
+#[tokio::test]
+async fn standard_output_is_told_beside_others_or_alone() {
+    let stdout = ("CASCADE_DISPATCH__STDOUT", "true");
+    let alone = TestProcess::output(PROGRAM, &["--check-config"], &variables(&[stdout])).await.unwrap();
+    assert_eq!(alone.status.code(), Some(0), "no other is needed");
+    let redis = TestRedis::start().await.unwrap();
+    let (bus, desk) = (redis.bus("test").unwrap(), Receiver::start().await);
+    let written = Written::new(&desk.webhook("desk"));
+    let (mut process, _) = started(&redis, &written, &variables(&[stdout])).await;
+    put_out(&bus, &[begins("BTCUSDT", Level::Critical)]).await;
+    assert!(!says(&mut process, "BTCUSDT").await.contains("DEMO"));
+    desk.gets(1).await;
+    assert_eq!(all_ended(&bus, &["desk", "stdout"]).await, 2);
+    assert_eq!(process.end_by("TERM").await.unwrap(), Some(0));
+}
+
+/// A finding of simulated exchanges.
+fn of_a_demo(symbol: &str) -> Finding {
+    let mut finding = begins(symbol, Level::Critical);
+    let now = finding.known_at();
+    finding.stamp(now, true);
+    finding
+}
+
+#[tokio::test]
+async fn a_demo_is_told_on_standard_output_and_elsewhere_only_where_that_is_wanted() {
+    for notify in [false, true] {
+        let redis = TestRedis::start().await.unwrap();
+        let (bus, desk) = (redis.bus("test").unwrap(), Receiver::start().await);
+        let directory = tempfile::tempdir().unwrap();
+        let history = directory.path().join("history.db");
+        let dead_man = format!("{}/dead-man", desk.url);
+        let written = Written::new(&desk.webhook("desk"));
+        let environment = variables(&[
+            ("CASCADE_SIMULATOR__URL", "http://127.0.0.1:9"),
+            ("CASCADE_SIMULATOR__NOTIFY", if notify { "true" } else { "false" }),
+            ("CASCADE_DISPATCH__DEAD_MAN_URL", &dead_man),
+            ("CASCADE_DISPATCH__HISTORY_PATH", history.to_str().unwrap()),
+        ]);
+        let (mut process, _) = started(&redis, &written, &environment).await;
+        put_out(&bus, &[of_a_demo("BTCUSDT")]).await;
+        let line = says(&mut process, "BTCUSDT").await;
+        assert!(line.starts_with("DEMO "), "{line}");
+        if notify {
+            desk.gets(1).await;
+            assert_eq!(desk.said("/data/demo"), ["true"]);
+        }
+        let told: &[&str] = if notify { &["desk", "stdout"] } else { &["stdout"] };
+        all_ended(&bus, told).await;
+        let audit = bus.accounts(EventTime::from_ms(0)).await.unwrap();
+        let names: Vec<_> = audit.accounts.keys().map(String::as_str).collect();
+        assert_eq!(names, told, "no watchdog, nobody else");
+        assert_eq!(desk.requests().len(), usize::from(notify));
+        assert!(!history.exists(), "no history is kept");
+        assert_eq!(process.end_by("TERM").await.unwrap(), Some(0));
+    }
 }
 
 #[tokio::test]

@@ -55,18 +55,13 @@ pub(super) fn prepare(
     view: &View,
     screen: Screen,
 ) -> Result<String, String> {
-    let demo = args.demo.is_some();
-    config.policy.demo = demo;
-    if demo {
-        // Nobody is woken by a demo, and nothing of it is kept.
-        config.dispatch.history_path = String::new();
-        config.dispatch.dead_man_url = String::new();
-        if !args.demo_notify {
-            config.destinations.clear();
-        }
+    if args.demo.is_some() {
+        config.become_a_demos(args.demo_notify)?;
     }
+    // With simulated exchanges elsewhere, the configuration has seen to it.
+    let demo = config.policy.demo;
     let configured = named(config);
-    if demo || config.destinations.is_empty() {
+    if config.destinations.is_empty() {
         config.add_stdout()?;
     }
     terminal_last(&mut config.destinations);
@@ -76,6 +71,9 @@ pub(super) fn prepare(
         (false, false, _) => format!("alerts: to {}", configured.join(", ")),
         (true, true, true) => {
             "alerts: to this terminal (--demo-notify: no destination is configured)".to_owned()
+        }
+        (true, true, false) if args.demo.is_none() => {
+            "alerts: to this terminal (to real destinations too: --set simulator.notify=true)".to_owned()
         }
         (true, true, false) => {
             "alerts: to this terminal (to real destinations too: --demo-notify)".to_owned()

@@ -19,21 +19,29 @@ use cascade_bus::{Bus, BusSettings, RedisUrl};
 use cascade_pace::Clock;
 use cascade_service::config::{Document, Mistakes};
 use cascade_service::{
-    BoxError, Context, Health, Metrics, Routes, ServiceSettings, Shutdown, Supervisor, SystemClock, Traces,
-    TracesSettings, address, ask_on_signal, health, random_seed,
+    BoxError, Context, Health, Metrics, Routes, ServiceSettings, Shutdown, Simulated, Supervisor,
+    SystemClock, Traces, TracesSettings, address, ask_on_signal, health, random_seed, watch_demo,
 };
 use cascade_simulator::{Scenario, Simulator};
 use cascade_wire::Channel;
 
 use crate::args::UpArgs;
 use crate::{DONE, FAILED, complain};
-use redis::{Redis, Wish};
+use redis::{Origin, Redis, Wish};
 use view::View;
 
 /// What the process has left, after the services' own deadline.
 const GRACE: Duration = Duration::from_secs(2);
 /// How long a terminal that does not read may hold up the end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// The services that run here, besides the coordinator that looks after them.
+const SERVICES: [&str; 4] = [
+    liquidation_ingest::PROGRAM.name,
+    oi_detector::PROGRAM.name,
+    cascade_signals::PROGRAM.name,
+    alert_dispatcher::PROGRAM.name,
+];
 
 /// The settings of everything that runs.
 #[derive(Debug)]
@@ -42,6 +50,8 @@ pub(crate) struct Settings {
     signals: cascade_signals::Config,
     interest: oi_detector::Config,
     dispatch: alert_dispatcher::Config,
+    coordinator: coordinator::Config,
+    simulated: Simulated,
     redis: Wish,
     traces: TracesSettings,
     health_addr: String,
@@ -55,6 +65,8 @@ impl Settings {
             signals: cascade_signals::Config::read(document, mistakes),
             interest: oi_detector::Config::read(document, mistakes),
             dispatch: alert_dispatcher::Config::read_any(document, mistakes),
+            coordinator: coordinator::Config::read(document, mistakes),
+            simulated: Simulated::read(document, mistakes),
             redis: Wish::new(ingest.redis_url.clone(), document),
             traces: TracesSettings::read(document, mistakes),
             health_addr: address(document, mistakes, "up.health_addr"),
@@ -64,7 +76,12 @@ impl Settings {
 }
 
 impl Settings {
-    /// Has every service use this Redis.
+    /// Whether simulated exchanges are read, of this process' own or elsewhere.
+    fn is_demo(&self, args: &UpArgs) -> bool {
+        args.demo.is_some() || self.simulated.url().is_some()
+    }
+
+    /// Has every service use this Redis, and the coordinator expect those that run.
     fn run_on(&mut self, redis: &RedisUrl, demo: bool) {
         for (url, output) in [
             (&mut self.ingest.redis_url, &mut self.ingest.output),
@@ -76,6 +93,17 @@ impl Settings {
         }
         // Whether an alert is of a demo, its finding says.
         self.dispatch.redis_url.clone_from(redis);
+        self.coordinator.redis_url.clone_from(redis);
+        self.coordinator.coordinator.services = SERVICES.map(str::to_owned).to_vec();
+    }
+}
+
+/// Where what is read comes from.
+fn origin(args: &UpArgs, settings: &Settings) -> Origin {
+    match (args.demo.is_some(), settings.is_demo(args)) {
+        (true, _) => Origin::Demo,
+        (false, true) => Origin::Simulated,
+        (false, false) => Origin::Live,
     }
 }
 
@@ -90,7 +118,7 @@ pub(crate) async fn run(args: UpArgs, settings: Settings, service: ServiceSettin
         Ok(clock) => Arc::new(clock),
         Err(error) => return fail(&error).await,
     };
-    let mut redis = match settings.redis.clone().fulfil(args.demo.is_some(), clock.now()).await {
+    let mut redis = match settings.redis.clone().fulfil(origin(&args, &settings), clock.now()).await {
         Ok(redis) => redis,
         Err(error) => return fail(&error).await,
     };
@@ -174,7 +202,8 @@ async fn assemble(
         () = say(greeting(args, &settings, redis, address) + "\n" + &alerts) => {}
         () = stop.requested() => {}
     }
-    settings.run_on(&redis.url, simulator.is_some());
+    let demo = settings.is_demo(args);
+    settings.run_on(&redis.url, demo);
 
     let context = |name| Context {
         name,
@@ -212,13 +241,21 @@ async fn assemble(
     let dispatch = alert_dispatcher::PROGRAM.name;
     supervisor.spawn(dispatch, alert_dispatcher::run(settings.dispatch, context(dispatch)));
 
+    if args.demo.is_none() {
+        let watching = watch_demo(bus.clone(), settings.simulated, context("cascade"), stop.clone());
+        supervisor.spawn("demo-mark", watching);
+    }
+    let looks_after = coordinator::PROGRAM.name;
+    supervisor.spawn(looks_after, coordinator::run(settings.coordinator, context(looks_after)));
+
     let looking = view::watch(bus.clone(), view.clone(), shown, stop.clone());
     supervisor.spawn("watch", looking);
     if shows_table(args) {
-        let title = args
-            .demo
-            .as_ref()
-            .map_or("live".to_owned(), |name| format!("DEMO {name} at speed {}", args.speed));
+        let title = match &args.demo {
+            Some(name) => format!("DEMO {name} at speed {}", args.speed),
+            None if demo => "DEMO".to_owned(),
+            None => "live".to_owned(),
+        };
         let listen = format!("{} SUBSCRIBE {}", redis.hint(), worth_hearing(args));
         let drawing = table::draw(view.clone(), title, listen, shutdown.clone(), stop.clone());
         supervisor.spawn("table", drawing);
@@ -242,11 +279,7 @@ async fn simulator(
     let simulator = Simulator::bind(scenario, args.seed, Arc::clone(clock) as Arc<dyn Clock>).await?;
     let sections = [&mut settings.ingest.markets.venues, &mut settings.interest.markets.venues];
     for (venue, section) in sections.into_iter().flatten() {
-        let endpoints = simulator.endpoints(*venue);
-        section.ws_url = endpoints.ws_url;
-        section.rest_url = endpoints.rest_url;
-        section.coinm_rest_url = endpoints.coinm_rest_url;
-        section.node_fills_dir = None;
+        section.lead_to(simulator.endpoints(*venue));
     }
     Ok(Some(Arc::new(simulator)))
 }
@@ -254,15 +287,16 @@ async fn simulator(
 fn greeting(args: &UpArgs, settings: &Settings, redis: &Redis, health: std::net::SocketAddr) -> String {
     let exchanges: Vec<_> = settings.ingest.markets.exchanges.iter().map(|venue| venue.as_str()).collect();
     let exchanges = exchanges.join(", ");
-    let source = match &args.demo {
-        Some(name) => {
+    let source = match (&args.demo, settings.simulated.url()) {
+        (Some(name), _) => {
             format!("DEMO: simulated exchanges play `{name}` (seed {}, speed {})", args.seed, args.speed)
         }
-        None => "live exchanges".to_owned(),
+        (None, Some(url)) => format!("DEMO: simulated exchanges at {url}"),
+        (None, None) => "live exchanges".to_owned(),
     };
     let private = if redis.is_private() { " (private, ends with this process)" } else { "" };
     format!(
-        "{source}: {exchanges}\nRedis: {}{private}    health and metrics: http://{health}\n\
+        "{source}: {exchanges}\nRedis: {}{private}    health, status, page: http://{health}\n\
          listen with: {} SUBSCRIBE {}",
         redis.url,
         redis.hint(),

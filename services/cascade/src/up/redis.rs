@@ -3,7 +3,7 @@
 use cascade_bus::{Bus, BusError, BusSettings, PortChoice, PrivateRedis, RedisUrl, Write};
 use cascade_domain::EventTime;
 use cascade_service::BoxError;
-use cascade_service::config::{Document, Origin};
+use cascade_service::config::{Document, Origin as Given};
 use cascade_wire::key;
 
 use crate::words;
@@ -12,6 +12,17 @@ use crate::words;
 const MOST_AHEAD_MS: i64 = 60_000;
 /// Longer than any demo, seconds.
 const FOR_EVER_S: u32 = 10 * 365 * 24 * 3_600;
+
+/// Where what is written into it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Live exchanges.
+    Live,
+    /// Simulated exchanges that the configuration names.
+    Simulated,
+    /// Simulated exchanges of this process.
+    Demo,
+}
 
 /// Which Redis was asked for.
 #[derive(Clone, Debug)]
@@ -30,18 +41,20 @@ pub(crate) struct Redis {
 
 impl Wish {
     pub(crate) fn new(url: RedisUrl, document: &Document) -> Self {
-        let origin = document.origin("redis.url");
-        Self { url, named: origin != Origin::Default, named_by_flag: matches!(origin, Origin::Flag(_)) }
+        let given = document.origin("redis.url");
+        Self { url, named: given != Given::Default, named_by_flag: matches!(given, Given::Flag(_)) }
     }
 
-    /// Finds or starts it. A demo never writes into a Redis that was not given to it by flag, and what is live never reads
-    /// one that a demo started for itself: nobody is to be woken by what it plays.
+    /// Finds or starts it. A demo never writes into a Redis that was not given to it: by flag, or where the configuration
+    /// names simulated exchanges there too. What is live never reads one that is a demo's: nobody is to be woken by what
+    /// that plays.
     ///
     /// # Errors
     /// The one that was named does not answer; one that answers can't be used, or was used by a faster clock; or no
     /// private one can be started.
-    pub(crate) async fn fulfil(self, demo: bool, now: EventTime) -> Result<Redis, BoxError> {
-        let named = if demo { self.named_by_flag } else { self.named };
+    pub(crate) async fn fulfil(self, origin: Origin, now: EventTime) -> Result<Redis, BoxError> {
+        let demo = origin != Origin::Live;
+        let named = if origin == Origin::Demo { self.named_by_flag } else { self.named };
         if named || !demo {
             let bus = Bus::open(self.url.as_str(), BusSettings::default())?;
             match bus.ready().await {
@@ -86,7 +99,7 @@ impl Wish {
 }
 
 fn of_a_demo(url: &RedisUrl) -> String {
-    format!("{url} belongs to a demo that runs: end it, or name another with --redis-url")
+    format!("{url} belongs to a demo that runs, or ran minutes ago: end it, or name another with --redis-url")
 }
 
 const fn way_out(error: &BusError, named: bool) -> &'static str {

@@ -10,7 +10,7 @@ use cascade_service::Problem;
 use serde_json::{Value, json};
 
 use super::shown::{FeedsShown, ProblemShown, StatusShown};
-use super::{Shared, Site, unavailable};
+use super::{Shared, Site, json_text, unavailable};
 use crate::{Look, Report};
 
 /// Whether the system does its work
@@ -53,8 +53,8 @@ pub(super) fn report(site: &Site) -> Report {
         (status = 503, description = "Redis does not answer", body = ProblemShown, content_type = "application/problem+json"),
     ),
 )]
-pub(super) async fn status(State(site): Shared) -> Result<Json<Value>, Problem> {
-    seen(&site).await.map(Json)
+pub(super) async fn status(State(site): Shared) -> Result<Response, Problem> {
+    seen(&site).await
 }
 
 /// The same as `/status`
@@ -65,8 +65,8 @@ pub(super) async fn status(State(site): Shared) -> Result<Json<Value>, Problem> 
         (status = 503, description = "Redis does not answer", body = ProblemShown, content_type = "application/problem+json"),
     ),
 )]
-pub(super) async fn status_v1(State(site): Shared) -> Result<Json<Value>, Problem> {
-    seen(&site).await.map(Json)
+pub(super) async fn status_v1(State(site): Shared) -> Result<Response, Problem> {
+    seen(&site).await
 }
 
 /// How the venues' feeds do, and the questions for their open interest
@@ -80,15 +80,14 @@ pub(super) async fn status_v1(State(site): Shared) -> Result<Json<Value>, Proble
 pub(super) async fn feeds(State(site): Shared) -> Result<Json<Value>, Problem> {
     let look = last(&site)?;
     let overview = look.overview.as_ref().ok_or_else(|| silent(&look))?;
-    let all = json!(overview);
-    Ok(Json(json!({ "feeds": all["feeds"], "polls": all["polls"] })))
+    Ok(Json(json!({ "feeds": overview.feeds, "polls": overview.polls })))
 }
 
 /// The overview of the last look, with the markets.
-pub(super) async fn seen(site: &Site) -> Result<Value, Problem> {
+async fn seen(site: &Site) -> Result<Response, Problem> {
     let look = last(site)?;
     let status = look.status(&site.bus).await.map_err(|error| unavailable(&error))?;
-    status.map(|status| json!(status)).ok_or_else(|| silent(&look))
+    status.map(|status| json_text(status.to_string())).ok_or_else(|| silent(&look))
 }
 
 /// The last look, if it is not too old.
