@@ -12,4 +12,5 @@ mod metrics;
 mod promql;
 mod reference;
 mod services;
+mod settings;
 mod variables;

@@ -56,6 +56,11 @@ impl Shape {
         found
     }
 
+    /// Whether the document shows this key or table.
+    pub(super) fn knows(&self, path: &[String]) -> bool {
+        self.find(path).is_some()
+    }
+
     /// The key as the document spells it, from a variable's upper-case names. Names under open tables stay as they are.
     pub(super) fn spell(names: &[&str]) -> Vec<String> {
         let mut path: Vec<String> = Vec::with_capacity(names.len());
