@@ -22,8 +22,14 @@ use crate::{Config, Overview, Report};
 const EVERY: Duration = Duration::from_secs(1);
 /// How long one look may take, wall time: `/health` is to say within 3 s that Redis hangs.
 const PATIENCE: Duration = Duration::from_millis(1500);
+/// One that begins as Redis begins to hang, after one that was well.
+const _: () = assert!(EVERY.as_millis() + PATIENCE.as_millis() < 3_000);
 /// How often all keys are gone through for new heartbeats, wall time.
 const SCAN: Duration = Duration::from_secs(5);
+
+/// What only Redis tells.
+const OF_REDIS: [Metric; 4] =
+    [Metric::ServiceReplicas, Metric::RedisMemory, Metric::RedisMemoryLimit, Metric::ShardsUnowned];
 
 /// What was seen, and what is to be thought of it.
 #[derive(Clone, Debug)]
@@ -168,6 +174,12 @@ impl Looking {
     fn measure(&self, report: &Report, overview: Option<&Overview>, uptime: Duration) {
         let metrics = &self.context.metrics;
         metrics.set(Metric::RedisUp, &[], flag(overview.is_some()));
+        if overview.is_none() {
+            // Another coordinator may know better: what this one saw last is no figure of now.
+            for metric in OF_REDIS {
+                metrics.forget(metric);
+            }
+        }
         for (name, service) in &report.services {
             metrics.set(Metric::ServiceUp, &[name], flag(service.healthy));
             if overview.is_some() {

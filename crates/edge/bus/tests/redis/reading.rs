@@ -1,7 +1,7 @@
 //! Read-models and the private server itself.
 
-use crate::support::{BOUNDS, redis, shard};
-use cascade_bus::{BusError, PortChoice, PrivateRedis, Stored, StreamId, Write};
+use crate::support::{BOUNDS, ask, redis, shard};
+use cascade_bus::{BusError, PortChoice, PrivateRedis, Standing, Stored, StreamId, Write};
 use cascade_domain::{Event, EventTime, Feeds, Tick};
 
 #[tokio::test]
@@ -17,6 +17,30 @@ async fn readings_are_read_back_and_scanned() {
     let texts = bus.get_many(&["x".to_owned(), "absent".to_owned()]).await.unwrap();
     assert_eq!(texts, [Some("{\"of\":\"x\"}".to_owned()), None]);
     assert_eq!(bus.get("absent").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn each_key_is_read_for_itself_with_how_long_it_stands() {
+    let (server, bus) = redis().await;
+    let json = Write::Json { key: "beat".to_owned(), json: "{}".to_owned(), ttl_s: 15 };
+    bus.write_readings(&[json]).await.unwrap();
+    ask(&server, redis::cmd("SET").arg("for ever").arg("x")).await;
+    ask(&server, redis::cmd("LPUSH").arg("list").arg("x")).await;
+    ask(&server, redis::cmd("SET").arg("bytes").arg(&[0xff_u8, 0xfe][..])).await;
+    let keys = ["beat", "absent", "list", "for ever", "bytes"].map(str::to_owned);
+    let standing = bus.standing(&keys).await.unwrap();
+    let beat = standing[0].clone().unwrap().unwrap();
+    let left = beat.left.unwrap();
+    assert_eq!(beat.text, "{}");
+    assert!(left.as_secs() <= 15 && left.as_millis() > 5_000, "{left:?}");
+    assert_eq!(standing[1], Ok(None));
+    assert!(matches!(&standing[2], Err(BusError::Refused(why)) if why.contains("WRONGTYPE")), "{standing:?}");
+    assert_eq!(standing[3], Ok(Some(Standing { text: "x".to_owned(), left: None })));
+    assert!(matches!(standing[4], Err(BusError::Reply(_))), "{standing:?}");
+    let texts = bus.get_each(&keys).await.unwrap();
+    assert_eq!((&texts[0], &texts[1]), (&Ok(Some("{}".to_owned())), &Ok(None)));
+    assert!(texts[2].is_err() && texts[4].is_err());
+    assert_eq!(bus.standing(&[]).await, Ok(vec![]));
 }
 
 #[tokio::test]

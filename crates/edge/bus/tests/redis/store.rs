@@ -217,6 +217,38 @@ async fn the_newest_tick_is_found_behind_other_events() {
 }
 
 #[tokio::test]
+async fn the_last_tick_is_found_far_back_and_is_as_old_as_its_entry() {
+    let (server, bus) = redis().await;
+    assert_eq!(bus.last_tick().await, Ok(None));
+    bus.store(shard(0), &stored([1]), BOUNDS).await.unwrap();
+    assert_eq!(bus.last_tick().await, Ok(None), "another event is no tick");
+    let time = EventTime::from_ms(1_791_565_600_000);
+    let tick = Event::Tick(Tick {
+        event_time_ms: time,
+        btc_price: None,
+        btc_usd_volume_1s: None,
+        btc_venues_changed: false,
+        feeds: [].into(),
+    });
+    let tick = Stored { key: None, keep_s: 0, bytes: encode_event(&tick).unwrap() };
+    bus.store(shard(0), &[tick], BOUNDS).await.unwrap();
+    for number in 2..300 {
+        bus.store(shard(0), &stored([number]), BOUNDS).await.unwrap();
+    }
+    let last = bus.last_tick().await.unwrap().unwrap();
+    assert_eq!(last.time, time);
+    assert!(last.age < std::time::Duration::from_mins(1), "whatever its own time says: {last:?}");
+    const OLDER: &str = "local e = redis.call('XRANGE', KEYS[1], '-', '+') redis.call('DEL', KEYS[1]) \
+                         local now = redis.call('TIME')[1] \
+                         for i, entry in ipairs(e) do \
+                           redis.call('XADD', KEYS[1], (now - 700) .. '000-' .. i, unpack(entry[2])) \
+                         end";
+    ask(&server, redis::cmd("EVAL").arg(OLDER).arg(1).arg("{s00}:market")).await;
+    let last = bus.last_tick().await.unwrap().unwrap();
+    assert_eq!((last.time, last.age.as_secs() / 100), (time, 7), "{last:?}");
+}
+
+#[tokio::test]
 async fn a_private_server_that_ends_by_itself_is_noticed() {
     let (mut server, _bus) = redis().await;
     let client = redis::Client::open(server.url()).unwrap();

@@ -152,15 +152,11 @@ impl<D: Detector> Pump<D> {
         self.part_with(shard);
     }
 
-    /// It is ours no more: its next owner tells how large its snapshots are, and how far behind it is.
+    /// It is ours no more, and its next owner tells how large its snapshots are.
     fn part_with(&mut self, shard: Shard) {
-        if self.shards.remove(&shard).is_none() {
-            return;
-        }
-        let (metrics, engine) = (&self.context.metrics, self.detector.name());
-        metrics.set(Metric::SnapshotBytes, &[engine, &shard.to_string()], f64::NAN);
-        if self.shards.is_empty() {
-            metrics.set(Metric::ShardLag, &[engine], f64::NAN);
+        if self.shards.remove(&shard).is_some() {
+            let labels = [self.detector.name(), &shard.to_string()];
+            self.context.metrics.set(Metric::SnapshotBytes, &labels, f64::NAN);
         }
     }
 }

@@ -32,12 +32,8 @@ struct Noted {
 
 impl Pulse {
     pub(super) fn new(detector: &impl Detector) -> Self {
-        Self {
-            engine: detector.name(),
-            label: detector.label().to_owned(),
-            time: condition("time", detector),
-            noted: Arc::default(),
-        }
+        let (label, time) = (detector.label().to_owned(), condition("time", detector));
+        Self { engine: detector.name(), label, time, noted: Arc::default() }
     }
 
     /// So many shards are owned, and this is the newest tick that all of them have taken.
@@ -63,9 +59,66 @@ impl Pulse {
         context.health.set(&self.time, time);
         let lag_ms = lag_ms.map(|lag_ms| lag_ms.max(0));
         #[expect(clippy::cast_precision_loss, reason = "a delay in milliseconds")]
-        if let Some(lag_ms) = lag_ms {
-            context.metrics.set(Metric::ShardLag, &[self.engine], lag_ms as f64 / 1e3);
-        }
+        let lag_s = lag_ms.map_or(f64::NAN, |lag_ms| lag_ms as f64 / 1e3);
+        // Not a number without a shard: the last figure would stand for ever.
+        context.metrics.set(Metric::ShardLag, &[self.engine], lag_s);
         EngineBeat { engine: self.label.clone(), shards_owned: shards as u64, lag_ms }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+    use std::time::Duration;
+
+    use cascade_pace::Clock;
+
+    use super::*;
+    use crate::{Health, Metrics, Routes, Shutdown, Traces};
+
+    /// A clock that is set.
+    #[derive(Debug)]
+    struct Set(AtomicI64);
+
+    impl Clock for Set {
+        fn now_ns(&self) -> i64 {
+            self.0.load(Ordering::SeqCst) * 1_000_000
+        }
+
+        fn wall(&self, of_clock: Duration) -> Duration {
+            of_clock
+        }
+    }
+
+    #[test]
+    fn a_pump_that_notes_nothing_any_more_falls_behind_and_streams_ahead_of_the_clock_are_told() {
+        let clock = Arc::new(Set(AtomicI64::new(100_000)));
+        let context = Context {
+            name: "test",
+            version: "0",
+            instance: "one".to_owned(),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            seed: 0,
+            health: Health::new(),
+            metrics: Metrics::new("test", "0"),
+            routes: Routes::default(),
+            traces: Traces::off(),
+            shutdown: Shutdown::new(),
+            deadline: Duration::from_secs(1),
+        };
+        let (label, time) = ("1+aa".to_owned(), "time:cascade".to_owned());
+        let pulse = Pulse { engine: "cascade", label, time, noted: Arc::default() };
+        let said = pulse.beat(&context);
+        assert_eq!((said.shards_owned, said.lag_ms), (0, None), "no tick was taken yet");
+        pulse.note(64, Some(EventTime::from_ms(99_000)));
+        let said = pulse.beat(&context);
+        assert_eq!((said.engine.as_str(), said.shards_owned, said.lag_ms), ("1+aa", 64, Some(1_000)));
+        clock.0.store(130_000, Ordering::SeqCst);
+        assert_eq!(pulse.beat(&context).lag_ms, Some(31_000), "it hangs, and all can see it");
+        assert!(context.health.readiness().is_ready());
+        pulse.note(64, Some(EventTime::from_ms(200_000)));
+        assert_eq!(pulse.beat(&context).lag_ms, Some(0));
+        let unready = context.health.readiness().unready().unwrap_or_default();
+        assert!(unready.starts_with("time:cascade: the streams are 70 s ahead"), "{unready}");
     }
 }
