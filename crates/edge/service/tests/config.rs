@@ -240,14 +240,12 @@ fn a_mistake_is_one_line_and_shows_no_password_whatever_the_name_of_its_key() {
 fn a_setting_that_code_reads_and_nobody_wrote_down_is_found() {
     #[derive(Default, serde::Deserialize)]
     #[serde(default)]
-    #[expect(dead_code, reason = "only its names are asked for")]
     struct Memory {
         idle_s: u32,
         forgotten_s: u32,
     }
     #[derive(Default, serde::Deserialize)]
     #[serde(default)]
-    #[expect(dead_code, reason = "only its names are asked for")]
     struct Cascade {
         preset: String,
         colour: String,

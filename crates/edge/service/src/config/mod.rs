@@ -218,13 +218,14 @@ impl Document {
     }
 
     /// Settings that a type reads from the section of this name, and that the defaults do not show: nobody could give them.
+    /// Sections side by side in one table (`venues.*`) may share a type: what one of them shows is shown.
     pub fn unwritten<T: DeserializeOwned>(&self, name: &str) -> Vec<String> {
         let above: Vec<String> = name.split('.').map(str::to_owned).collect();
         let paths = fields::paths::<T>().into_iter().map(|path| {
             let below = path.into_iter().map(str::to_owned);
             above.iter().cloned().chain(below).collect::<Vec<String>>()
         });
-        paths.filter(|path| !self.shape.knows(path)).map(|path| path.join(".")).collect()
+        paths.filter(|path| !self.shape.knows(path, above.len())).map(|path| path.join(".")).collect()
     }
 
     /// The text at this dotted key, if there is one.
