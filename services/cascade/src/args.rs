@@ -184,6 +184,8 @@ fn speed(text: &str) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cascade_service::Simulated;
+    use cascade_service::config::Document;
     use clap::CommandFactory;
 
     #[test]
@@ -199,6 +201,20 @@ mod tests {
         assert!(Cli::try_parse_from(["cascade", "up", "--once"]).is_err(), "once is for demos");
         assert!(Cli::try_parse_from(["cascade", "up", "--demo", "crash"]).is_err(), "no such scenario");
     }
+
+    #[test]
+    fn a_demo_of_its_own_reads_no_other_simulator() {
+        let environment = vec![("CASCADE_SIMULATOR__URL".to_owned(), "http://simulator:9300".to_owned())];
+        for (arguments, url) in
+            [(&["cascade", "up"][..], Some("http://simulator:9300")), (&["cascade", "up", "--demo"], None)]
+        {
+            let Command::Up(up) = Cli::try_parse_from(arguments).unwrap().command else { panic!("not up") };
+            let (document, mut mistakes) = Document::load(&up.sources(environment.clone()));
+            assert_eq!(Simulated::read(&document, &mut mistakes).url(), url, "{arguments:?}");
+            assert!(mistakes.is_empty(), "{mistakes}");
+        }
+    }
+
     #[test]
     fn a_speed_that_no_clock_can_have_is_refused() {
         for speed in ["0", "-1", "1001", "NaN", "fast"] {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use cascade_testkit::{FakeWebhook, Observed, Observer, TestProcess, TestRedis, WebhookRules, eventually};
 use tempfile::NamedTempFile;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_cascade");
@@ -167,8 +168,18 @@ async fn what_reads_simulated_exchanges_says_so_everywhere_and_wakes_nobody_who_
     assert_eq!(simulator.end_by("TERM").await.unwrap(), Some(0));
 }
 
+/// Status line and body of what is answered there.
+async fn get(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
 #[tokio::test]
-async fn any_program_of_this_machine_is_asked_by_its_name() {
+async fn any_program_of_this_machine_is_asked_by_its_name_and_up_serves_what_a_coordinator_does() {
     let redis = TestRedis::start().await.unwrap();
     let (exchanges, url) = simulate(&["--start-after-s", "600"]).await;
     let arguments = ["up", "--health-addr", "127.0.0.1:0", "--redis-url", &redis.url()];
@@ -180,6 +191,15 @@ async fn any_program_of_this_machine_is_asked_by_its_name() {
     let address = second.rsplit("http://").next().unwrap();
     let ready = async || ended(&["healthcheck", "up"], &[("CASCADE_UP__HEALTH_ADDR", address)]).await;
     assert!(eventually(DEADLINE, async || ready().await.0 == Some(0)).await, "{:?}", ready().await);
+    let whole = async || get(address, "/health").await;
+    let is_healthy = async || {
+        let told = whole().await;
+        told.starts_with("HTTP/1.1 200 ") && told.contains(r#""services_healthy":"4/4""#)
+    };
+    assert!(eventually(DEADLINE, is_healthy).await, "{}", whole().await);
+    assert!(get(address, "/").await.contains("<html"), "a page to look at");
+    let status = get(address, "/status").await;
+    assert!(status.contains("oi-detector") && status.contains("hyperliquid"), "{status}");
     let (code, told) = ended(&["healthcheck", "grafana"], &[]).await;
     assert_eq!(code, Some(2), "{told}");
     assert_eq!(up.end_by("TERM").await.unwrap(), Some(0));
