@@ -1,4 +1,4 @@
-//! Reads PromQL as far as it takes to see which metrics are named, with which labels: tokens and brackets, no grammar.
+//! Reads `PromQL` as far as it takes to see which metrics are named, with which labels: tokens and brackets, no grammar.
 
 use std::collections::BTreeSet;
 

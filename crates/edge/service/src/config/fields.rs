@@ -42,15 +42,11 @@ impl<'de> Deserializer<'de> for Down<'_> {
         names: Names,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        match self.path.split_first() {
-            Some((first, path)) => {
-                visitor.visit_map(Only(Some(first), Some(Down { path, names: self.names })))
-            }
-            None => {
-                *self.names = Some(names);
-                Err(Error::custom("seen"))
-            }
-        }
+        let Some((first, path)) = self.path.split_first() else {
+            *self.names = Some(names);
+            return Err(Error::custom("seen"));
+        };
+        visitor.visit_map(Only(Some(first), Some(Down { path, names: self.names })))
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
