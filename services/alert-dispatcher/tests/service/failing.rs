@@ -87,7 +87,7 @@ async fn a_destination_that_failed_is_up_again_whichever_dispatcher_it_took_a_me
     put_out(&bus, &[begins("BTCUSDT", Level::Critical)]).await;
     assert!(eventually(DEADLINE, async || first.shows(DOWN)).await);
     // What another dispatcher has sent stands in the books, and nowhere else.
-    let observer = Observer::connect(&redis.url()).await.unwrap();
+    let observer = Observer::connect(&redis.url(), &[]).await.unwrap();
     for count in ["produced:desk", "sent:desk", "ended:desk:sent:first"] {
         observer.command::<u64>("HINCRBY", &[dispatch::COUNTS, count, "1"]).await.unwrap();
     }

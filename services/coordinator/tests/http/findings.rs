@@ -83,7 +83,7 @@ async fn what_can_not_be_read_is_counted_and_takes_nothing_along() {
 #[tokio::test]
 async fn a_search_that_finds_little_ends_at_its_bound() {
     let served = Served::start().await;
-    let one: Vec<_> = (0..10_500).map(|n| cascade("BTCUSDT", n, Level::Alert)).collect();
+    let one: Vec<_> = (0..5_300).map(|n| cascade("BTCUSDT", n, Level::Alert)).collect();
     for batch in one.chunks(500) {
         put_out(&served.bus, batch).await;
     }

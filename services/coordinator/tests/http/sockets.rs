@@ -157,6 +157,7 @@ async fn a_lost_connection_to_redis_is_told() {
     served.redis.server.kill9().await.unwrap();
     assert_eq!(next(&mut socket).await.unwrap(), json!({"op": "missed"}));
     served.redis.server.restart().await.unwrap();
+    assert!(eventually(DEADLINE, async || served.bus.ping().await.is_ok()).await);
     publish(&served, "trade_alerts", b"{}").await;
     assert_eq!(next(&mut socket).await.unwrap()["channel"], "trade_alerts");
 }
