@@ -66,7 +66,11 @@ impl Shape {
             };
             let with =
                 |name: &String| [&path[..section - 1], std::slice::from_ref(name), &path[section..]].concat();
-            beside.keys().any(|name| self.find(&with(name)).is_some())
+            // In an open table any name is known.
+            let open = |name: &String| {
+                OPEN.contains(&[&path[..section - 1], std::slice::from_ref(name)].concat().join(".").as_str())
+            };
+            beside.keys().any(|name| !open(name) && self.find(&with(name)).is_some())
         };
         self.find(path).is_some() || beside()
     }
