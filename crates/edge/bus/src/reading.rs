@@ -196,7 +196,7 @@ fn standing(at: RedisResult<Value>, left: RedisResult<Value>) -> Result<Option<S
 }
 
 fn of<T: FromRedisValue>(answer: RedisResult<Value>) -> Result<T, BusError> {
-    let value = answer.and_then(|value| value.extract_error().map_err(Into::into));
+    let value = answer.and_then(redis::Value::extract_error);
     from_redis_value(value.map_err(|e| BusError::of(&e))?).map_err(|e| BusError::Reply(e.to_string()))
 }
 

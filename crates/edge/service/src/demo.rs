@@ -76,19 +76,16 @@ async fn look_out(bus: &Bus, context: &Context, found: &mut Option<String>) -> R
         return Ok(());
     }
     let service = context.name;
-    match &mark {
-        Some(mark) => {
-            let reason = format!(
-                "this Redis is a demo's, or was minutes ago ({mark}): what is found in it may be of no market; use another, \
-                 or end the demo and empty this one (redis-cli FLUSHALL)"
-            );
-            tracing::error!(service, "{reason}");
-            context.health.set(CONDITION, Err(reason));
-        }
-        None => {
-            tracing::info!(service, "the mark of a demo is gone from this Redis");
-            context.health.set(CONDITION, Ok(()));
-        }
+    if let Some(mark) = &mark {
+        let reason = format!(
+            "this Redis is a demo's, or was minutes ago ({mark}): what is found in it may be of no market; use another, \
+             or end the demo and empty this one (redis-cli FLUSHALL)"
+        );
+        tracing::error!(service, "{reason}");
+        context.health.set(CONDITION, Err(reason));
+    } else {
+        tracing::info!(service, "the mark of a demo is gone from this Redis");
+        context.health.set(CONDITION, Ok(()));
     }
     *found = mark;
     Ok(())

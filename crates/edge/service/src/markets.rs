@@ -172,9 +172,9 @@ impl Markets {
         let mut venues: BTreeMap<_, _> =
             Venue::ALL.into_iter().map(|venue| (venue, section(venue, mistakes))).collect();
         if let Some(url) = Simulated::read(document, mistakes).url() {
-            venues
-                .iter_mut()
-                .for_each(|(venue, settings)| settings.lead_to(BaseUrls::simulated(*venue, url)));
+            for (venue, settings) in &mut venues {
+                settings.lead_to(BaseUrls::simulated(*venue, url));
+            }
         }
         let instruments_refresh = Duration::from_secs(u64::from(instruments_refresh_s));
         Self { exchanges, symbols, instruments_refresh, venues }
