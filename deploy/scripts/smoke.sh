@@ -58,6 +58,7 @@ containers() { # service ...: the running ones; of all services without an argum
     done
 }
 container() { containers "$1" | head -n 1; }
+has_one() { [ -n "$(container "$1")" ]; }
 asks() { docker inspect --format "$2" "$1"; } # container, template
 called() { asks "$1" '{{index .Config.Labels "com.docker.compose.service"}}'; }
 pid() { asks "$1" '{{.State.Pid}}'; }
