@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use crate::support::Site;
 
-/// What is promised is 3 s; a machine that builds at the same time may take some more.
-const IN_TIME: Duration = Duration::from_secs(6);
+/// What is promised is 3 s; a machine that builds at the same time may take some more. Twenty answers that each waited for
+/// Redis would take three times as long.
+const IN_TIME: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_hangs_is_told_in_time_and_holds_up_no_answer() {

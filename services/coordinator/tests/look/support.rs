@@ -96,6 +96,8 @@ pub(crate) struct Site {
     pub(crate) metrics: Metrics,
     pub(crate) observer: Observer,
     alive: Arc<Mutex<Alive>>,
+    /// One for all questions: to make one takes longer than to ask.
+    client: reqwest::Client,
     address: SocketAddr,
     shutdown: Shutdown,
     coordinator: JoinHandle<Result<(), TaskError>>,
@@ -167,7 +169,8 @@ impl Site {
         supervisor.spawn(name, coordinator::run(config, context));
         let coordinator = tokio::spawn(supervisor.run());
         let observer = Observer::connect(&redis.url(), &[]).await.unwrap();
-        Self { redis, clock, metrics, observer, alive, address, shutdown, coordinator, system }
+        let client = reqwest::Client::new();
+        Self { redis, clock, metrics, observer, alive, client, address, shutdown, coordinator, system }
     }
 
     /// Changes who lives.
@@ -199,7 +202,7 @@ impl Site {
     }
 
     async fn get(&self, path: &str) -> (u16, Value) {
-        let answer = reqwest::Client::new().get(format!("http://{}{path}", self.address));
+        let answer = self.client.get(format!("http://{}{path}", self.address));
         let answer = answer.timeout(Duration::from_secs(10)).send().await.unwrap();
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
