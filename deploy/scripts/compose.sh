@@ -91,7 +91,7 @@ export_provenance() {
     export CASCADE_VERSION CASCADE_REVISION CASCADE_CREATED CASCADE_SOURCE
     CASCADE_REVISION=$(git -C "$root" describe --always --abbrev=40 --dirty --exclude='*' 2>/dev/null || echo unknown)
     # v0.2.0 is 0.2.0, three commits later 0.2.0-3-gABC; before the first tag the workspace's version and the commit.
-    CASCADE_VERSION=$(git -C "$root" describe --tags --match 'v[0-9]*' --dirty 2>/dev/null | sed 's/^v//')
+    CASCADE_VERSION=$(git -C "$root" describe --tags --match 'v[0-9]*' --dirty 2>/dev/null | sed 's/^v//' || true)
     if [ -z "$CASCADE_VERSION" ]; then
         CASCADE_VERSION=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$root/Cargo.toml" | head -n 1)+$(printf %.12s "$CASCADE_REVISION")
     fi

@@ -93,7 +93,7 @@ pub fn page(document: &str) -> String {
         }
     }
     let links: Vec<String> = links.into_iter().map(|(_, link)| link).collect();
-    let _ = writeln!(page, "\nSections: {}.", links.join(", "));
+    writeln!(page, "\nSections: {}.", links.join(", ")).ok();
     for section in named() {
         render(section, &mut page);
     }
@@ -102,12 +102,12 @@ pub fn page(document: &str) -> String {
 
 fn render(section: &Section, page: &mut String) {
     let depth = if section.name.contains('.') { "###" } else { "##" };
-    let _ = write!(page, "\n{depth} {}\n", section.name);
+    write!(page, "\n{depth} {}\n", section.name).ok();
     if !section.about.is_empty() {
-        let _ = write!(page, "\n{}\n", section.about);
+        write!(page, "\n{}\n", section.about).ok();
     }
     if section.list {
-        let _ = write!(page, "\n```toml\n{}\n```\n", section.example.join("\n"));
+        write!(page, "\n```toml\n{}\n```\n", section.example.join("\n")).ok();
         return;
     }
     page.push_str("\n| setting and variable | default | |\n|---|---|---|\n");
@@ -118,7 +118,7 @@ fn render(section: &Section, page: &mut String) {
         let names = each(&|setting| format!("**`{}`**<br>`{}`", setting.name, section.variable(setting)));
         // A setting takes two lines of its cell; so does its default.
         let values = each(&|setting| format!("{}<br>", value(setting)));
-        let _ = writeln!(page, "| {names} | {} | {} |", values.trim_end_matches("<br>"), cell(&row.about));
+        writeln!(page, "| {names} | {} | {} |", values.trim_end_matches("<br>"), cell(&row.about)).ok();
     }
 }
 

@@ -205,7 +205,7 @@ async fn replicas_share_the_shards_and_one_that_stops_hands_its_own_over_at_once
 #[tokio::test]
 async fn who_lost_its_shards_tells_neither_their_lag_nor_their_snapshots() {
     let redis = TestRedis::start().await.unwrap();
-    let (bus, observer) = (redis.bus("test").unwrap(), Observer::connect(&redis.url()).await.unwrap());
+    let (bus, observer) = (redis.bus("test").unwrap(), Observer::connect(&redis.url(), &[]).await.unwrap());
     let shard = Shard::of(&symbol());
     let replica = Replica::start(&redis, "first:1", "balanced");
     write(&bus, (0..4).map(tick)).await;

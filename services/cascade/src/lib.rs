@@ -94,7 +94,7 @@ fn up(args: UpArgs) -> u8 {
 }
 
 fn simulate(args: &SimulateArgs) -> u8 {
-    if let Some(reason) = args.refusal(&environment()) {
+    if let Some(reason) = SimulateArgs::refusal(&environment()) {
         complain(&reason);
         return REFUSED;
     }

@@ -83,7 +83,7 @@ impl SimulateArgs {
 
     /// Why it shall not run: where the variable is there and empty, everybody else reads the real exchanges, and somebody
     /// believes that this is a demo.
-    pub(crate) fn refusal(&self, environment: &[(String, String)]) -> Option<String> {
+    pub(crate) fn refusal(environment: &[(String, String)]) -> Option<String> {
         let is_empty = environment.iter().any(|(name, text)| name == VARIABLE && text.is_empty());
         is_empty.then(|| {
             format!(

@@ -3,7 +3,7 @@
 use cascade_bus::RedisUrl;
 use cascade_domain::Refusal;
 use cascade_service::config::{Document, Mistakes};
-use cascade_service::redis_url;
+use cascade_service::{Simulated, redis_url};
 use serde::Deserialize;
 
 use crate::Token;
@@ -17,6 +17,8 @@ pub struct Config {
     pub coordinator: Coordinator,
     /// With which token somebody may ask for something; `None` = nobody may.
     pub token: Option<Token>,
+    /// Whether simulated exchanges are read: then nothing that is shown is of the market.
+    pub is_demo: bool,
 }
 
 /// Section `[coordinator]`.
@@ -48,6 +50,7 @@ impl Config {
     pub fn read(document: &Document, mistakes: &mut Mistakes) -> Self {
         let coordinator = document.section("coordinator", mistakes, Coordinator::refusals);
         let token = Token::read(document, mistakes);
-        Self { redis_url: redis_url(document, mistakes), coordinator, token }
+        let is_demo = Simulated::read(document, mistakes).url().is_some();
+        Self { redis_url: redis_url(document, mistakes), coordinator, token, is_demo }
     }
 }

@@ -67,12 +67,10 @@ impl Site {
     fn look(&self) -> (Option<Arc<Look>>, Option<String>) {
         let look = self.seen.borrow().clone();
         let age_s = self.context.metrics.uptime_s().saturating_sub(self.seen_s.load(Ordering::Relaxed));
-        let why = if look.is_none() {
-            (age_s > OLD_S)
-                .then(|| format!("nobody has looked for {age_s} s"))
-                .or_else(|| Some("nobody has looked yet".to_owned()))
+        let why = if age_s > OLD_S {
+            Some(format!("nobody has looked for {age_s} s"))
         } else {
-            (age_s > OLD_S).then(|| format!("nobody has looked for {age_s} s"))
+            look.is_none().then(|| "nobody has looked yet".to_owned())
         };
         (look, why)
     }

@@ -42,6 +42,7 @@ pub async fn run(config: Config, context: Context) -> Result<(), BoxError> {
     let config = Arc::new(config);
     let mut supervisor = Supervisor::new(&context.shutdown, context.deadline);
     let shutdown = supervisor.shutdown();
+    let context = Context { shutdown: shutdown.clone(), ..context };
     let (told, seen) = watch::channel(None);
     let listening = http::mount(&config, &context, &bus, seen);
     supervisor.spawn("channels", listening);

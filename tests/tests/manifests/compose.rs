@@ -74,7 +74,7 @@ fn service(name: &str, service: &Value) -> Vec<String> {
         (has(service, "/security_opt", "no-new-privileges:true"), "it may gain privileges"),
         (service["privileged"] != true, "it is privileged"),
         (
-            !user.is_empty() && !user.starts_with("0") && !user.starts_with("root"),
+            !user.is_empty() && !user.starts_with('0') && !user.starts_with("root"),
             "it runs as root, or as whoever its image says",
         ),
         (megabytes(&text(service, "/mem_limit")).is_some(), "its memory has no limit"),

@@ -19,7 +19,9 @@ pub(crate) fn read(path: &str) -> String {
 pub(crate) fn below(folder: &str, end: &str) -> Vec<String> {
     fn walk(path: &Path, found: &mut Vec<PathBuf>) {
         if path.is_dir() {
-            std::fs::read_dir(path).unwrap().for_each(|entry| walk(&entry.unwrap().path(), found));
+            for entry in std::fs::read_dir(path).unwrap() {
+                walk(&entry.unwrap().path(), found);
+            }
         } else if path.is_file() {
             found.push(path.to_owned());
         }

@@ -68,20 +68,26 @@ fn latest(text: &str) -> Vec<&str> {
 #[test]
 fn no_image_is_another_one_tomorrow() {
     let mut found = Vec::new();
-    yaml(&read(COMPOSE)).iter().for_each(|file| images(file, &mut found));
+    for file in yaml(&read(COMPOSE)) {
+        images(&file, &mut found);
+    }
     found.extend(base_images(&read("deploy/Dockerfile")));
     found.extend(tagged(&yaml(&read(BASE))[0]).iter().map(|(name, tag)| format!("{name}:{tag}")));
     let given: BTreeSet<String> = tagged(&yaml(&read(BASE))[0]).into_iter().map(|(name, _)| name).collect();
     for path in below("k8s", ".yaml") {
         let mut named = Vec::new();
-        yaml(&read(&path)).iter().for_each(|document| images(document, &mut named));
+        for document in yaml(&read(&path)) {
+            images(&document, &mut named);
+        }
         // What the base gives a tag needs none of its own.
         found.extend(named.into_iter().filter(|image| !given.contains(image)));
     }
     assert!(found.len() > 8, "{found:?}");
     assert_eq!(found.iter().filter_map(|image| loose(image)).collect::<Vec<_>>(), Vec::<String>::new());
     let mut paths = vec![COMPOSE.to_owned(), "Makefile".to_owned(), "README.md".to_owned()];
-    ["deploy", "k8s", ".github"].iter().for_each(|folder| paths.extend(below(folder, "")));
+    for folder in ["deploy", "k8s", ".github"] {
+        paths.extend(below(folder, ""));
+    }
     for (path, text) in texts(&paths) {
         // Validators plant the mistake that they are to find.
         assert!(latest(&text).is_empty() || path.starts_with("deploy/check/"), "{path}: {:?}", latest(&text));

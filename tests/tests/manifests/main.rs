@@ -2,7 +2,7 @@
 //! runs everything as it promises: read as files, without any server.
 //!
 //! Each check is a function that gives what is wrong, and has a test with planted mistakes: a blind check would fail it.
-#![expect(clippy::unwrap_used, reason = "a file of ours that can't be read is a failed test")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a file of ours that can't be read is a failed test")]
 
 mod compose;
 mod files;
@@ -12,4 +12,5 @@ mod metrics;
 mod promql;
 mod reference;
 mod services;
+mod settings;
 mod variables;

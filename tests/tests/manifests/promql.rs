@@ -1,4 +1,4 @@
-//! Reads PromQL as far as it takes to see which metrics are named, with which labels: tokens and brackets, no grammar.
+//! Reads `PromQL` as far as it takes to see which metrics are named, with which labels: tokens and brackets, no grammar.
 
 use std::collections::BTreeSet;
 
@@ -182,10 +182,8 @@ impl Reading {
     }
 
     fn function(&mut self, word: &str, at: usize, aggregates: &mut bool) {
+        // `absent` has the labels of its matchers at most, and nothing else beside it keeps fewer.
         *aggregates |= AGGREGATIONS.contains(&word);
-        if word == "absent" || word == "vector" {
-            *aggregates = true;
-        }
         if let ("label_replace" | "label_join", end) = (word, close(&self.tokens, at + 1)) {
             // The label that is made is the first text at the function's own depth.
             let mut depth = 0;
@@ -299,7 +297,8 @@ mod tests {
         for (expression, labels) in [
             ("max by (venue) (cascade_feed_up)", "venue"),
             ("max(cascade_feed_up)", ""),
-            ("label_replace(absent(cascade_tick_age_seconds), \"engine\", \"oi\", \"\", \"\")", "engine"),
+            ("label_replace(max(cascade_tick_age_seconds), \"engine\", \"oi\", \"\", \"\")", "engine"),
+            ("up{job=\"a\"} == 0 or absent(up{job=\"a\"})", "container instance job namespace pod"),
             ("cascade_tick_age_seconds", "container instance job namespace pod"),
         ] {
             assert_eq!(

@@ -66,7 +66,7 @@ fn others(path: &str, text: &str) -> BTreeSet<String> {
     let code = code(path, text);
     let mut named: BTreeSet<String> = words(&code)
         .into_iter()
-        .filter(|word| word.starts_with("CASCADE_") && !word.contains("__"))
+        .filter(|word| word.starts_with("CASCADE_") && !word.contains("__") && !word.ends_with('_'))
         .collect();
     if path == COMPOSE {
         let filled =

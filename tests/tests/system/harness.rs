@@ -44,6 +44,11 @@ impl Service {
         (&mut self.task).await.unwrap().unwrap();
     }
 
+    /// Everything that it tells Prometheus.
+    pub(crate) fn metrics(&self) -> String {
+        self.metrics.render()
+    }
+
     /// The sum of a metric's lines that contain all of these.
     pub(crate) fn counted(&self, parts: &[&str]) -> f64 {
         let text = self.metrics.render();
@@ -167,6 +172,28 @@ impl<R: Server> System<R> {
     /// An oi-detector; whoever asks for it stops it.
     pub(crate) fn oi_detector(&self) -> Service {
         oi_detector(&self.document, &self.clock, &self.redis.url(), &self.simulator)
+    }
+
+    /// An alert-dispatcher that tells nobody but this output; whoever asks for it stops it.
+    pub(crate) fn dispatcher(&self, output: cascade_notify::Output) -> Service {
+        let mut mistakes = Mistakes::default();
+        let mut config = alert_dispatcher::Config::read_any(&self.document, &mut mistakes);
+        assert!(mistakes.is_empty(), "{mistakes}");
+        config.redis_url = cascade_bus::RedisUrl::parse(&self.redis.url()).unwrap();
+        config.dispatch.history_path = String::new();
+        config.add_stdout().unwrap();
+        config.output = Some(output);
+        let name = alert_dispatcher::PROGRAM.name;
+        service(name, &self.clock, |context| alert_dispatcher::run(config, context))
+    }
+
+    /// A coordinator; whoever asks for it stops it.
+    pub(crate) fn coordinator(&self) -> Service {
+        let mut mistakes = Mistakes::default();
+        let mut config = coordinator::Config::read(&self.document, &mut mistakes);
+        assert!(mistakes.is_empty(), "{mistakes}");
+        config.redis_url = cascade_bus::RedisUrl::parse(&self.redis.url()).unwrap();
+        service(coordinator::PROGRAM.name, &self.clock, |context| coordinator::run(config, context))
     }
 
     /// Another replica of liquidation-ingest, which stands by.

@@ -12,4 +12,5 @@ mod faults;
 mod feeds;
 mod harness;
 mod interest;
+mod metrics;
 mod once;

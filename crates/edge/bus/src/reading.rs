@@ -80,7 +80,7 @@ impl Bus {
     /// # Errors
     /// Redis is away, or the key holds another type.
     pub async fn get(&self, key: &str) -> Result<Option<String>, BusError> {
-        self.link.query(redis::cmd("GET").arg(key), self.settings.response_timeout).await
+        text(self.link.query(redis::cmd("GET").arg(key), self.settings.response_timeout).await?)
     }
 
     /// The strings at these keys, in order.
@@ -93,7 +93,7 @@ impl Bus {
             pipe.cmd("GET").arg(key);
         }
         let answers = self.link.pipeline(&mut pipe, self.settings.response_timeout).await?;
-        answers.into_iter().map(|answer| answer.map_err(|e| BusError::of(&e))).collect()
+        answers.into_iter().map(|answer| text(answer.map_err(|e| BusError::of(&e))?)).collect()
     }
 
     /// The strings at these keys, in order, each with its own result: one may hold another type. On a cluster one round
@@ -107,7 +107,8 @@ impl Bus {
             pipe.cmd("GET").arg(key);
         }
         let answers = self.link.read_all(&mut pipe, self.settings.response_timeout).await?;
-        Ok(answers.into_iter().map(|answer| answer.map_err(|e| BusError::of(&e))).collect())
+        let each = |answer: RedisResult<_>| text(answer.map_err(|e| BusError::of(&e))?);
+        Ok(answers.into_iter().map(each).collect())
     }
 
     /// The same, each with how long it still stands: who writes it again and again shows by that when it did last.
@@ -126,7 +127,7 @@ impl Bus {
         let mut answers = answers.into_iter();
         let mut found = Vec::with_capacity(keys.len());
         while let (Some(text), Some(left)) = (answers.next(), answers.next()) {
-            found.push(standing(text, left).map_err(|e| BusError::of(&e)));
+            found.push(standing(text, left));
         }
         Ok(found)
     }
@@ -179,17 +180,24 @@ impl Bus {
     }
 }
 
-fn standing(text: RedisResult<Value>, left: RedisResult<Value>) -> RedisResult<Option<Standing>> {
-    let Some(text) = of::<Option<String>>(text?)? else { return Ok(None) };
+/// What stands there, if it is text: anybody may have written it.
+fn text(bytes: Option<Vec<u8>>) -> Result<Option<String>, BusError> {
+    let text = |bytes| String::from_utf8(bytes).map_err(|e| BusError::Reply(format!("no text: {e}")));
+    bytes.map(text).transpose()
+}
+
+fn standing(at: RedisResult<Value>, left: RedisResult<Value>) -> Result<Option<Standing>, BusError> {
+    let Some(text) = text(of(at)?)? else { return Ok(None) };
     // Gone in between: -2. For ever: -1.
-    Ok(match of::<i64>(left?)? {
+    Ok(match of::<i64>(left)? {
         -2 => None,
         left => Some(Standing { text, left: u64::try_from(left).ok().map(Duration::from_millis) }),
     })
 }
 
-fn of<T: FromRedisValue>(value: Value) -> RedisResult<T> {
-    Ok(from_redis_value(value.extract_error()?)?)
+fn of<T: FromRedisValue>(answer: RedisResult<Value>) -> Result<T, BusError> {
+    let value = answer.and_then(redis::Value::extract_error);
+    from_redis_value(value.map_err(|e| BusError::of(&e))?).map_err(|e| BusError::Reply(e.to_string()))
 }
 
 fn scan_from(cursor: &str, pattern: &str) -> Cmd {

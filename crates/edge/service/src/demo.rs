@@ -78,8 +78,8 @@ async fn look_out(bus: &Bus, context: &Context, found: &mut Option<String>) -> R
     let service = context.name;
     if let Some(mark) = &mark {
         let reason = format!(
-            "this Redis is a demo's, or was minutes ago ({mark}): what is found in it may be of no market; use another, or \
-             end the demo and empty this one (redis-cli FLUSHALL)"
+            "this Redis is a demo's, or was minutes ago ({mark}): what is found in it may be of no market; use another, \
+             or end the demo and empty this one (redis-cli FLUSHALL)"
         );
         tracing::error!(service, "{reason}");
         context.health.set(CONDITION, Err(reason));

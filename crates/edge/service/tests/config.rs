@@ -235,3 +235,27 @@ fn a_mistake_is_one_line_and_shows_no_password_whatever_the_name_of_its_key() {
     assert!(told.contains("redis://***@host: unknown key") && !told.contains("s3cret"), "{told}");
     assert!(told.contains(r"two\nlines\u{1b}[31m"), "{told}");
 }
+
+#[test]
+fn a_setting_that_code_reads_and_nobody_wrote_down_is_found() {
+    #[derive(Default, serde::Deserialize)]
+    #[serde(default)]
+    struct Memory {
+        idle_s: u32,
+        forgotten_s: u32,
+    }
+    #[derive(Default, serde::Deserialize)]
+    #[serde(default)]
+    struct Cascade {
+        preset: String,
+        colour: String,
+        memory: Option<Memory>,
+        symbols: std::collections::BTreeMap<String, Memory>,
+    }
+    let (document, _) = Document::load(&Sources::default());
+    let mut unwritten = document.unwritten::<Cascade>("cascade");
+    unwritten.sort();
+    assert_eq!(unwritten, ["cascade.colour", "cascade.memory.forgotten_s"]);
+    assert_eq!(document.unwritten::<Memory>("cascade.memory"), ["cascade.memory.forgotten_s"]);
+    assert_eq!(document.unwritten::<toml::Table>("cascade"), Vec::<String>::new());
+}

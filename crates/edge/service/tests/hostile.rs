@@ -1,5 +1,5 @@
 //! Clients that mean no good, over real sockets: whatever they do, who asks for health is answered.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -220,7 +220,7 @@ async fn who_has_nothing_more_to_ask_still_gets_the_answer() {
 #[tokio::test]
 async fn garbage_is_refused() {
     let served = served().await;
-    let long = [b"GET /health/live HTTP/1.1\r\nx: ".as_slice(), &[b'a'; 80_000], b"\r\n\r\n"].concat();
+    let long = [b"GET /health/live HTTP/1.1\r\nx: ".as_slice(), &vec![b'a'; 80_000], b"\r\n\r\n"].concat();
     let garbage: [&[u8]; 6] = [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS hello\r\n\r\n",
         b"*1\r\n$4\r\nPING\r\n",

@@ -1,5 +1,7 @@
 //! What `cascade status` shows of the dispatcher: its destinations, what is muted, what is dead.
 
+use std::fmt::Write;
+
 use cascade_wire::DestinationReading;
 use coordinator::Dispatch;
 
@@ -30,7 +32,7 @@ pub(super) fn text(dispatch: &Dispatch) -> String {
         text.push_str(&mutes);
     }
     if let Some(letters) = dispatch.dead_letters.filter(|letters| *letters > 0) {
-        text.push_str(&format!("\n{letters} dead letters: see `cascade dlq list`\n"));
+        writeln!(text, "\n{letters} dead letters: see `cascade dlq list`").ok();
     }
     text
 }

@@ -1,6 +1,7 @@
 //! What `cascade status` shows of the system itself: its Redis, who is not well, who owns the shards, how old the signal
 //! path is.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use coordinator::{EngineShards, Overview, SILENT, Service};
@@ -15,14 +16,14 @@ const MIB: u64 = 1 << 20;
 pub(super) fn server(overview: &Overview) -> String {
     let mut text = String::new();
     if let Some(server) = &overview.redis_server {
-        let limit = server.max_memory_bytes.map_or("no limit".to_owned(), |limit| mib(limit));
+        let limit = server.max_memory_bytes.map_or("no limit".to_owned(), mib);
         let file = if server.append_only { "append-only file" } else { "no append-only file" };
         let (version, policy) = (plain(&server.version), plain(&server.memory_policy));
         let used = mib(server.used_memory_bytes);
-        text.push_str(&format!("version {version}, {used} of {limit}, {policy}, {file}\n"));
+        writeln!(text, "version {version}, {used} of {limit}, {policy}, {file}").ok();
     }
     if let Some(ticks) = overview.ticks {
-        text.push_str(&format!("newest tick {} ago\n", seconds(ticks.age_ms)));
+        writeln!(text, "newest tick {} ago", seconds(ticks.age_ms)).ok();
     }
     text
 }

@@ -14,7 +14,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 
 fn config() -> Config {
     let redis_url = RedisUrl::parse("redis://127.0.0.1:6379").unwrap();
-    Config { redis_url, coordinator: Coordinator::default(), token: None }
+    Config { redis_url, coordinator: Coordinator::default(), token: None, is_demo: false }
 }
 
 fn service(name: &str, instance: &str, beat_age_ms: u64) -> Service {

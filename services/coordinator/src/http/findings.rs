@@ -24,15 +24,17 @@ use super::shown::{FindingsShown, ProblemShown};
 use super::{Shared, Site, json_text, unavailable};
 
 /// How many entries of all streams are gone through for one request.
-const MOST_READ: usize = 10_000;
+const MOST_READ: usize = 5_000;
 /// How many entries of one stream are read at once: first, and when these were not enough.
-const PAGES: (usize, usize) = (8, 64);
+const PAGES: (usize, usize) = (8, 200);
 /// How many requests may go through streams at once; the others wait.
 const AT_ONCE: usize = 2;
 /// How long they wait, wall time.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the page waits for them, wall time.
+const GLANCE: Duration = Duration::from_secs(2);
 /// How many findings the page shows.
-const ON_PAGE: usize = 25;
+const ON_PAGE: usize = 15;
 
 /// Which findings; nothing given = all.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -136,7 +138,7 @@ pub(super) async fn findings(
 #[derive(Debug)]
 pub(super) struct Recent {
     turns: Semaphore,
-    on_page: Mutex<Option<(u64, Arc<Found>)>>,
+    on_page: Mutex<Option<(u64, Arc<OnPage>)>>,
 }
 
 impl Default for Recent {
@@ -148,13 +150,11 @@ impl Default for Recent {
 impl Recent {
     /// Waits until it is one's turn to go through streams.
     pub(super) async fn turn(&self) -> Result<SemaphorePermit<'_>, Problem> {
-        match timeout(PATIENCE, self.turns.acquire()).await {
-            Ok(Ok(turn)) => Ok(turn),
-            Ok(Err(_)) | Err(_) => {
-                let busy = "too many ask for what stands in streams; ask again";
-                Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, busy).retry_after(2))
-            }
+        if let Ok(Ok(turn)) = timeout(PATIENCE, self.turns.acquire()).await {
+            return Ok(turn);
         }
+        let busy = "too many ask for what stands in streams; ask again";
+        Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, busy).retry_after(2))
     }
 
     async fn find(&self, bus: &Bus, sought: &Sought) -> Result<Found, Problem> {
@@ -162,18 +162,35 @@ impl Recent {
         search(bus, sought).await.map_err(|error| unavailable(&error))
     }
 
-    /// The newest of all, read once a second however many look at the page.
-    pub(super) async fn on_page(&self, site: &Site) -> Result<Arc<Found>, Problem> {
+    /// The newest of all, read once a second however many look at the page, and whether or not Redis answers.
+    pub(super) async fn on_page(&self, site: &Site) -> Arc<OnPage> {
         let mut shown = self.on_page.lock().await;
-        let now_s = site.context.metrics.uptime_s();
-        if let Some((_, found)) = shown.as_ref().filter(|(read_s, _)| *read_s == now_s) {
-            return Ok(Arc::clone(found));
+        let now_s = || site.context.metrics.uptime_s();
+        if let Some((_, found)) = shown.as_ref().filter(|(read_s, _)| *read_s == now_s()) {
+            return Arc::clone(found);
         }
         let sought = Sought { limit: ON_PAGE, ..Sought::default() };
-        let found = Arc::new(self.find(&site.bus, &sought).await?);
-        *shown = Some((now_s, Arc::clone(&found)));
-        Ok(found)
+        let asked =
+            timeout(GLANCE, async { (self.find(&site.bus, &sought).await, site.bus.get(key::DEMO).await) });
+        let (found, mark) = asked.await.unwrap_or_else(|_| {
+            let late = BusError::Timeout(GLANCE.as_millis());
+            (Err(unavailable(&late)), Err(late))
+        });
+        let is_found = found.as_ref().is_ok_and(|found| found.findings.first().is_some_and(Finding::is_demo));
+        let is_demo = site.config.is_demo || is_found || mark.ok().flatten().is_some();
+        let found = Arc::new(OnPage { found, is_demo });
+        *shown = Some((now_s(), Arc::clone(&found)));
+        found
     }
+}
+
+/// What the page shows of them.
+#[derive(Debug)]
+pub(super) struct OnPage {
+    /// The newest, or why they can't be read.
+    pub(super) found: Result<Found, Problem>,
+    /// Whether they are of a demo: the settings say so, the newest of them, or its Redis.
+    pub(super) is_demo: bool,
 }
 
 /// One stream, read backwards.

@@ -192,7 +192,9 @@ impl Client {
             Channel::parse(name).ok_or_else(|| format!("there is no channel {name:?}; there are {}", known()))
         };
         let channels = names.iter().map(channel).collect::<Result<Vec<_>, _>>()?;
-        channels.into_iter().for_each(|channel| self.listener.turn(channel, is_on));
+        for channel in channels {
+            self.listener.turn(channel, is_on);
+        }
         Ok(())
     }
 

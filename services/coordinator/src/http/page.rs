@@ -2,7 +2,7 @@
 //!
 //! Everything that stands on Redis may have been written by anybody: the template escapes all of it.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -10,12 +10,11 @@ use axum::response::{IntoResponse, Response};
 use cascade_domain::{EventTime, Finding, Level};
 use cascade_message::line;
 use cascade_service::Problem;
-use cascade_wire::key;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, Value};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use super::findings::Found;
+use super::findings::OnPage;
 use super::shown::ProblemShown;
 use super::status::report;
 use super::{Shared, Site};
@@ -67,8 +66,7 @@ impl Line {
 )]
 pub(super) async fn page(State(site): Shared) -> Response {
     let recent = site.recent.on_page(&site).await;
-    let is_demo = is_demo(&site, recent.as_deref().ok()).await;
-    match rendered(&site, &recent, is_demo) {
+    match rendered(&site, &recent) {
         Ok(html) => ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response(),
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "the page can't be rendered");
@@ -87,9 +85,9 @@ pub(super) async fn style() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("style.css"))
 }
 
-fn rendered(site: &Site, recent: &Result<Arc<Found>, Problem>, is_demo: bool) -> Result<String, Error> {
+fn rendered(site: &Site, recent: &OnPage) -> Result<String, Error> {
     let (look, _) = site.look();
-    let (findings, missing): (Vec<Line>, _) = match recent {
+    let (findings, missing): (Vec<Line>, _) = match &recent.found {
         Ok(found) => (found.findings.iter().map(Line::of).collect(), None),
         Err(problem) => (Vec::new(), Some(problem.detail())),
     };
@@ -98,17 +96,11 @@ fn rendered(site: &Site, recent: &Result<Arc<Found>, Problem>, is_demo: bool) ->
         "overview": look.as_ref().and_then(|look| look.overview.as_ref()),
         "findings": findings,
         "missing": missing,
-        "is_demo": is_demo,
+        "is_demo": recent.is_demo,
         "version": site.context.version,
         "now": line::rfc3339(site.context.clock.now()),
     });
     TEMPLATES.get_template("page")?.render(value(&shown))
-}
-
-/// Whether what is shown is of a demo: the Redis says so, or a finding does.
-async fn is_demo(site: &Site, recent: Option<&Found>) -> bool {
-    let is_found = recent.is_some_and(|found| found.findings.first().is_some_and(Finding::is_demo));
-    is_found || site.bus.get(key::DEMO).await.ok().flatten().is_some()
 }
 
 /// As templates have it. Not through their own reading of maps: that gives some keys a meaning, and these are anybody's.
@@ -176,7 +168,7 @@ mod tests {
     #[test]
     fn a_page_without_anything_known_is_rendered() {
         let html = page(&json!({"healthy": false, "services_healthy": "0/4", "services": {}}), &json!(null));
-        assert!(html.contains("0/4") && html.contains("UNHEALTHY"), "{html}");
+        assert!(html.contains("0&#x2f;4") && html.contains("UNHEALTHY"), "{html}");
     }
 
     #[test]

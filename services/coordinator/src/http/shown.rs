@@ -80,7 +80,7 @@ pub(super) struct FeedShown {
 pub(super) struct FindingsShown {
     /// Each as on its channel.
     findings: Vec<FindingShown>,
-    /// Whether the search ended before `limit` was reached: it goes through 10,000 entries at most.
+    /// Whether the search ended before `limit` was reached: it goes through 5,000 entries at most.
     truncated: bool,
     /// Entries that could not be read.
     unreadable: usize,

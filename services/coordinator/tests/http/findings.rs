@@ -21,8 +21,16 @@ fn ids(found: &Value) -> Vec<&str> {
 async fn findings_of_all_shards_come_newest_first_and_as_they_were_told() {
     let served = Served::start().await;
     assert_eq!(found(&served, "").await["findings"], Value::Array(Vec::new()));
+    let observer = served.observer().await;
+    let time = async || {
+        let [s, us]: [u64; 2] = observer.command::<Vec<u64>>("TIME", &[]).await.unwrap().try_into().unwrap();
+        s * 1000 + us / 1000
+    };
     let mut told = Vec::new();
     for n in 0..60 {
+        // Of one millisecond, no order is promised.
+        let before = time().await;
+        assert!(eventually(DEADLINE, async || time().await > before).await);
         let symbol = ["BTCUSDT", "ETHUSDT", "SOLUSDT", "DOGEUSDT"][usize::try_from(n % 4).unwrap()];
         let finding = cascade(symbol, n, if n % 3 == 0 { Level::Critical } else { Level::Alert });
         put_out(&served.bus, std::slice::from_ref(&finding)).await;
@@ -75,7 +83,7 @@ async fn what_can_not_be_read_is_counted_and_takes_nothing_along() {
 #[tokio::test]
 async fn a_search_that_finds_little_ends_at_its_bound() {
     let served = Served::start().await;
-    let one: Vec<_> = (0..10_500).map(|n| cascade("BTCUSDT", n, Level::Alert)).collect();
+    let one: Vec<_> = (0..5_300).map(|n| cascade("BTCUSDT", n, Level::Alert)).collect();
     for batch in one.chunks(500) {
         put_out(&served.bus, batch).await;
     }

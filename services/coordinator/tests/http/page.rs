@@ -45,7 +45,10 @@ async fn markup_in_a_heartbeat_is_text() {
 }
 
 #[tokio::test]
-async fn a_demo_says_so_in_its_findings_or_on_its_redis() {
+async fn a_demo_says_so_by_its_findings_its_redis_or_its_settings() {
+    let served = Served::with(&[("CASCADE_SIMULATOR__URL", "http://127.0.0.1:9300")]).await;
+    served.until_it("/", |page| page.text.contains("<b>DEMO</b>")).await;
+
     let served = Served::start().await;
     let mut finding = cascade("BTCUSDT", 0, Level::Critical);
     finding.stamp(finding.known_at(), true);

@@ -42,18 +42,16 @@ async fn subscribe(socket: &mut Socket, channels: &[&str]) {
     assert_eq!(told["op"], "subscribed", "{told}");
 }
 
-/// Publishes until this socket hears it: whoever connects to Redis anew hears nothing of before.
+/// Publishes once the coordinator listens there.
 async fn publish(served: &Served, channel: &str, bytes: &[u8]) {
-    let message = (channel.to_owned(), bytes.to_vec());
-    let heard = async || {
-        let observer = served.observer().await;
-        let count: Vec<Value> = Vec::new();
-        drop(count);
-        let listening: Vec<String> = observer.command("PUBSUB", &["CHANNELS", channel]).await.unwrap();
+    let observer = served.observer().await;
+    let is_heard = async || {
+        let listening: Vec<String> =
+            observer.command("PUBSUB", &["CHANNELS", channel]).await.unwrap_or_default();
         !listening.is_empty()
     };
-    assert!(eventually(DEADLINE, heard).await, "the coordinator listens");
-    served.bus.publish(&[message]).await.unwrap();
+    assert!(eventually(DEADLINE, is_heard).await, "the coordinator listens");
+    served.bus.publish(&[(channel.to_owned(), bytes.to_vec())]).await.unwrap();
 }
 
 #[tokio::test]
@@ -159,6 +157,7 @@ async fn a_lost_connection_to_redis_is_told() {
     served.redis.server.kill9().await.unwrap();
     assert_eq!(next(&mut socket).await.unwrap(), json!({"op": "missed"}));
     served.redis.server.restart().await.unwrap();
+    assert!(eventually(DEADLINE, async || served.bus.ping().await.is_ok()).await);
     publish(&served, "trade_alerts", b"{}").await;
     assert_eq!(next(&mut socket).await.unwrap()["channel"], "trade_alerts");
 }

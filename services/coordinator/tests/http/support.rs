@@ -99,9 +99,9 @@ impl Served {
         supervisor.spawn(name, coordinator::run(config, context));
         let task = tokio::spawn(supervisor.run());
         let bus = redis.bus("test").unwrap();
-        let served = Self { redis, bus, address, metrics, shutdown, task };
-        served.until("/api/v1/openapi.json", 200).await;
-        served
+        let started = Self { redis, bus, address, metrics, shutdown, task };
+        started.until("/api/v1/openapi.json", 200).await;
+        started
     }
 
     /// A second, independent client of its Redis.
@@ -135,10 +135,8 @@ impl Served {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        match tokio::time::timeout(DEADLINE, asking).await {
-            Ok(answer) => answer,
-            Err(_) => panic!("never as it should be: {last:?}"),
-        }
+        let asked = tokio::time::timeout(DEADLINE, asking).await.ok();
+        asked.unwrap_or_else(|| panic!("never as it should be: {last:?}"))
     }
 
     pub(crate) async fn stop(self) {

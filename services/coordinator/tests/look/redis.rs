@@ -26,9 +26,22 @@ async fn a_redis_that_hangs_is_told_in_time_and_holds_up_no_answer() {
     }
     assert!(asked.elapsed() < IN_TIME, "nobody waits for Redis: {:?}", asked.elapsed());
     assert_eq!(site.metric("cascade_redis_up"), Some(0.0));
+    let of_redis = [
+        "cascade_redis_memory_bytes",
+        "cascade_redis_memory_limit_bytes",
+        "cascade_shards_unowned{engine=\"cascade\"}",
+        "cascade_service_replicas{service=\"cascade-signals\"}",
+    ];
+    let is_known = |line: &&str| site.metric(line).is_some_and(|told| !told.is_nan());
+    assert!(
+        !of_redis.iter().any(is_known),
+        "what was seen last is no figure of now: {}",
+        site.metrics.render()
+    );
     site.redis.server.resume().await.unwrap();
     site.until("well again", |said| said.status == 200).await;
     assert_eq!(site.metric("cascade_redis_up"), Some(1.0));
+    assert!(of_redis.iter().all(is_known), "{}", site.metrics.render());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -85,14 +85,17 @@ async fn every_service_is_missing_at_once_where_nothing_runs() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_coordinator_beats_itself_and_says_farewell() {
-    let site = Site::healthy().await;
+    let mut site = Site::healthy().await;
     let key = "service:coordinator:one";
-    let left = async || site.observer.command::<i64>("PTTL", &[key]).await.unwrap();
+    let left = async || {
+        let left: i64 = site.observer.command("PTTL", &[key]).await.unwrap();
+        left
+    };
     assert!(eventually(DEADLINE, async || left().await > 12_000).await);
     let _: i64 = site.observer.command("PEXPIRE", &[key, "6000"]).await.unwrap();
     assert!(eventually(DEADLINE, async || left().await > 12_000).await, "it is renewed");
     let ready = site.observer.reading(key).await.unwrap().unwrap();
     assert_eq!(ready.get("unready"), None, "{ready}");
-    let observer = site.stop().await;
-    assert_eq!(observer.reading(key).await.unwrap(), None);
+    site.stop().await;
+    assert_eq!(site.observer.reading(key).await.unwrap(), None);
 }

@@ -225,10 +225,9 @@ impl Site {
     }
 
     /// Stops the coordinator as a signal would.
-    pub(crate) async fn stop(mut self) -> Observer {
+    pub(crate) async fn stop(&mut self) {
         self.shutdown.request();
         (&mut self.coordinator).await.unwrap().unwrap();
-        Observer::connect(&self.redis.url(), &[]).await.unwrap()
     }
 }
 

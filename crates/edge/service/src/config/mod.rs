@@ -3,6 +3,7 @@
 //! Finds every mistake at once and says where each came from. Knows which keys exist and their types (from the
 //! defaults document), not what they mean: each section's owner checks its own values.
 
+mod fields;
 mod item;
 mod layer;
 mod mistake;
@@ -76,6 +77,7 @@ impl fmt::Debug for Sources {
 /// The merged configuration. Settings that were refused are not in it: their defaults are.
 #[derive(Default)]
 pub struct Document {
+    shape: Shape,
     defaults: Table,
     values: Table,
     given: BTreeMap<Vec<String>, Origin>,
@@ -133,6 +135,7 @@ impl Document {
         for setting in settings {
             document.apply(setting, &shape, &mut mistakes);
         }
+        document.shape = shape;
         (document, mistakes)
     }
 
@@ -205,12 +208,24 @@ impl Document {
     where
         T: Default + DeserializeOwned,
     {
+        debug_assert_eq!(self.unwritten::<T>(name), Vec::<String>::new(), "read, and not in the defaults");
         let section = self.typed::<T>(name, mistakes);
         for refusal in refusals(&section) {
             let key = format!("{name}.{}", refusal.key);
             mistakes.push(key.clone(), self.origin(&key), refusal.reason);
         }
         section
+    }
+
+    /// Settings that a type reads from the section of this name, and that the defaults do not show: nobody could give them.
+    /// Sections side by side in one table (`venues.*`) may share a type: what one of them shows is shown.
+    pub fn unwritten<T: DeserializeOwned>(&self, name: &str) -> Vec<String> {
+        let above: Vec<String> = name.split('.').map(str::to_owned).collect();
+        let paths = fields::paths::<T>().into_iter().map(|path| {
+            let below = path.into_iter().map(str::to_owned);
+            above.iter().cloned().chain(below).collect::<Vec<String>>()
+        });
+        paths.filter(|path| !self.shape.knows(path, above.len())).map(|path| path.join(".")).collect()
     }
 
     /// The text at this dotted key, if there is one.

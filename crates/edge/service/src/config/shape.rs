@@ -56,6 +56,25 @@ impl Shape {
         found
     }
 
+    /// Whether the document shows this key or table: in its section, the first names of the path, or in one beside that.
+    pub(super) fn knows(&self, path: &[String], section: usize) -> bool {
+        let beside = || {
+            let Some(Value::Table(beside)) =
+                section.checked_sub(1).filter(|n| *n > 0).and_then(|n| self.find(&path[..n]))
+            else {
+                return false;
+            };
+            let with =
+                |name: &String| [&path[..section - 1], std::slice::from_ref(name), &path[section..]].concat();
+            // In an open table any name is known.
+            let open = |name: &String| {
+                OPEN.contains(&[&path[..section - 1], std::slice::from_ref(name)].concat().join(".").as_str())
+            };
+            beside.keys().any(|name| !open(name) && self.find(&with(name)).is_some())
+        };
+        self.find(path).is_some() || beside()
+    }
+
     /// The key as the document spells it, from a variable's upper-case names. Names under open tables stay as they are.
     pub(super) fn spell(names: &[&str]) -> Vec<String> {
         let mut path: Vec<String> = Vec::with_capacity(names.len());

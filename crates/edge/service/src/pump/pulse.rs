@@ -59,9 +59,9 @@ impl Pulse {
         context.health.set(&self.time, time);
         let lag_ms = lag_ms.map(|lag_ms| lag_ms.max(0));
         #[expect(clippy::cast_precision_loss, reason = "a delay in milliseconds")]
-        let lag_s = lag_ms.map_or(f64::NAN, |lag_ms| lag_ms as f64 / 1e3);
+        let seconds = lag_ms.map_or(f64::NAN, |lag_ms| lag_ms as f64 / 1e3);
         // Not a number without a shard: the last figure would stand for ever.
-        context.metrics.set(Metric::ShardLag, &[self.engine], lag_s);
+        context.metrics.set(Metric::ShardLag, &[self.engine], seconds);
         EngineBeat { engine: self.label.clone(), shards_owned: shards as u64, lag_ms }
     }
 }
