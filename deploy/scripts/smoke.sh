@@ -108,14 +108,15 @@ kill_first() { # container: its process 1, if it runs
 # Kills process 1 of a service's container, and follows what becomes of it.
 kill_one() { # service, what /health must say meanwhile: 503, or `any`; `again`: 503, killed as often as that takes, for who
     # is back before the coordinator looks again, a second later, was not missed by anybody
-    local service=$1 meanwhile=$2 id before from deadline seen='' reason='' kills=1
+    local service=$1 meanwhile=$2 id before from deadline seen='' reason='' kills=1 said=503 missed=(health_is 503)
+    if [ "$meanwhile" = any ]; then said="not 200" missed=(health_is_not 200); fi
     id=$(container "$service")
     before=$(restarts "$id")
     from=$(now_ms)
     kill_first "$id" || { fail "$service: its process could not be killed"; return 0; }
     deadline=$((SECONDS + 60))
     while [ "$SECONDS" -lt "$deadline" ]; do
-        if [ -z "$seen" ] && health_is_not 200; then seen=$(since "$from") reason=$(reasons); fi
+        if [ -z "$seen" ] && "${missed[@]}"; then seen=$(since "$from") reason=$(reasons); fi
         if [ "$(restarts "$id")" -gt "$before" ] && { [ "$meanwhile" = any ] || [ -n "$seen" ]; }; then break; fi
         if [ "$meanwhile" = again ] && [ "$(restarts "$id")" -ge $((before + kills)) ] && kill_first "$id" 2>/dev/null; then
             kills=$((kills + 1))
@@ -128,13 +129,13 @@ kill_one() { # service, what /health must say meanwhile: 503, or `any`; `again`:
         fail "$service: /health is not 200 again after 120 s: $(reasons)"; logs_of "$service"; return 0
     fi
     if [ "$kills" -gt 1 ]; then note "$service: was back sooner than the coordinator looks, and killed $kills times in all"; fi
-    ok "$service: killed, restarted by its policy; /health ${seen:+not 200 after $seen${reason:+ ($reason)}, }200 after $(since "$from")"
+    ok "$service: killed, restarted by its policy; /health ${seen:+$said after $seen${reason:+ ($reason)}, }200 after $(since "$from")"
 }
 
 # Takes everything down that this run has started, whatever happened.
 finish() {
     local status=$? service
-    trap - EXIT INT TERM
+    trap - EXIT INT TERM ERR
     set +e
     if [ "$down" = no ] && [ -n "$(docker ps -aq --filter "label=com.docker.compose.project=$project")" ]; then
         if [ "$status" -ne 0 ] || [ "$failures" -ne 0 ]; then
