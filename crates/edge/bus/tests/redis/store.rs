@@ -216,6 +216,13 @@ async fn the_newest_tick_is_found_behind_other_events() {
     assert_eq!(bus.newest_tick().await, Ok(Some(EventTime::from_ms(1_791_565_600_000))));
 }
 
+/// Writes the stream anew, as it would stand 700 s ago.
+const OLDER: &str = "local e = redis.call('XRANGE', KEYS[1], '-', '+') redis.call('DEL', KEYS[1]) \
+                     local now = redis.call('TIME')[1] \
+                     for i, entry in ipairs(e) do \
+                       redis.call('XADD', KEYS[1], (now - 700) .. '000-' .. i, unpack(entry[2])) \
+                     end";
+
 #[tokio::test]
 async fn the_last_tick_is_found_far_back_and_is_as_old_as_its_entry() {
     let (server, bus) = redis().await;
@@ -238,11 +245,6 @@ async fn the_last_tick_is_found_far_back_and_is_as_old_as_its_entry() {
     let last = bus.last_tick().await.unwrap().unwrap();
     assert_eq!(last.time, time);
     assert!(last.age < std::time::Duration::from_mins(1), "whatever its own time says: {last:?}");
-    const OLDER: &str = "local e = redis.call('XRANGE', KEYS[1], '-', '+') redis.call('DEL', KEYS[1]) \
-                         local now = redis.call('TIME')[1] \
-                         for i, entry in ipairs(e) do \
-                           redis.call('XADD', KEYS[1], (now - 700) .. '000-' .. i, unpack(entry[2])) \
-                         end";
     ask(&server, redis::cmd("EVAL").arg(OLDER).arg(1).arg("{s00}:market")).await;
     let last = bus.last_tick().await.unwrap().unwrap();
     assert_eq!((last.time, last.age.as_secs() / 100), (time, 7), "{last:?}");
