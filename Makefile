@@ -62,5 +62,5 @@ fmt: ## Format the code
 compose-demo: ## The stack in containers, fed by simulated exchanges, until deploy/scripts/stop
 	@deploy/scripts/start --demo $(ARGS)
 
-compose-smoke: ## The stack in containers, for real: built, started, hurt, scaled, taken down (20 minutes besides the build)
+compose-smoke: ## The stack in containers, for real: built, started, hurt, scaled, taken down (15 minutes besides the build)
 	@deploy/scripts/compose-smoke $(ARGS)

@@ -216,7 +216,7 @@ async fn who_lost_its_shards_tells_neither_their_lag_nor_their_snapshots() {
         let text = replica.metrics.render();
         text.lines().find_map(|line| line.strip_prefix(of)?.parse::<f64>().ok())
     };
-    let both = async || [&*snapshot, lag].iter().all(|of| tells(of).is_some_and(|told| told > 0.0));
+    let both = async || [&*snapshot, lag].iter().all(|of| tells(of).is_some_and(f64::is_finite));
     assert!(eventually(DEADLINE, both).await);
     for shard in Shard::all() {
         let lease = EngineKeys::of(shard, "cascade").lease;

@@ -52,6 +52,8 @@ const OLD_TICK: Duration = Duration::from_secs(10);
 const UNOWNED: Duration = Duration::from_secs(20);
 /// The newest tick that came the whole way may be so old. Wall time.
 const OLD_PATH: Duration = Duration::from_secs(30);
+/// For so long a restart of Redis is told: it may be over between two looks, and took along what was not on disk yet. Wall time.
+const RESTARTED: Duration = Duration::from_secs(10);
 /// What is not seen so soon after the coordinator started may be starting, too: that is said, and changes nothing.
 const STARTING: Duration = Duration::from_secs(30);
 /// So many replicas are named in a reason.
@@ -166,7 +168,7 @@ fn reasons(sight: &Sight<'_>) -> BTreeMap<String, String> {
     };
     let mut complain =
         |name: &str, why: Option<String>| reasons.extend(why.map(|why| (name.to_owned(), why)));
-    complain("redis", overview.redis_server.as_ref().and_then(unfit));
+    complain("redis", overview.redis_server.as_ref().and_then(|server| unfit(server, sight.uptime)));
     complain("ticks", ticks(overview));
     complain("feeds", feeds(overview));
     for (engine, service) in ENGINES {
@@ -179,7 +181,7 @@ fn reasons(sight: &Sight<'_>) -> BTreeMap<String, String> {
 }
 
 /// Why a Redis that answers can't serve us all the same.
-fn unfit(server: &Server) -> Option<String> {
+fn unfit(server: &Server, looked_for: Duration) -> Option<String> {
     if server.role == "slave" {
         return Some("it is a replica, and takes no writes".to_owned());
     }
@@ -188,6 +190,11 @@ fn unfit(server: &Server) -> Option<String> {
             "its memory is full ({} of {limit} bytes): it refuses writes",
             server.used_memory_bytes
         ));
+    }
+    // One that was there already when the first look was taken has not been restarted since.
+    let restarted_s = server.uptime_s.filter(|up_s| *up_s < RESTARTED.as_secs());
+    if let Some(up_s) = restarted_s.filter(|up_s| up_s + 2 < looked_for.as_secs()) {
+        return Some(format!("it was restarted {up_s} s ago"));
     }
     server.save_failed.then(|| "it could not save, and refuses writes until it can".to_owned())
 }

@@ -17,6 +17,8 @@ pub struct Facts {
     pub memory_policy: String,
     /// `aof_enabled`: whether every write goes to a file.
     pub is_append_only: bool,
+    /// `uptime_in_seconds`: since it started; of several masters, the one that started last.
+    pub uptime_s: Option<u64>,
     /// Whether it could not save last time: then it refuses writes (`stop-writes-on-bgsave-error`).
     pub save_failed: bool,
 }
@@ -41,6 +43,7 @@ impl Facts {
             max_memory: fuller.max_memory.or(emptier.max_memory),
             memory_policy: if evicts(self) { self } else { other }.memory_policy.clone(),
             is_append_only: self.is_append_only && other.is_append_only,
+            uptime_s: self.uptime_s.into_iter().chain(other.uptime_s).min(),
             save_failed: self.save_failed || other.save_failed,
         }
     }
@@ -61,6 +64,7 @@ impl Facts {
             max_memory: number("maxmemory").filter(|limit| *limit > 0),
             memory_policy: text("maxmemory_policy"),
             is_append_only: field(info, "aof_enabled") == Some("1"),
+            uptime_s: number("uptime_in_seconds"),
             save_failed: field(info, "rdb_last_bgsave_status") == Some("err"),
         }
     }
@@ -92,7 +96,7 @@ mod tests {
 
     #[test]
     fn facts_are_read_from_the_lines_and_a_limit_of_0_is_none() {
-        let info = "# Server\r\nredis_version:7.0.15\r\n# Memory\r\nused_memory:1048576\r\nmaxmemory:0\r\n\
+        let info = "# Server\r\nredis_version:7.0.15\r\nuptime_in_seconds:7\r\n# Memory\r\nused_memory:1048576\r\nmaxmemory:0\r\n\
                     maxmemory_policy:allkeys-lru\r\n# Persistence\r\naof_enabled:1\r\n\
                     rdb_last_bgsave_status:err\r\n# Replication\r\nrole:slave\r\n";
         let facts = Facts::of(info);
@@ -100,6 +104,7 @@ mod tests {
         assert_eq!((facts.used_memory, facts.max_memory), (1_048_576, None));
         assert_eq!(facts.memory_policy, "allkeys-lru");
         assert!(facts.is_append_only && facts.save_failed && facts.is_new_enough());
+        assert_eq!(facts.uptime_s, Some(7));
         let limited = Facts::of("redis_version:6.0.9\r\nmaxmemory:100\r\n");
         assert_eq!((limited.max_memory, limited.is_new_enough()), (Some(100), false));
     }

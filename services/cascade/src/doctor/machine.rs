@@ -245,6 +245,7 @@ mod tests {
             max_memory: Some(100_000_000),
             memory_policy: "noeviction".to_owned(),
             is_append_only: true,
+            uptime_s: Some(3_600),
             save_failed: false,
         }
     }

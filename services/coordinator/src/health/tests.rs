@@ -274,14 +274,24 @@ fn a_redis_that_takes_no_writes_is_a_reason() {
     let of = |server: Server| with(|overview| overview.redis_server = Some(server));
     let master = Server { role: "master".to_owned(), used_memory_bytes: 99, ..Server::default() };
     assert!(of(Server { max_memory_bytes: Some(100), ..master.clone() }).healthy);
+    assert!(of(Server { uptime_s: Some(10), ..master.clone() }).healthy, "it was restarted a while ago");
     for bad in [
         Server { max_memory_bytes: Some(99), ..master.clone() },
         Server { role: "slave".to_owned(), ..master.clone() },
         Server { save_failed: true, ..master.clone() },
+        Server { uptime_s: Some(9), ..master.clone() },
     ] {
         let report = of(bad.clone());
         assert!(!report.healthy && report.reasons.contains_key("redis"), "{bad:?}");
     }
+}
+
+#[test]
+fn a_redis_that_started_just_before_the_coordinator_was_not_restarted() {
+    let young = Overview { redis_server: Some(Server { uptime_s: Some(3), ..Server::default() }), ..well() };
+    let judged_after = |seconds| judged_with(Ok(&young), &Past::default(), Duration::from_secs(seconds));
+    assert!(!judged_after(4).reasons.contains_key("redis"));
+    assert_eq!(judged_after(6).reasons["redis"], "it was restarted 3 s ago");
 }
 
 #[test]

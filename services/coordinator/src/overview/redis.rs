@@ -25,6 +25,9 @@ pub struct Server {
     pub memory_policy: String,
     /// Whether every write goes to a file.
     pub append_only: bool,
+    /// Since it started, wall time; of a cluster the master that started last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uptime_s: Option<u64>,
     /// Whether it could not save last time, and may refuse writes for it.
     pub save_failed: bool,
 }
@@ -38,6 +41,7 @@ impl From<Facts> for Server {
             max_memory_bytes: facts.max_memory,
             memory_policy: facts.memory_policy,
             append_only: facts.is_append_only,
+            uptime_s: facts.uptime_s,
             save_failed: facts.save_failed,
         }
     }

@@ -56,6 +56,17 @@ async fn a_redis_that_comes_back_empty_is_well_when_everybody_has_spoken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_was_restarted_between_two_looks_is_told_for_a_while() {
+    let mut site = Site::healthy().await;
+    site.until("running for a while", |said| said.report["uptime_seconds"].as_u64() > Some(4)).await;
+    site.redis.server.kill9().await.unwrap();
+    site.redis.server.restart().await.unwrap();
+    let said = site.until("restarted", |said| said.reason("redis").starts_with("it was restarted")).await;
+    assert_eq!(said.status, 503);
+    site.until("well again", |said| said.status == 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_full_redis_is_a_reason() {
     let site = Site::healthy().await;
     assert!(site.metric("cascade_redis_memory_bytes") > Some(100_000.0));

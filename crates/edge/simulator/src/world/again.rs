@@ -57,7 +57,7 @@ mod tests {
         let scenario = Scenario::named(name).unwrap();
         let mut world = World::new(&scenario, 1);
         let bitcoin = listed(Venue::Binance).find(|listing| listing.base().name == "BTC").unwrap();
-        let (mut all, mut quiet) = (Vec::new(), Vec::new());
+        let (mut all, mut rests) = (Vec::new(), Vec::new());
         for play in 1..=plays {
             let end_ms = world.begins_ms() + duration_ms(&scenario);
             while all.len() < usize::try_from(end_ms / STEP_MS).unwrap() {
@@ -65,9 +65,9 @@ mod tests {
                 let liquidated = step.liquidations.len();
                 all.push((world.mark(bitcoin), world.open_interest(bitcoin), liquidated));
             }
-            quiet.push(world.again(&scenario, 1 + play, pause_s));
+            rests.push(world.again(&scenario, 1 + play, pause_s));
         }
-        (all, quiet)
+        (all, rests)
     }
 
     fn jump(values: impl Iterator<Item = f64> + Clone) -> f64 {
