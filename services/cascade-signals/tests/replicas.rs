@@ -216,8 +216,13 @@ async fn who_lost_its_shards_tells_neither_their_lag_nor_their_snapshots() {
         let text = replica.metrics.render();
         text.lines().find_map(|line| line.strip_prefix(of)?.parse::<f64>().ok())
     };
-    let both = async || [&*snapshot, lag].iter().all(|of| tells(of).is_some_and(f64::is_finite));
-    assert!(eventually(DEADLINE, both).await);
+    let second = std::cell::Cell::new(4);
+    let both = async || {
+        // A snapshot is kept with what is taken, when one is due.
+        write(&bus, [tick(second.replace(second.get() + 1))]).await;
+        [&*snapshot, lag].iter().all(|of| tells(of).is_some_and(f64::is_finite))
+    };
+    assert!(eventually(DEADLINE, both).await, "{}", replica.metrics.render());
     for shard in Shard::all() {
         let lease = EngineKeys::of(shard, "cascade").lease;
         observer.command::<String>("SET", &[&lease, "other:1 0.1.0+0000", "PX", "30000"]).await.unwrap();
